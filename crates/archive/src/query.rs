@@ -1,0 +1,5 @@
+//! The query language: what people type, and what it means.
+
+mod expr;
+
+pub use expr::{Expr, ParsedQuery};
