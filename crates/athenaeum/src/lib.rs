@@ -1,1 +1,2 @@
-//! (being written)
+//! Composition root and front door.
+pub mod settings;

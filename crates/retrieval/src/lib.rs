@@ -1,1 +1,5 @@
-//! (being written)
+//! x
+mod progress;
+mod report;
+pub use progress::*;
+pub use report::*;

@@ -1,0 +1,277 @@
+//! Settings are data: defaults, file, environment and flags in layers that stay apart, so that each value can
+//! say where it came from.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Format, Toml},
+    value::Value,
+};
+use serde::{Deserialize, Serialize};
+
+mod places;
+
+pub use places::Places;
+
+/// Everything that can be set, all of it in [`Settings::DEFAULTS`] with its meaning.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The folder that holds the archive; empty for the platform's own.
+    pub data: PathBuf,
+    /// Filter of what is written to stderr, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// The server.
+    pub server: Server,
+    /// Imports.
+    pub import: Import,
+}
+
+/// How the server answers.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where it listens; a loopback address.
+    pub addr: SocketAddr,
+    /// Seconds that requests under way are given when it is stopped.
+    pub shutdown_seconds: u64,
+}
+
+/// How sources are read.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// Seconds that an external parser may take.
+    pub parser_seconds: u64,
+    /// Mebibytes that an external parser may write.
+    pub parser_output_mib: u64,
+}
+
+/// The layers as they were read, lowest first, and what follows from them.
+#[derive(Debug, Clone)]
+pub struct Layered {
+    /// What follows from the layers.
+    pub settings: Settings,
+    layers: Vec<(Origin, Figment)>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The settings file.
+    File(PathBuf),
+    /// An environment variable; its name follows from the setting's.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value does not fit its setting, or no setting has that name.
+    #[error(
+        "the settings cannot be used: {0}; `athenaeum config show --origin` tells where values come from"
+    )]
+    Invalid(Box<figment::Error>),
+    /// The named file does not exist.
+    #[error("there is no settings file {}; `athenaeum config init` writes one", .0.display())]
+    NoFile(PathBuf),
+    /// Neither the system nor the settings say where to keep data.
+    #[error("no data folder is known: give one with --data or ATHENAEUM_DATA")]
+    NoDataFolder,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Every setting with its default and its meaning, as TOML to read.
+    pub const DEFAULTS: &'static str = include_str!("settings/defaults.toml");
+
+    /// Lays `file`, the environment and `flags` over the defaults.
+    ///
+    /// `variable` looks up an environment variable; `flags` are pairs of a setting's name (`server.addr`) and
+    /// its value. A `file` that does not exist counts as empty unless `file_required`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for unknown names and values that do not fit, with the place that they stand at.
+    pub fn layered(
+        file: Option<&Path>,
+        file_required: bool,
+        variable: impl Fn(&str) -> Option<String>,
+        flags: &[(&str, String)],
+    ) -> Result<Layered, Error> {
+        let mut layers = vec![(Origin::Default, Figment::from(Toml::string(Self::DEFAULTS)))];
+        if let Some(file) = file {
+            if file.is_file() {
+                layers.push((Origin::File(file.to_owned()), Figment::from(Toml::file_exact(file))));
+            } else if file_required {
+                return Err(Error::NoFile(file.to_owned()));
+            }
+        }
+        let variables = Self::names().into_iter().filter_map(|name| {
+            let value = variable(&variable_name(&name)).filter(|value| !value.is_empty())?;
+            Some((name, value))
+        });
+        layers.push((Origin::Environment, from_pairs(variables)));
+        let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        layers.push((Origin::Flag, from_pairs(flags)));
+        let all = layers.iter().fold(Figment::new(), |all, (_, layer)| all.merge(layer));
+        let settings = all.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
+        Ok(Layered { settings, layers })
+    }
+
+    /// Lists the names of all settings, sorted: `data`, `import.parser_seconds`, ….
+    pub fn names() -> Vec<String> {
+        let mut names = Vec::new();
+        let defaults = Figment::from(Toml::string(Self::DEFAULTS)).extract::<BTreeMap<String, Value>>();
+        for (name, value) in defaults.unwrap_or_default() {
+            match value.as_dict() {
+                Some(table) => names.extend(table.keys().map(|key| format!("{name}.{key}"))),
+                None => names.push(name),
+            }
+        }
+        names
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::new(),
+            log: "warn".to_owned(),
+            server: Server { addr: SocketAddr::from(([127, 0, 0, 1], 7878)), shutdown_seconds: 10 },
+            import: Import { parser_seconds: 600, parser_output_mib: 4096 },
+        }
+    }
+}
+
+// === impl Layered ===
+
+impl Layered {
+    /// Lists each setting's name, value as TOML, and where the value came from, by name.
+    pub fn values(&self) -> Vec<(String, String, Origin)> {
+        Settings::names()
+            .into_iter()
+            .filter_map(|name| {
+                let found = self.layers.iter().rev().find_map(|(origin, layer)| {
+                    layer.find_value(&name).ok().map(|value| (show(&value), origin.clone()))
+                });
+                found.map(|(value, origin)| (name, value, origin))
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Environment => f.write_str("environment"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// Returns the environment variable of a setting: `server.addr` is `ATHENAEUM_SERVER_ADDR`.
+pub fn variable_name(setting: &str) -> String {
+    format!("ATHENAEUM_{}", setting.to_ascii_uppercase().replace('.', "_"))
+}
+
+fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Figment {
+    pairs.fold(Figment::new(), |layer, (name, text)| {
+        // Paths and filters are text even where they look like numbers or lists.
+        let number = text.parse::<u64>().ok().filter(|_| name.contains('.'));
+        match number {
+            Some(number) => layer.merge((name, number)),
+            None => layer.merge((name, text)),
+        }
+    })
+}
+
+fn show(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Num(_, number) => match (number.to_u128(), number.to_i128()) {
+            (Some(number), _) => number.to_string(),
+            (None, Some(number)) => number.to_string(),
+            (None, None) => number.to_f64().unwrap_or_default().to_string(),
+        },
+        Value::Bool(_, truth) => truth.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layered(
+        file: Option<&Path>,
+        variables: &[(&str, &str)],
+        flags: &[(&str, String)],
+    ) -> Result<Layered, Error> {
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Settings::layered(file, false, variable, flags)
+    }
+
+    fn origin(layered: &Layered, name: &str) -> String {
+        let values = layered.values();
+        let (_, value, origin) = values.iter().find(|(known, ..)| known == name).unwrap();
+        format!("{value} ({origin})")
+    }
+
+    #[test]
+    fn the_readable_defaults_are_the_defaults() {
+        assert_eq!(layered(None, &[], &[]).unwrap().settings, Settings::default());
+    }
+
+    #[test]
+    fn flags_win_over_variables_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "log = 'info'\n[server]\naddr = '127.0.0.1:1'\nshutdown_seconds = 3\n")
+            .unwrap();
+        let variables = [("ATHENAEUM_SERVER_ADDR", "127.0.0.1:2"), ("ATHENAEUM_DATA", "1234")];
+        let flags = [("server.addr", "127.0.0.1:3".to_owned())];
+        let layered = layered(Some(&file), &variables, &flags).unwrap();
+        assert_eq!(layered.settings.server.addr.port(), 3);
+        assert_eq!(origin(&layered, "server.addr"), "\"127.0.0.1:3\" (flag)");
+        assert_eq!(origin(&layered, "data"), "\"1234\" (environment)");
+        assert_eq!(origin(&layered, "log"), format!("\"info\" ({})", file.display()));
+        assert_eq!(origin(&layered, "server.shutdown_seconds"), format!("3 ({})", file.display()));
+        assert_eq!(origin(&layered, "import.parser_seconds"), "600 (default)");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "[server]\nadr = '127.0.0.1:1'\n").unwrap();
+        let error = layered(Some(&file), &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("adr") && error.contains("config.toml"), "{error}");
+        let error = layered(None, &[("ATHENAEUM_SERVER_ADDR", "nowhere")], &[]).unwrap_err().to_string();
+        assert!(error.contains("server.addr"), "{error}");
+        let absent = folder.path().join("absent.toml");
+        assert!(matches!(Settings::layered(Some(&absent), true, |_| None, &[]), Err(Error::NoFile(_))));
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        assert!(Settings::names().contains(&"server.addr".to_owned()));
+        assert_eq!(variable_name("server.addr"), "ATHENAEUM_SERVER_ADDR");
+    }
+}

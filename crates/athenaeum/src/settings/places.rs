@@ -1,0 +1,87 @@
+use std::path::{Path, PathBuf};
+
+use super::{Error, Settings};
+
+/// Where this system keeps a person's settings and data.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// The settings file, which need not exist.
+    pub config: Option<PathBuf>,
+    /// The data folder, which need not exist.
+    pub data: Option<PathBuf>,
+    home: Option<PathBuf>,
+}
+
+impl Places {
+    /// Follows the XDG base directories where their variables are set, else the platform's habit. `variable`
+    /// looks up an environment variable; relative paths in XDG variables are ignored, as the specification
+    /// asks.
+    pub fn find(variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+        let home = absolute(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+        let under_home = |path: &str| home.as_ref().map(|home| home.join(path));
+        let (config, data) = if cfg!(windows) {
+            (absolute("APPDATA"), absolute("LOCALAPPDATA"))
+        } else if cfg!(target_os = "macos") {
+            (under_home("Library/Application Support"), under_home("Library/Application Support"))
+        } else {
+            (under_home(".config"), under_home(".local/share"))
+        };
+        Self {
+            config: absolute("XDG_CONFIG_HOME").or(config).map(|folder| folder.join("athenaeum/config.toml")),
+            data: absolute("XDG_DATA_HOME").or(data).map(|folder| folder.join("athenaeum")),
+            home,
+        }
+    }
+
+    /// Returns the data folder that `settings` name, or this system's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDataFolder`] where neither knows one.
+    pub fn data_folder(&self, settings: &Settings) -> Result<PathBuf, Error> {
+        if settings.data.as_os_str().is_empty() {
+            return self.data.clone().ok_or(Error::NoDataFolder);
+        }
+        Ok(self.expand(&settings.data))
+    }
+
+    /// Replaces a leading `~/`, which no shell expands in a settings file.
+    fn expand(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)], config: Option<&str>, data: Option<&str>) {
+        let places = Places::find(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| PathBuf::from(value))
+        });
+        assert_eq!(places.config.as_deref(), config.map(Path::new));
+        assert_eq!(places.data.as_deref(), data.map(Path::new));
+    }
+
+    #[test]
+    fn xdg_wins_over_home() {
+        check(&[("HOME", "/h")], Some("/h/.config/athenaeum/config.toml"), Some("/h/.local/share/athenaeum"));
+        let all = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_HOME", "/d")];
+        check(&all, Some("/c/athenaeum/config.toml"), Some("/d/athenaeum"));
+        check(&[("XDG_DATA_HOME", "relative")], None, None);
+    }
+
+    #[test]
+    fn settings_name_the_data_folder() {
+        let places = Places::find(|name| (name == "HOME").then(|| "/h".into()));
+        let folder = |data: &str| places.data_folder(&Settings { data: data.into(), ..Settings::default() });
+        assert_eq!(folder("").unwrap(), Path::new("/h/.local/share/athenaeum"));
+        assert_eq!(folder("~/chats").unwrap(), Path::new("/h/chats"));
+        assert_eq!(folder("/srv/x").unwrap(), Path::new("/srv/x"));
+        assert!(Places::default().data_folder(&Settings::default()).is_err());
+    }
+}
