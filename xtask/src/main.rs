@@ -1,2 +1,42 @@
-//! (being written)
-fn main() {}
+//! The project's own chores, in Rust so that they run wherever the project does: `cargo xtask --help`.
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod ci;
+mod conformance;
+mod corpus;
+mod shell;
+mod tidy;
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check what the compiler cannot: layers, documents, lints, leftovers.
+    Tidy(tidy::Tidy),
+    /// Everything that continuous integration runs, in its order.
+    Ci(ci::Ci),
+    /// Generate a realistic export of any size, for benchmarks and by-hand trials.
+    Corpus(corpus::Corpus),
+    /// Run other people's files through the parsers and compare with what a reader of them expects.
+    Conformance(conformance::Conformance),
+    /// Measure import, search, size, memory and start-up; beside the neighbour where there is one.
+    Bench(bench::Bench),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Tidy(chore) => chore.run(),
+        Chore::Ci(chore) => chore.run(),
+        Chore::Corpus(chore) => chore.run(),
+        Chore::Conformance(chore) => chore.run(),
+        Chore::Bench(chore) => chore.run(),
+    }
+}
