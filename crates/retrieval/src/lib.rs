@@ -3,3 +3,4 @@ mod progress;
 mod report;
 pub use progress::*;
 pub use report::*;
+pub mod export;
