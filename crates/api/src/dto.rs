@@ -1,0 +1,5 @@
+//! The wire's own types: domain values are converted by hand, so that neither side moves the other.
+
+pub(crate) mod conversation;
+pub(crate) mod problem;
+pub(crate) mod search;

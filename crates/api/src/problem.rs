@@ -1,0 +1,186 @@
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::dto::problem::{ParameterProblem, ProblemBody};
+
+/// Why a request was not done, in the shape of RFC 9457.
+///
+/// Handlers return it as their error; the layer of [`crate::protect`] adds the request's path and id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    parameter: Option<(String, String)>,
+    retry_after: Option<Duration>,
+}
+
+/// The kinds of problem: each has one status, one title and one type address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BadRequest,
+    BadParameter,
+    ForeignHost,
+    ForeignOrigin,
+    NotFound,
+    MethodNotAllowed,
+    UploadStalled,
+    Conflict,
+    TooLarge,
+    TargetTooLong,
+    MediaType,
+    Unprocessable,
+    RateLimited,
+    HeadersTooLarge,
+    Internal,
+    Busy,
+    TimedOut,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 17] = [
+        Self::BadRequest,
+        Self::BadParameter,
+        Self::ForeignHost,
+        Self::ForeignOrigin,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::UploadStalled,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::TargetTooLong,
+        Self::MediaType,
+        Self::Unprocessable,
+        Self::RateLimited,
+        Self::HeadersTooLarge,
+        Self::Internal,
+        Self::Busy,
+        Self::TimedOut,
+    ];
+
+    /// Returns status, last part of the type's URN, and title.
+    pub(crate) fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read"),
+            Self::BadParameter => {
+                (StatusCode::BAD_REQUEST, "bad-parameter", "A parameter is not what it should be")
+            }
+            Self::ForeignHost => {
+                (StatusCode::FORBIDDEN, "foreign-host", "This server does not answer to that name")
+            }
+            Self::ForeignOrigin => {
+                (StatusCode::FORBIDDEN, "foreign-origin", "The request comes from another site")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This address does not do that")
+            }
+            Self::UploadStalled => {
+                (StatusCode::REQUEST_TIMEOUT, "upload-stalled", "The upload stopped coming")
+            }
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "The present state does not allow it"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target-too-long", "The address is too long"),
+            Self::MediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body's media type is not accepted")
+            }
+            Self::Unprocessable => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The body holds nothing to work on")
+            }
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many searches"),
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers-too-large",
+                "The headers are too large",
+            ),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke on our side"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The server is busy"),
+            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long"),
+        }
+    }
+
+    /// Finds the kind that speaks for a bare status, for answers that the framework makes.
+    fn of_status(status: StatusCode) -> Self {
+        let fits = |kind: &Self| kind.parts().0 == status;
+        Self::ALL.into_iter().find(fits).unwrap_or(if status.is_server_error() {
+            Self::Internal
+        } else {
+            Self::BadRequest
+        })
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), parameter: None, retry_after: None }
+    }
+
+    /// A parameter whose value cannot be taken; `accepted` tells what can.
+    pub(crate) fn parameter(name: &str, accepted: impl Into<String>) -> Self {
+        let accepted = accepted.into();
+        let name: String = name.chars().take(64).collect();
+        Self {
+            kind: Kind::BadParameter,
+            detail: format!("The parameter '{name}' accepts {accepted}."),
+            parameter: Some((name, accepted)),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Tells which answer the framework's bare `status` deserves; `text` is what the framework said.
+    pub(crate) fn of_status(status: StatusCode, text: &str) -> Self {
+        let kind = Kind::of_status(status);
+        let detail = match kind {
+            Kind::NotFound => "No route has this address; see /docs for those that exist.".to_owned(),
+            Kind::MethodNotAllowed => "The Allow header lists the methods of this address.".to_owned(),
+            _ if text.is_empty() => format!("{}.", kind.parts().2),
+            _ => text.chars().take(500).collect(),
+        };
+        Self::new(kind, detail)
+    }
+
+    /// Builds the wire form.
+    pub(crate) fn body(&self, instance: Option<&str>, request_id: Option<&str>) -> ProblemBody {
+        let (status, slug, title) = self.kind.parts();
+        ProblemBody {
+            problem_type: format!("urn:athenaeum:problem:{slug}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            instance: instance.map(str::to_owned),
+            request_id: request_id.map(str::to_owned),
+            parameter: self.parameter.clone().map(|(name, accepted)| ParameterProblem { name, accepted }),
+        }
+    }
+
+    /// Renders the answer; the problem stays in its extensions, so that an outer layer can add what it knows.
+    pub(crate) fn respond(&self, instance: Option<&str>, request_id: Option<&str>) -> Response {
+        let body = serde_json::to_vec(&self.body(instance, request_id)).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.kind.parts().0;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.respond(None, None)
+    }
+}

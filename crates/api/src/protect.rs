@@ -1,0 +1,177 @@
+use std::{
+    any::Any,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+};
+use tokio::{sync::Semaphore, time::timeout};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    timeout::RequestBodyTimeoutLayer,
+};
+
+use crate::{
+    RequestId, Settings, host,
+    limits::{self, SearchRate},
+    origin,
+    problem::{Kind, Problem},
+};
+
+/// Puts every guard in front of `router`: apply it once, to all routes that share a listener.
+///
+/// From the outside in: request ids, problems as the answer to all that fails, security headers, panics caught;
+/// then `Host` and `Origin` checked, sizes, search rate, requests at once, time; then compression. Routes may
+/// set their own `Content-Security-Policy` and `Cache-Control`.
+///
+/// The search rate is per client address where the server was started with
+/// [`into_make_service_with_connect_info::<SocketAddr>`](Router::into_make_service_with_connect_info), and one
+/// for all clients where it was not.
+pub fn protect(router: Router, settings: &Settings) -> Router {
+    let upload_bytes_max = usize::try_from(settings.upload_bytes_max).unwrap_or(usize::MAX);
+    let gate = Arc::new(Gate {
+        rate: SearchRate::new(settings),
+        at_once: Semaphore::new(settings.requests_max.max(1)),
+        settings: settings.clone(),
+    });
+    router
+        .layer(CompressionLayer::new())
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(upload_bytes_max))
+        .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.upload_idle_seconds)))
+        .layer(from_fn_with_state(gate, guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(finish))
+}
+
+struct Gate {
+    rate: SearchRate,
+    at_once: Semaphore,
+    settings: Settings,
+}
+
+async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    match admit(&gate, &request) {
+        Ok(()) if route_of(&request) == "/healthz" => next.run(request).await,
+        Ok(()) => bounded(&gate, request, next).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn admit(gate: &Gate, request: &Request) -> Result<(), Problem> {
+    let (uri, headers) = (request.uri(), request.headers());
+    host::check(uri, headers, &gate.settings.allowed_hosts)?;
+    origin::check(request.method(), headers)?;
+    limits::check_sizes(uri, headers, &gate.settings)?;
+    if gate.settings.search_paths.iter().any(|path| path == route_of(request)) {
+        gate.rate.check(client_of(request))?;
+    }
+    Ok(())
+}
+
+/// Runs the request when one of the places is free. Uploads take as long as they take: they are bounded in
+/// number where they are received, and in pauses by the body's own timeout.
+async fn bounded(gate: &Gate, request: Request, next: Next) -> Response {
+    if *request.method() == Method::POST {
+        return next.run(request).await;
+    }
+    let Ok(Ok(_place)) = timeout(WAIT_FOR_PLACE, gate.at_once.acquire()).await else {
+        let detail = "Too many requests are being worked on; the Retry-After header tells when to come back.";
+        return Problem::new(Kind::Busy, detail).retry_after(WAIT_FOR_PLACE).into_response();
+    };
+    let seconds = gate.settings.timeout_seconds.max(1);
+    match timeout(Duration::from_secs(seconds), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!("No answer within {seconds} seconds; a narrower request may help.");
+            Problem::new(Kind::TimedOut, detail).retry_after(WAIT_FOR_PLACE).into_response()
+        }
+    }
+}
+
+/// Gives every answer its id, its security headers and, where it failed, the shape of a problem.
+async fn finish(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    let path: String = request.uri().path().chars().take(500).collect();
+    request.extensions_mut().insert(id.clone());
+    let mut response = as_problem(next.run(request).await, &path, &id).await;
+    let headers = response.headers_mut();
+    if let Some(value) = id.header_value() {
+        headers.insert(RequestId::HEADER, value);
+    }
+    add_security_headers(headers);
+    response
+}
+
+/// Turns failures without a body worth keeping into problems that name this request.
+async fn as_problem(response: Response, path: &str, id: &RequestId) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let problem = match parts.extensions.get::<Problem>() {
+        Some(problem) => problem.clone(),
+        None if is_bare(&parts.headers) => {
+            let text = to_bytes(body, 4_096).await.unwrap_or_default();
+            Problem::of_status(status, &String::from_utf8_lossy(&text))
+        }
+        None => return Response::from_parts(parts, body),
+    };
+    let mut answer = problem.respond(Some(path), Some(id.as_str()));
+    *answer.status_mut() = status;
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = parts.headers.get(&name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
+/// The framework's own refusals are empty or plain text; pages and JSON are somebody's answer.
+fn is_bare(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"))
+}
+
+fn add_security_headers(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = text, "a request panicked");
+    let detail = "The request hit a defect; please report it with the request id and the server's log.";
+    Problem::new(Kind::Internal, detail).into_response()
+}
+
+fn client_of(request: &Request<Body>) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+}
+
+/// Returns the template of the route that will answer, `unmatched` where there is none.
+pub(crate) fn route_of<B>(request: &Request<B>) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str)
+}
+
+/// How long a request waits for a place before it is turned away.
+const WAIT_FOR_PLACE: Duration = Duration::from_secs(2);

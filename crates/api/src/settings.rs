@@ -1,0 +1,63 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The limits and names of a server, as data. Every field has a default that suits one person's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Names by which this server may be called besides `localhost` and loopback addresses, without port
+    /// (`archive.home.arpa`). A request for any other `Host` is refused.
+    pub allowed_hosts: Vec<String>,
+    /// Longest request target (path and query) in bytes.
+    pub target_bytes_max: usize,
+    /// Largest sum of header names and values in bytes.
+    pub header_bytes_max: usize,
+    /// Largest request body in bytes: what one upload may hold.
+    pub upload_bytes_max: u64,
+    /// Uploads received at once; further ones are told to come back later.
+    pub uploads_max: usize,
+    /// Where uploads rest until they are imported; `None` is the system's directory for temporary files.
+    pub upload_dir: Option<PathBuf>,
+    /// Requests worked on at once; further ones wait up to two seconds and are then told to come back later.
+    pub requests_max: usize,
+    /// Event streams open at once.
+    pub streams_max: usize,
+    /// Seconds until a request that carries no upload is given up.
+    pub timeout_seconds: u64,
+    /// Seconds that an upload may pause before it is given up.
+    pub upload_idle_seconds: u64,
+    /// Searches a second that one client address may make in the long run.
+    pub searches_per_second: u32,
+    /// Searches that one client address may make at once before the rate applies.
+    pub searches_burst: u32,
+    /// Route templates whose requests count as searches.
+    pub search_paths: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            target_bytes_max: 8 * 1024,
+            header_bytes_max: 32 * 1024,
+            upload_bytes_max: 8 * 1024 * 1024 * 1024,
+            uploads_max: 4,
+            upload_dir: None,
+            requests_max: 64,
+            streams_max: 32,
+            timeout_seconds: 30,
+            upload_idle_seconds: 60,
+            searches_per_second: 30,
+            searches_burst: 60,
+            search_paths: [
+                "/athenaeum/v1/search",
+                "/athenaeum/v1/facets",
+                "/athenaeum/v1/suggestions",
+                "/search",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        }
+    }
+}

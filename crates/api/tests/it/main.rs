@@ -1,0 +1,3 @@
+//! The wire, tested from outside.
+
+mod guards;
