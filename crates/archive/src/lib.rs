@@ -5,6 +5,7 @@
 
 pub mod index;
 pub mod query;
+pub mod text;
 mod view;
 
 pub use view::{

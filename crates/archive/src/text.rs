@@ -1,0 +1,287 @@
+//! From text to terms: what the index keeps, what a query looks for, what a snippet marks.
+//!
+//! ```
+//! use athenaeum_archive::text::Analyzer;
+//!
+//! let mut terms = Vec::new();
+//! Analyzer::new().analyze("Running naïve tests: 東京", |token| terms.push(token.term.to_owned()));
+//! assert_eq!(terms, ["run", "naiv", "test", "東", "京"]);
+//! ```
+//!
+//! Latin, Greek, Cyrillic and most other scripts give the terms of SQLite's FTS5 with
+//! `porter unicode61 remove_diacritics 2`, which a test holds against FTS5 itself. Where this goes further:
+//!
+//! - Scripts without spaces (Han, kana, Thai, Lao, Khmer, Burmese) and Hangul give a token per letter with its
+//!   marks, so that any part of a sentence is found as a phrase. `docs/decisions/0030-letters-as-tokens.md`
+//!   compares this with bigrams, trigrams and dictionaries.
+//! - Marks never break a word: vowel signs (Hindi, Tamil) belong to it, accents and points (Arabic, Hebrew) are
+//!   left out. FTS5 ends the token at most of them.
+//! - Emoji are tokens of their own, without their skin tone.
+//! - Full-width letters and digits count as ASCII, half-width katakana as full-width.
+//! - A word of more than [`TERM_BYTES_MAX`] bytes (base64, hashes) becomes its first 47 bytes, `~`, and a hash
+//!   of the whole: it is found when searched whole or by its beginning, and costs the index one short term.
+//!
+//! **Invariant:** no text makes this panic, and no term is longer than [`TERM_BYTES_MAX`].
+
+mod fold;
+mod porter;
+mod stems;
+mod tables;
+
+use std::ops::Range;
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use self::{
+    fold::{Class, compose_hangul, compose_kana, look_up},
+    stems::Stems,
+};
+
+/// No term has more bytes.
+pub const TERM_BYTES_MAX: usize = porter::STEMMED_BYTES_MAX;
+
+/// One word of a text, as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// Folded and stemmed; 1 to [`TERM_BYTES_MAX`] bytes.
+    pub term: &'a str,
+    /// Index of the token in its text.
+    pub position: u32,
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
+}
+
+/// Splits texts into [`Token`]s. Holds buffers and a cache of stems (about 100 KiB): keep one per thread and
+/// use it for many texts.
+#[derive(Debug, Clone)]
+pub struct Analyzer {
+    stems: Stems,
+    word: String,
+    bytes: Vec<u8>,
+}
+
+impl Default for Analyzer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Analyzer {
+    /// Makes an analyser; its answers depend on nothing but the texts.
+    pub fn new() -> Self {
+        Self { stems: Stems::new(), word: String::new(), bytes: Vec::new() }
+    }
+
+    /// Hands every token of `text` to `push`, in order, positions counting from 0.
+    ///
+    /// Linear in the text. Positions stop counting at `u32::MAX`.
+    pub fn analyze(&mut self, text: &str, mut push: impl FnMut(Token<'_>)) {
+        self.analyze_while(text, |token| {
+            push(token);
+            true
+        });
+    }
+
+    /// As [`Analyzer::analyze`], until `push` returns false.
+    #[inline]
+    pub fn analyze_while(&mut self, text: &str, mut push: impl FnMut(Token<'_>) -> bool) {
+        let bytes = text.as_bytes();
+        let mut position = 0_u32;
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            let mut seen = KIND[usize::from(bytes[at])];
+            if seen == SEPARATOR {
+                at += 1;
+                continue;
+            }
+            if seen != WIDE {
+                at += 1;
+                while at < bytes.len() {
+                    let kind = KIND[usize::from(bytes[at])];
+                    if kind == SEPARATOR {
+                        break;
+                    }
+                    seen |= kind;
+                    if kind == WIDE {
+                        break;
+                    }
+                    at += 1;
+                }
+            }
+            let term = if seen & WIDE != 0 {
+                let end = self.fold(text, start);
+                if end == start {
+                    at = start + text[start..].chars().next().map_or(1, char::len_utf8);
+                    continue;
+                }
+                at = end;
+                self.word.as_str()
+            } else {
+                self.ascii(text, start..at, seen)
+            };
+            if !push(Token { term, position, range: start..at }) {
+                return;
+            }
+            position = position.saturating_add(1);
+        }
+    }
+
+    /// Returns the term of an ASCII word of letters and digits.
+    #[inline]
+    fn ascii<'a>(&'a mut self, text: &'a str, range: Range<usize>, seen: u8) -> &'a str {
+        let (start, length) = (range.start, range.len());
+        let plain = seen & UPPER == 0;
+        match length {
+            ..3 if plain => &text[range],
+            ..3 => {
+                self.word.clear();
+                self.word.push_str(&text[range]);
+                self.word.make_ascii_lowercase();
+                &self.word
+            }
+            3..=Stems::WORD_BYTES_MAX => {
+                let stem = self.stems.find(text.as_bytes(), start, length);
+                let kept = &text[start..start + usize::from(stem.keep)];
+                if plain && stem.tail().is_empty() {
+                    return kept;
+                }
+                self.word.clear();
+                self.word.push_str(kept);
+                self.word.make_ascii_lowercase();
+                self.word.extend(stem.tail().iter().map(|&byte| char::from(byte)));
+                &self.word
+            }
+            _ => {
+                self.fold(text, start);
+                &self.word
+            }
+        }
+    }
+
+    /// Leaves the term of the token that begins at `start` in `self.word` and returns its end; `start` itself
+    /// where no token begins there.
+    fn fold(&mut self, text: &str, start: usize) -> usize {
+        let mut chars = text[start..].char_indices();
+        let Some((_, first)) = chars.next() else { return start };
+        self.word.clear();
+        match look_up(first) {
+            (Class::Letter, folded) => self.word.push(folded),
+            (Class::Alone, folded) => return start + self.fold_alone(folded, &text[start..]),
+            _ => return start,
+        }
+        let mut long: Option<Box<Long>> = None;
+        let mut end = text.len();
+        for (offset, c) in chars {
+            match look_up(c) {
+                (Class::Letter | Class::Mark, folded) => self.word.push(folded),
+                (Class::Accent, _) => {}
+                (Class::Separator | Class::Alone, _) => {
+                    end = start + offset;
+                    break;
+                }
+            }
+            if self.word.len() > LONG_CHUNK_BYTES {
+                long.get_or_insert_with(|| Box::new(Long::new(&self.word))).take(&mut self.word);
+            }
+        }
+        if long.is_some() || self.word.len() > TERM_BYTES_MAX {
+            long.get_or_insert_with(|| Box::new(Long::new(&self.word))).finish(&mut self.word);
+        } else {
+            self.stem();
+        }
+        end
+    }
+
+    /// As [`Analyzer::fold`], for a letter that stands alone with the marks after it; returns the length.
+    fn fold_alone(&mut self, first: char, text: &str) -> usize {
+        let mut last = first;
+        for (offset, c) in text.char_indices().skip(1) {
+            if let Some(joined) = compose_hangul(last, c).or_else(|| compose_kana(last, c)) {
+                last = joined;
+                continue;
+            }
+            match look_up(c).0 {
+                Class::Accent => {}
+                // More marks than any script stacks are left out of the term.
+                Class::Mark if self.word.len() + last.len_utf8() < ALONE_BYTES_MAX => {
+                    self.word.push(last);
+                    last = c;
+                }
+                Class::Mark => {}
+                _ => {
+                    self.word.push(last);
+                    return offset;
+                }
+            }
+        }
+        self.word.push(last);
+        text.len()
+    }
+
+    fn stem(&mut self) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(self.word.as_bytes());
+        porter::stem(&mut self.bytes);
+        let kept = self.bytes.iter().zip(self.word.bytes()).take_while(|(a, b)| **a == *b).count();
+        // The stemmer only ever takes or adds ASCII letters at the end.
+        self.word.truncate(kept);
+        self.word.extend(self.bytes[kept..].iter().map(|&byte| char::from(byte)));
+    }
+}
+
+/// A word too long to be its own term.
+struct Long {
+    head: String,
+    hash: Xxh3Default,
+}
+
+impl Long {
+    fn new(word: &str) -> Self {
+        Self { head: head(word).to_owned(), hash: Xxh3Default::new() }
+    }
+
+    fn take(&mut self, word: &mut String) {
+        self.hash.update(word.as_bytes());
+        word.clear();
+    }
+
+    fn finish(&mut self, word: &mut String) {
+        self.take(word);
+        *word = format!("{}~{:016x}", self.head, self.hash.digest());
+    }
+}
+
+/// The part of a long word that its term begins with: at most 47 bytes, whole characters.
+fn head(word: &str) -> &str {
+    &word[..word.floor_char_boundary(HEAD_BYTES_MAX)]
+}
+
+const HEAD_BYTES_MAX: usize = TERM_BYTES_MAX - "~0123456789abcdef".len();
+
+/// A long word is hashed in pieces of this size, so that its length costs no memory.
+const LONG_CHUNK_BYTES: usize = 1024;
+
+/// Room for a letter and five marks of three bytes.
+const ALONE_BYTES_MAX: usize = 18;
+
+const SEPARATOR: u8 = 0;
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const WIDE: u8 = 4;
+
+/// What a byte of UTF-8 is: a letter or digit, a capital letter, part of a character outside ASCII, or neither.
+const KIND: [u8; 256] = {
+    let mut kinds = [SEPARATOR; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            0x80.. => WIDE,
+            _ => SEPARATOR,
+        };
+        byte += 1;
+    }
+    kinds
+};

@@ -1,0 +1,8 @@
+//! Tests of the archive as its users see it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics says where; Clippy's exemption misses helper functions"
+)]
+
+mod analyser;
