@@ -6,3 +6,9 @@
 )]
 
 mod analyser;
+mod care;
+mod isolation;
+mod plain_sqlite;
+mod reimport;
+mod roundtrip;
+mod sample;

@@ -1,0 +1,234 @@
+//! The one file, and everything that is done with it.
+
+mod backup;
+mod batch;
+mod check;
+mod cursor;
+mod error;
+mod fallback;
+mod filter;
+mod import;
+mod import_events;
+mod layout;
+mod list;
+mod open;
+mod raw;
+mod read;
+mod row;
+mod schema;
+mod stats;
+mod update;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use athenaeum_core::{ConversationId, ImportId, MessageId, Provider};
+use athenaeum_tenancy::Scope;
+
+pub use check::Finding;
+pub use error::{Error, ErrorKind};
+pub use import::{Counts, Import, Outcome};
+use open::Files;
+pub use open::Settings;
+
+use crate::{
+    Conversation, ConversationSummary, Cursor, Facets, Filters, ImportEvent, Page, SearchRequest,
+    SearchResults, Stats,
+};
+
+/// An open archive. Clones share its connections; any number of tasks may use it at once.
+///
+/// Reading never waits for writing. Writers, of this process and of others, take turns.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    files: Arc<Files>,
+}
+
+impl Archive {
+    /// Opens the archive in the data directory `dir`, and makes both when absent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the directory cannot be written or the file is of a newer format,
+    /// [`ErrorKind::Damaged`] when it is not a database.
+    pub async fn open(dir: &Path, settings: &Settings) -> Result<Self, Error> {
+        let files = Arc::new(open::open(dir, settings, true).await?);
+        import::mark_interrupted(&files).await?;
+        Ok(Self { files })
+    }
+
+    /// Opens an archive that is there, and never writes to it.
+    ///
+    /// # Errors
+    /// Those of [`Archive::open`], and [`ErrorKind::Io`] when there is none.
+    pub async fn open_read_only(dir: &Path, settings: &Settings) -> Result<Self, Error> {
+        let files = Arc::new(open::open(dir, settings, false).await?);
+        let archive = Self { files };
+        archive.ready().await?;
+        Ok(archive)
+    }
+
+    /// Finds messages, best first. Any text is a query.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    pub async fn search(&self, scope: &Scope, request: &SearchRequest) -> Result<SearchResults, Error> {
+        fallback::search(&self.files, scope, request).await
+    }
+
+    /// Counts all matches of a search by provider, model, role and month.
+    ///
+    /// # Errors
+    /// Those of [`Archive::search`].
+    pub async fn facets(&self, scope: &Scope, request: &SearchRequest) -> Result<Facets, Error> {
+        fallback::facets(&self.files, scope, request).await
+    }
+
+    /// Lists conversations whose title begins with `prefix`, in any case of ASCII letters, newest first.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn suggest(
+        &self,
+        scope: &Scope,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<ConversationSummary>, Error> {
+        list::suggest(&self.files, scope, prefix, limit).await
+    }
+
+    /// Reads a conversation whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope.
+    pub async fn conversation(&self, scope: &Scope, id: ConversationId) -> Result<Conversation, Error> {
+        read::conversation(&self.files, scope, id).await
+    }
+
+    /// Tells in which conversation a message stands, and at which position.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope.
+    pub async fn locate(&self, scope: &Scope, id: MessageId) -> Result<(ConversationId, u32), Error> {
+        read::locate(&self.files, scope, id).await
+    }
+
+    /// Lists conversations, newest first. Filters on roles and on what messages have keep conversations with at
+    /// least one such message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    pub async fn conversations(
+        &self,
+        scope: &Scope,
+        filters: &Filters,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<ConversationSummary>, Error> {
+        list::conversations(&self.files, scope, filters, after, limit).await
+    }
+
+    /// Returns the source of a conversation to the letter; empty where it came without one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope, [`ErrorKind::Damaged`] when the stored bytes do
+    /// not give what was stored.
+    pub async fn raw_json(&self, scope: &Scope, id: ConversationId) -> Result<String, Error> {
+        read::raw_json(&self.files, scope, id).await
+    }
+
+    /// Deletes a conversation with its messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope, [`ErrorKind::Busy`] when others do not stop
+    /// writing.
+    pub async fn delete(&self, scope: &Scope, id: ConversationId) -> Result<(), Error> {
+        read::delete(&self.files, scope, id).await
+    }
+
+    /// Counts what this scope holds.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn stats(&self, scope: &Scope) -> Result<Stats, Error> {
+        stats::stats(&self.files, scope).await
+    }
+
+    /// Lists imports, newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    pub async fn imports(
+        &self,
+        scope: &Scope,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<ImportEvent>, Error> {
+        import_events::list(&self.files, scope, after, limit).await
+    }
+
+    /// Reads the record of one import.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope.
+    pub async fn import_event(&self, scope: &Scope, id: ImportId) -> Result<ImportEvent, Error> {
+        import_events::one(&self.files, scope, id).await
+    }
+
+    /// Begins an import and records it. `provider` is the one that its user named; where none was named and all
+    /// conversations turn out to have the same, that one is recorded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when others do not stop writing.
+    pub async fn begin_import(
+        &self,
+        scope: &Scope,
+        file_path: &str,
+        provider: Option<Provider>,
+    ) -> Result<Import, Error> {
+        Import::begin(Arc::clone(&self.files), scope, file_path, provider).await
+    }
+
+    /// Writes a compact copy of the database to the new file `to`, checks it, and makes sure that it is on the
+    /// disk. Others may go on reading and writing; the copy holds what was committed when it began.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`] when `to` exists, [`ErrorKind::Io`] when it cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
+        backup::backup(&self.files, to).await
+    }
+
+    /// Puts the backup `from` in the place of the archive in `dir`, which nobody may have open. The backup is
+    /// checked first; the old files are kept beside it, and where is returned.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when `from` is no whole archive; the old one is then untouched.
+    pub async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
+        backup::restore(dir, from).await
+    }
+
+    /// Looks for damage: reads the whole file. An empty list means that all is well.
+    ///
+    /// # Errors
+    /// Only those of the disk; damage that can be told is a finding.
+    pub async fn check(&self) -> Result<Vec<Finding>, Error> {
+        check::check(&self.files).await
+    }
+
+    /// Tells whether the archive can answer now.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let mut reader =
+            self.files.readers.acquire().await.map_err(error::database("opening the archive"))?;
+        let version = schema::check(&mut reader).await?;
+        if version == schema::VERSION { Ok(()) } else { Err(Error::damaged("archive.db (it has no tables)")) }
+    }
+
+    /// Waits for running reads and closes every connection. Clones answer errors afterwards.
+    pub async fn close(&self) {
+        self.files.close().await;
+    }
+}

@@ -1,0 +1,470 @@
+//! Writing: an import from its first conversation to its record.
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use athenaeum_core::{Conversation, ConversationId, ImportId, Message, Provider, Timestamp};
+use athenaeum_tenancy::Scope;
+use rustc_hash::FxHashSet;
+use sqlx::{Row, SqliteConnection};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::{
+    batch::{Batch, ConversationRow, MessageRow},
+    error::{Error, database, io},
+    import_events::{self, End},
+    open::{Files, Held},
+    raw, row, update,
+};
+
+/// What became of a conversation that was handed to [`Import::add`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The archive did not have it.
+    Added,
+    /// The archive had it, with other content.
+    Updated,
+    /// The archive has it as it is; nothing was written.
+    Unchanged,
+}
+
+/// How many conversations and messages an import has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Conversations that were new.
+    pub added: u64,
+    /// Conversations that had changed.
+    pub updated: u64,
+    /// Conversations that had not.
+    pub unchanged: u64,
+    /// Messages of all of them, as the source tells it.
+    pub messages: u64,
+    /// Messages written: new, or changed.
+    pub messages_written: u64,
+}
+
+/// A running import. Conversations become visible to readers a batch at a time.
+///
+/// Dropping it without [`Import::finish`] or [`Import::fail`] gives up the batch that was being written; what
+/// had been committed stays, and the record says that the import was interrupted.
+///
+/// # Cancellation
+/// A call of [`Import::add`] that is dropped half-way may leave the conversation out; give up the import then.
+#[derive(Debug)]
+pub struct Import {
+    files: Arc<Files>,
+    tenant: Arc<str>,
+    id: ImportId,
+    alive: Option<Alive>,
+    batch: Option<OpenBatch>,
+    known: Known,
+    counts: Counts,
+    provider: Seen,
+}
+
+/// The transaction that is being filled.
+#[derive(Debug)]
+struct OpenBatch {
+    held: Held,
+    rows: Batch,
+    conversations: usize,
+    next_conversation: i64,
+    next_message: i64,
+}
+
+impl Import {
+    pub(crate) async fn begin(
+        files: Arc<Files>,
+        scope: &Scope,
+        file_path: &str,
+        provider: Option<Provider>,
+    ) -> Result<Self, Error> {
+        mark_interrupted(&files).await?;
+        let now = Timestamp::now();
+        let id = ImportId::mint(now);
+        let alive = Alive::new(&files, id)?;
+        let mut held = files.writer().await?;
+        held.begin().await?;
+        import_events::begin(held.connection(), scope, id, file_path, provider.as_ref(), now).await?;
+        held.commit().await?;
+        drop(held);
+        Ok(Self {
+            files,
+            tenant: Arc::from(scope.tenant().as_str()),
+            id,
+            alive: Some(alive),
+            batch: None,
+            known: Known::default(),
+            counts: Counts::default(),
+            provider: Seen::Nothing,
+        })
+    }
+
+    /// Returns the id under which the import is recorded.
+    pub fn id(&self) -> ImportId {
+        self.id
+    }
+
+    /// Returns what has been seen so far, uncommitted conversations included.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Takes one conversation into the current batch, and commits the batch when it is full.
+    ///
+    /// A conversation is known by provider and external id. One whose content is as stored is not touched; one
+    /// that changed keeps the ids of its unchanged messages. A copy whose `updated_at` is before the stored
+    /// one's is an older export's and leaves the newer one as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) when another process does not stop writing, and whatever the
+    /// disk says. The batch is lost then; call [`Import::fail`].
+    pub async fn add(&mut self, conversation: Conversation) -> Result<Outcome, Error> {
+        let mut batch = self.open_batch().await?;
+        let outcome = self.add_to(&mut batch, conversation).await?;
+        match outcome {
+            Outcome::Added => self.counts.added += 1,
+            Outcome::Updated => self.counts.updated += 1,
+            Outcome::Unchanged => self.counts.unchanged += 1,
+        }
+        batch.conversations += 1;
+        if batch.rows.is_full() {
+            batch.rows.flush(batch.held.connection()).await?;
+        }
+        let full = batch.conversations >= self.files.settings.batch_conversations.max(1);
+        self.batch = Some(batch);
+        if full {
+            self.commit_now().await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Commits what has been added, so that readers see it. Does nothing when there is nothing.
+    ///
+    /// # Errors
+    /// Those of [`Import::add`].
+    pub async fn commit_now(&mut self) -> Result<(), Error> {
+        let Some(mut batch) = self.batch.take() else { return Ok(()) };
+        batch.rows.flush(batch.held.connection()).await?;
+        batch.held.commit().await?;
+        self.known.seen_version = data_version(batch.held.connection()).await?;
+        Ok(())
+    }
+
+    /// Commits the rest and records the import as completed, with `stats` (a JSON object) beside it.
+    ///
+    /// # Errors
+    /// Those of [`Import::add`].
+    pub async fn finish(mut self, stats: &str) -> Result<(), Error> {
+        self.commit_now().await?;
+        self.end(None, stats).await
+    }
+
+    /// Gives up the batch that is being written and records the import as failed. What had been committed stays.
+    ///
+    /// # Errors
+    /// Those of [`Import::add`].
+    pub async fn fail(mut self, error: &str, stats: &str) -> Result<(), Error> {
+        self.batch = None;
+        self.end(Some(error), stats).await
+    }
+
+    async fn end(&mut self, error: Option<&str>, stats: &str) -> Result<(), Error> {
+        let mut held = self.files.writer().await?;
+        held.begin().await?;
+        let end = End { error, stats: Some(stats), provider: self.provider.one() };
+        import_events::end(held.connection(), self.id, end).await?;
+        held.commit().await?;
+        self.alive = None;
+        Ok(())
+    }
+
+    async fn open_batch(&mut self) -> Result<OpenBatch, Error> {
+        if let Some(batch) = self.batch.take() {
+            return Ok(batch);
+        }
+        let mut held = self.files.writer().await?;
+        held.begin().await?;
+        let connection = held.connection();
+        self.known.renew(connection, &self.tenant).await?;
+        let next_conversation = next_id(connection, "conversations").await?;
+        let next_message = next_id(connection, "messages").await?;
+        Ok(OpenBatch { held, rows: Batch::default(), conversations: 0, next_conversation, next_message })
+    }
+
+    async fn add_to(&mut self, batch: &mut OpenBatch, conversation: Conversation) -> Result<Outcome, Error> {
+        let hash = row::content_hash(&conversation);
+        self.counts.messages += conversation.messages.len() as u64;
+        self.note_provider(&conversation.provider);
+        let is_known = self.known.insert(&conversation.provider, &conversation.external_id);
+        let stored = if is_known { self.stored(batch, &conversation).await? } else { None };
+        let Some(stored) = stored else {
+            self.insert(batch, conversation, hash)?;
+            return Ok(Outcome::Added);
+        };
+        let is_older = match (conversation.updated_at, stored.updated_at) {
+            (Some(ours), Some(theirs)) => ours.as_micros() < theirs,
+            _ => false,
+        };
+        if stored.content_hash == hash || is_older {
+            return Ok(Outcome::Unchanged);
+        }
+        let written =
+            update::replace(batch.held.connection(), stored.id, &mut batch.next_message, conversation, hash)
+                .await?;
+        self.counts.messages_written += written;
+        Ok(Outcome::Updated)
+    }
+
+    fn note_provider(&mut self, provider: &Provider) {
+        match &self.provider {
+            Seen::Nothing => self.provider = Seen::One(provider.clone()),
+            Seen::One(one) if one != provider => self.provider = Seen::Several,
+            _ => {}
+        }
+    }
+
+    async fn stored(
+        &self,
+        batch: &mut OpenBatch,
+        conversation: &Conversation,
+    ) -> Result<Option<Stored>, Error> {
+        let failed = database("looking for the conversation");
+        batch.rows.flush(batch.held.connection()).await?;
+        let row = sqlx::query(
+            "SELECT id, updated_at, content_hash FROM conversations
+             WHERE tenant = ? AND provider = ? AND external_id = ?",
+        )
+        .bind(Arc::clone(&self.tenant))
+        .bind(conversation.provider.as_str())
+        .bind(conversation.external_id.as_str())
+        .fetch_optional(batch.held.connection())
+        .await
+        .map_err(&failed)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Stored {
+            id: row.try_get(0).map_err(&failed)?,
+            updated_at: row.try_get(1).map_err(&failed)?,
+            content_hash: row.try_get(2).map_err(&failed)?,
+        }))
+    }
+
+    fn insert(
+        &mut self,
+        batch: &mut OpenBatch,
+        conversation: Conversation,
+        hash: [u8; 16],
+    ) -> Result<(), Error> {
+        let id = batch.next_conversation;
+        batch.next_conversation += 1;
+        let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
+        let (row, messages) = conversation_row(id, &self.tenant, conversation, &contents, hash)?;
+        batch.rows.push_conversation(row);
+        for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
+            let flags = row::flags(&message);
+            let row =
+                MessageRow { id: batch.next_message, conversation_id: id, position, flags, content, message };
+            batch.next_message += 1;
+            self.counts.messages_written += 1;
+            batch.rows.push_message(row);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        // The transaction of an abandoned batch is rolled back by whoever writes next; do not make other
+        // processes wait for that.
+        let (Some(_), Ok(runtime)) = (&self.alive, tokio::runtime::Handle::try_current()) else { return };
+        let batch = self.batch.take();
+        let files = Arc::clone(&self.files);
+        self.alive = None;
+        runtime.spawn(async move {
+            drop(batch);
+            if let Err(error) = mark_interrupted(&files).await {
+                tracing::warn!(%error, "an abandoned import could not be recorded as such");
+            }
+        });
+    }
+}
+
+/// Records imports whose process is gone as interrupted.
+pub(crate) async fn mark_interrupted(files: &Files) -> Result<(), Error> {
+    for id in import_events::running(files).await? {
+        if Alive::is_running(files, id) {
+            continue;
+        }
+        let mut held = files.writer().await?;
+        held.begin().await?;
+        let end = End { error: Some(INTERRUPTED), stats: None, provider: None };
+        import_events::end(held.connection(), id, end).await?;
+        held.commit().await?;
+        let _ = std::fs::remove_file(Alive::path(files, id));
+    }
+    Ok(())
+}
+
+/// A locked file that tells other processes that an import runs. The system unlocks it however we end.
+#[derive(Debug)]
+struct Alive {
+    _locked: File,
+    path: PathBuf,
+}
+
+impl Alive {
+    fn new(files: &Files, id: ImportId) -> Result<Self, Error> {
+        let path = Self::path(files, id);
+        let dir = files.dir.join(RUNNING);
+        std::fs::create_dir_all(&dir).map_err(io("create", &dir))?;
+        let locked = File::create(&path).map_err(io("create", &path))?;
+        locked.lock().map_err(io("lock", &path))?;
+        Ok(Self { _locked: locked, path })
+    }
+
+    fn path(files: &Files, id: ImportId) -> PathBuf {
+        files.dir.join(RUNNING).join(id.to_string())
+    }
+
+    fn is_running(files: &Files, id: ImportId) -> bool {
+        File::open(Self::path(files, id)).is_ok_and(|file| file.try_lock().is_err())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Which conversations the archive may hold already, by hash: spares a new one the look-up.
+#[derive(Debug, Default)]
+struct Known {
+    /// `None` before the first batch, and where there are too many to remember.
+    hashes: Option<FxHashSet<u64>>,
+    /// `PRAGMA data_version` after our last commit: another number means that someone else has written.
+    seen_version: i64,
+}
+
+impl Known {
+    async fn renew(&mut self, connection: &mut SqliteConnection, tenant: &str) -> Result<(), Error> {
+        let failed = database("listing the known conversations");
+        let version = data_version(connection).await?;
+        if self.hashes.is_some() && version == self.seen_version {
+            return Ok(());
+        }
+        self.seen_version = version;
+        let mut hashes = FxHashSet::default();
+        let rows = sqlx::query("SELECT provider, external_id FROM conversations WHERE tenant = ? LIMIT ?")
+            .bind(tenant)
+            .bind(KNOWN_MAX as i64 + 1)
+            .fetch_all(connection)
+            .await
+            .map_err(&failed)?;
+        for row in &rows {
+            let provider = row.try_get(0).map_err(&failed)?;
+            hashes.insert(Self::hash(provider, row.try_get(1).map_err(&failed)?));
+        }
+        self.hashes = (hashes.len() <= KNOWN_MAX).then_some(hashes);
+        Ok(())
+    }
+
+    /// Adds a conversation; `false` where it certainly was not there.
+    fn insert(&mut self, provider: &Provider, external_id: &str) -> bool {
+        let hash = Self::hash(provider.as_str(), external_id);
+        self.hashes.as_mut().is_none_or(|hashes| !hashes.insert(hash))
+    }
+
+    fn hash(provider: &str, external_id: &str) -> u64 {
+        xxh3_64_with_seed(external_id.as_bytes(), xxh3_64(provider.as_bytes()))
+    }
+}
+
+/// Makes the row of a conversation, and gives its messages back.
+pub(crate) fn conversation_row(
+    id: i64,
+    tenant: &Arc<str>,
+    conversation: Conversation,
+    contents: &[String],
+    content_hash: [u8; 16],
+) -> Result<(ConversationRow, Vec<Message>), Error> {
+    let mut prefix = raw::Prefix::default();
+    for (message, content) in conversation.messages.iter().zip(contents) {
+        prefix.push(message.external_id.as_deref(), content);
+    }
+    let raw_json = raw::encode(&conversation.raw_json, &prefix)
+        .map_err(|what| Error::Internal { what: format!("compressing the source failed: {what}") })?;
+    let began_at = began_at(&conversation);
+    let row = ConversationRow {
+        id,
+        uid: *ConversationId::mint(began_at).as_bytes(),
+        tenant: Arc::clone(tenant),
+        provider: conversation.provider.as_str().to_owned(),
+        external_id: conversation.external_id,
+        title: conversation.title,
+        model: conversation.model,
+        created_at: conversation.created_at.map(Timestamp::as_micros),
+        updated_at: conversation.updated_at.map(Timestamp::as_micros),
+        began_at: began_at.as_micros(),
+        temperature: conversation.temperature,
+        max_tokens: conversation.max_tokens,
+        user_id: conversation.user_id,
+        message_count: conversation.messages.len() as i64,
+        content_hash,
+        system_prompt: conversation.system_prompt,
+        raw_json,
+    };
+    Ok((row, conversation.messages))
+}
+
+/// Returns the time that the conversation is listed under: its beginning, or the nearest to it that is known.
+fn began_at(conversation: &Conversation) -> Timestamp {
+    conversation
+        .created_at
+        .or_else(|| conversation.messages.iter().filter_map(|message| message.created_at).min())
+        .or(conversation.updated_at)
+        .unwrap_or(Timestamp::from_micros(0))
+}
+
+async fn next_id(connection: &mut SqliteConnection, table: &'static str) -> Result<i64, Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = ?")
+        .bind(table)
+        .fetch_optional(connection)
+        .await
+        .map_err(database("reading the last row id"))?;
+    Ok(last.unwrap_or(0) + 1)
+}
+
+async fn data_version(connection: &mut SqliteConnection) -> Result<i64, Error> {
+    let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await;
+    version.map_err(database("reading the version of the data"))
+}
+
+/// Directory of the files that tell which imports run.
+const RUNNING: &str = "running";
+
+const INTERRUPTED: &str = "interrupted: the program ended before the import did; what it had committed stays, import again to complete it";
+
+/// 16 MB at most.
+const KNOWN_MAX: usize = 1_000_000;
+
+/// Which providers the import's conversations name.
+#[derive(Debug)]
+enum Seen {
+    Nothing,
+    One(Provider),
+    Several,
+}
+
+impl Seen {
+    fn one(&self) -> Option<&Provider> {
+        if let Self::One(provider) = self { Some(provider) } else { None }
+    }
+}
+
+/// What the archive holds of a conversation that comes again.
+#[derive(Debug)]
+struct Stored {
+    id: i64,
+    updated_at: Option<i64>,
+    content_hash: Vec<u8>,
+}

@@ -1,0 +1,200 @@
+//! Opening the file: who may write, who reads, and with which settings of SQLite.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{
+    error::{Error, database, io},
+    schema,
+};
+
+/// How the archive uses this machine. The defaults suit a personal computer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Most searches and reads at once; more wait for their turn. At least 1.
+    pub readers_max: u32,
+    /// Page cache of each reader, in bytes.
+    pub reader_cache_bytes: u64,
+    /// Page cache of the one writer, in bytes.
+    pub writer_cache_bytes: u64,
+    /// How much of the file may be mapped into memory, in bytes. Mapped pages are the system's to take back.
+    pub mmap_bytes: u64,
+    /// Conversations in one transaction of an import. At least 1.
+    pub batch_conversations: usize,
+    /// How long a writer waits for another one before it gives up with [`crate::ErrorKind::Busy`].
+    pub busy_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            readers_max: 8,
+            reader_cache_bytes: 2 << 20,
+            writer_cache_bytes: 32 << 20,
+            mmap_bytes: 4 << 30,
+            batch_conversations: 1_000,
+            busy_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The connections, and where the files are.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) dir: PathBuf,
+    pub(crate) settings: Settings,
+    pub(crate) readers: SqlitePool,
+    /// `None` in an archive opened for reading only.
+    writer: Option<Arc<Mutex<Writer>>>,
+}
+
+/// The one connection that writes. SQLite allows one writer at a time; those of this process queue here, in
+/// order of arrival, those of others wait in SQLite.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: SqliteConnection,
+    /// A transaction was begun and neither committed nor rolled back: whoever had it was dropped.
+    open: bool,
+}
+
+/// The writer, held by one task.
+pub(crate) type Held = OwnedMutexGuard<Writer>;
+
+/// Name of the database in the data directory.
+pub(crate) const FILE: &str = "archive.db";
+
+pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Result<Files, Error> {
+    let path = dir.join(FILE);
+    let mut writer = None;
+    if writable {
+        std::fs::create_dir_all(dir).map_err(io("create the data directory", dir))?;
+        let failed = database("opening the archive");
+        let mut connection = writer_options(&path, settings).connect().await.map_err(failed)?;
+        schema::migrate(&mut connection).await?;
+        writer = Some(Arc::new(Mutex::new(Writer { connection, open: false })));
+    } else {
+        std::fs::metadata(&path).map_err(io("open the archive", &path))?;
+    }
+    let readers = SqlitePoolOptions::new()
+        .max_connections(settings.readers_max.max(1))
+        .min_connections(0)
+        .idle_timeout(Some(Duration::from_secs(60)))
+        .acquire_timeout(settings.busy_timeout)
+        .test_before_acquire(false)
+        .connect_lazy_with(reader_options(&path, settings));
+    Ok(Files { dir: dir.to_owned(), settings: settings.clone(), readers, writer })
+}
+
+impl Files {
+    /// Waits for the writer's seat.
+    pub(crate) async fn writer(&self) -> Result<Held, Error> {
+        let Some(writer) = &self.writer else {
+            return Err(Error::Invalid { reason: "the archive was opened for reading only".into() });
+        };
+        let busy = |_| Error::Busy { doing: "waiting for another writer", source: sqlx::Error::PoolTimedOut };
+        let mut held = tokio::time::timeout(self.settings.busy_timeout, Arc::clone(writer).lock_owned())
+            .await
+            .map_err(busy)?;
+        held.rollback().await?;
+        Ok(held)
+    }
+
+    pub(crate) fn database_path(&self) -> PathBuf {
+        self.dir.join(FILE)
+    }
+
+    pub(crate) async fn close(&self) {
+        if let Ok(mut held) = self.writer().await {
+            // Lets SQLite renew the statistics that it plans with, where it thinks that it pays.
+            let _ = sqlx::query("PRAGMA optimize").execute(&mut held.connection).await;
+        }
+        self.readers.close().await;
+    }
+}
+
+impl Writer {
+    /// Begins a transaction that holds the write lock from the start, so that it cannot fail half-way.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut self.connection)
+            .await
+            .map_err(database("waiting for another process to finish writing"))?;
+        self.open = true;
+        Ok(())
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        sqlx::query("COMMIT").execute(&mut self.connection).await.map_err(database("committing"))?;
+        self.open = false;
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
+        if self.open {
+            // SQLite may have rolled back by itself after an error; then this fails, and all is well.
+            let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+            self.open = false;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// Opens a connection of its own for a backup: it reads the archive, and writes another file.
+pub(crate) async fn connect_for_backup(path: &Path, settings: &Settings) -> Result<SqliteConnection, Error> {
+    let options = reader_options(path, settings).pragma("query_only", "OFF");
+    options.connect().await.map_err(database("opening the archive"))
+}
+
+fn writer_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(settings.busy_timeout)
+        .statement_cache_capacity(64)
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", cache_pages(settings.writer_cache_bytes))
+        .pragma("mmap_size", settings.mmap_bytes.to_string())
+        .pragma("journal_size_limit", JOURNAL_BYTES_KEPT.to_string())
+        .thread_name(|_| "archive-writer".into())
+}
+
+fn reader_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .foreign_keys(false)
+        .busy_timeout(settings.busy_timeout)
+        .statement_cache_capacity(64)
+        .pragma("query_only", "ON")
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", cache_pages(settings.reader_cache_bytes))
+        .pragma("mmap_size", settings.mmap_bytes.to_string())
+        .thread_name(|n| format!("archive-reader-{n}"))
+}
+
+/// SQLite takes a negative number as KiB.
+fn cache_pages(bytes: u64) -> String {
+    format!("-{}", bytes / 1024)
+}
+
+const PAGE_BYTES: u32 = 8192;
+
+/// The write-ahead log is cut back to this after each checkpoint.
+const JOURNAL_BYTES_KEPT: u64 = 64 << 20;

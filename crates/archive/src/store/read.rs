@@ -1,0 +1,116 @@
+//! Reading, and deleting, what has an id.
+
+use athenaeum_core::{ConversationId, MessageId};
+use athenaeum_tenancy::Scope;
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{
+    error::{Error, database},
+    open::Files,
+    raw, row,
+};
+use crate::Conversation;
+
+pub(crate) async fn conversation(
+    files: &Files,
+    scope: &Scope,
+    id: ConversationId,
+) -> Result<Conversation, Error> {
+    let failed = database("reading a conversation");
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let sql = format!(
+        "SELECT {}, c.system_prompt, c.temperature, c.max_tokens, c.id
+         FROM conversations c WHERE c.uid = ? AND c.tenant = ?",
+        row::SUMMARY
+    );
+    let found = sqlx::query(AssertSqlSafe(sql))
+        .bind(&id.as_bytes()[..])
+        .bind(scope.tenant().as_str())
+        .fetch_optional(&mut *reader)
+        .await
+        .map_err(&failed)?
+        .ok_or_else(|| Error::not_found("conversation", id))?;
+    let summary = row::summary(&found)?;
+    let mut messages = Vec::with_capacity(summary.message_count as usize);
+    {
+        let sql = format!(
+            "SELECT {} FROM messages m WHERE m.conversation_id = ? ORDER BY m.position",
+            row::MESSAGE
+        );
+        let key: i64 = found.try_get(12).map_err(&failed)?;
+        let mut rows = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch(&mut *reader);
+        while let Some(found) = rows.try_next().await.map_err(&failed)? {
+            messages.push(row::message(&found)?);
+        }
+    }
+    Ok(Conversation {
+        summary,
+        system_prompt: found.try_get(9).map_err(&failed)?,
+        temperature: found.try_get(10).map_err(&failed)?,
+        max_tokens: found.try_get(11).map_err(&failed)?,
+        messages,
+    })
+}
+
+pub(crate) async fn locate(
+    files: &Files,
+    scope: &Scope,
+    id: MessageId,
+) -> Result<(ConversationId, u32), Error> {
+    let failed = database("looking for a message");
+    let found = sqlx::query(
+        "SELECT c.uid, m.position FROM messages m JOIN conversations c ON c.id = m.conversation_id
+         WHERE m.id = ? AND c.tenant = ?",
+    )
+    .bind(id.0)
+    .bind(scope.tenant().as_str())
+    .fetch_optional(&files.readers)
+    .await
+    .map_err(&failed)?
+    .ok_or_else(|| Error::not_found("message", id))?;
+    Ok((ConversationId::from_bytes(row::uid(&found, 0)?), found.try_get(1).map_err(&failed)?))
+}
+
+pub(crate) async fn raw_json(files: &Files, scope: &Scope, id: ConversationId) -> Result<String, Error> {
+    let failed = database("reading a conversation's source");
+    // One transaction: the source decodes only against the messages that it was kept with.
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let found = sqlx::query("SELECT id, raw_json FROM conversations WHERE uid = ? AND tenant = ?")
+        .bind(&id.as_bytes()[..])
+        .bind(scope.tenant().as_str())
+        .fetch_optional(&mut *reader)
+        .await
+        .map_err(&failed)?
+        .ok_or_else(|| Error::not_found("conversation", id))?;
+    let Some(stored) = found.try_get::<Option<&[u8]>, _>(1).map_err(&failed)? else {
+        return Ok(String::new());
+    };
+    let key: i64 = found.try_get(0).map_err(&failed)?;
+    let mut prefix = raw::Prefix::default();
+    let mut rows =
+        sqlx::query("SELECT external_id, content FROM messages WHERE conversation_id = ? ORDER BY position")
+            .bind(key)
+            .fetch(&mut *reader);
+    while let Some(message) = rows.try_next().await.map_err(&failed)? {
+        let content = message.try_get(1).map_err(&failed)?;
+        prefix.push(row::external_id(&message, 0)?.as_deref(), content);
+    }
+    raw::decode(stored, &prefix).ok_or_else(|| Error::damaged(format!("the source of conversation {id}")))
+}
+
+pub(crate) async fn delete(files: &Files, scope: &Scope, id: ConversationId) -> Result<(), Error> {
+    let mut held = files.writer().await?;
+    held.begin().await?;
+    let deleted = sqlx::query("DELETE FROM conversations WHERE uid = ? AND tenant = ?")
+        .bind(&id.as_bytes()[..])
+        .bind(scope.tenant().as_str())
+        .execute(held.connection())
+        .await
+        .map_err(database("deleting a conversation"))?;
+    if deleted.rows_affected() == 0 {
+        held.rollback().await?;
+        return Err(Error::not_found("conversation", id));
+    }
+    held.commit().await
+}

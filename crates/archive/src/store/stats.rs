@@ -1,0 +1,98 @@
+//! What the archive holds, counted.
+
+use std::collections::BTreeMap;
+
+use athenaeum_core::Timestamp;
+use athenaeum_tenancy::Scope;
+use sqlx::Row;
+
+use super::{
+    error::{Error, database},
+    open::Files,
+};
+use crate::{Count, Facets, Stats};
+
+pub(crate) async fn stats(files: &Files, scope: &Scope) -> Result<Stats, Error> {
+    let mut stats = Stats {
+        conversations_by_provider: counts(
+            files,
+            scope,
+            "SELECT provider, count(*) FROM conversations WHERE tenant = ? GROUP BY provider ORDER BY 2 DESC, 1",
+        )
+        .await?,
+        facets: Facets {
+            providers: counts(
+                files,
+                scope,
+                "SELECT provider, sum(message_count) FROM conversations WHERE tenant = ?
+                 GROUP BY provider ORDER BY 2 DESC, 1",
+            )
+            .await?,
+            models: counts(
+                files,
+                scope,
+                "SELECT coalesce(m.model, c.model) AS value, count(*)
+                 FROM conversations c JOIN messages m ON m.conversation_id = c.id
+                 WHERE c.tenant = ? GROUP BY 1 HAVING value IS NOT NULL ORDER BY 2 DESC, 1",
+            )
+            .await?,
+            roles: counts(
+                files,
+                scope,
+                "SELECT m.role, count(*) FROM conversations c JOIN messages m ON m.conversation_id = c.id
+                 WHERE c.tenant = ? GROUP BY 1 ORDER BY 2 DESC, 1",
+            )
+            .await?,
+            months: Vec::new(),
+        },
+        ..Stats::default()
+    };
+    stats.conversations = stats.conversations_by_provider.iter().map(|count| count.count).sum();
+    stats.messages = stats.facets.providers.iter().map(|count| count.count).sum();
+    days(files, scope, &mut stats).await?;
+    stats.database_bytes = std::fs::metadata(files.database_path()).map_or(0, |file| file.len());
+    Ok(stats)
+}
+
+async fn days(files: &Files, scope: &Scope, stats: &mut Stats) -> Result<(), Error> {
+    let failed = database("counting messages by day");
+    let rows = sqlx::query(
+        "SELECT coalesce(m.created_at, c.began_at) / 86400000000, count(*),
+                min(coalesce(m.created_at, c.began_at)), max(coalesce(m.created_at, c.began_at))
+         FROM conversations c JOIN messages m ON m.conversation_id = c.id
+         WHERE c.tenant = ? GROUP BY 1 ORDER BY 1",
+    )
+    .bind(scope.tenant().as_str())
+    .fetch_all(&files.readers)
+    .await
+    .map_err(&failed)?;
+    let mut days = BTreeMap::<String, u64>::new();
+    let mut months = BTreeMap::<String, u64>::new();
+    for row in &rows {
+        let count: i64 = row.try_get(1).map_err(&failed)?;
+        let (min, max): (i64, i64) = (row.try_get(2).map_err(&failed)?, row.try_get(3).map_err(&failed)?);
+        let (min, max) = (Timestamp::from_micros(min), Timestamp::from_micros(max));
+        let date = min.to_string();
+        let count = u64::try_from(count).unwrap_or(0);
+        *days.entry(date.chars().take_while(|c| *c != 'T').collect()).or_default() += count;
+        let month = date.rsplit_once('-').map_or(date.as_str(), |(month, _)| month);
+        *months.entry(month.to_owned()).or_default() += count;
+        stats.span = Some(stats.span.map_or((min, max), |(first, last)| (first.min(min), last.max(max))));
+    }
+    let counts =
+        |map: BTreeMap<String, u64>| map.into_iter().map(|(value, count)| Count { value, count }).collect();
+    stats.days = counts(days);
+    stats.facets.months = counts(months);
+    Ok(())
+}
+
+async fn counts(files: &Files, scope: &Scope, sql: &'static str) -> Result<Vec<Count>, Error> {
+    let failed = database("counting");
+    let rows =
+        sqlx::query(sql).bind(scope.tenant().as_str()).fetch_all(&files.readers).await.map_err(&failed)?;
+    let count = |row: &sqlx::sqlite::SqliteRow| -> Result<Count, sqlx::Error> {
+        let count: i64 = row.try_get(1)?;
+        Ok(Count { value: row.try_get(0)?, count: u64::try_from(count).unwrap_or(0) })
+    };
+    rows.iter().map(count).collect::<Result<_, _>>().map_err(failed)
+}

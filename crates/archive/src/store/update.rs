@@ -1,0 +1,129 @@
+//! Replacing a conversation that changed: unchanged messages keep their rows, and with them their ids.
+
+use std::{collections::HashMap, sync::Arc};
+
+use athenaeum_core::{Conversation, Message};
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::{
+    batch::{Batch, MessageRow},
+    error::{Error, database},
+    import::conversation_row,
+    row,
+};
+
+/// A message row that is there, and where it stands.
+struct Stored {
+    id: i64,
+    position: u32,
+    parent: Option<u32>,
+}
+
+/// Writes `conversation` over the stored one with row id `id`; returns how many message rows were written.
+///
+/// A message that changed gets a new row and so a new id: the search index only ever adds.
+pub(crate) async fn replace(
+    connection: &mut SqliteConnection,
+    id: i64,
+    next_message: &mut i64,
+    conversation: Conversation,
+    hash: [u8; 16],
+) -> Result<u64, Error> {
+    let failed = database("replacing a conversation");
+    let mut stored = stored_messages(connection, id).await?;
+    let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
+    let (row, messages) = conversation_row(id, &Arc::from(""), conversation, &contents, hash)?;
+    let mut batch = Batch::default();
+    let mut written = 0;
+    for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
+        let twin = stored.get_mut(&row::message_hash(&message)).and_then(Vec::pop);
+        if let Some(twin) = twin {
+            if (twin.position, twin.parent) != (position, message.parent) {
+                move_to(connection, twin.id, position, message.parent).await?;
+            }
+            continue;
+        }
+        let flags = row::flags(&message);
+        batch.push_message(MessageRow {
+            id: *next_message,
+            conversation_id: id,
+            position,
+            flags,
+            content,
+            message,
+        });
+        *next_message += 1;
+        written += 1;
+        if batch.is_full() {
+            batch.flush(connection).await?;
+        }
+    }
+    batch.flush(connection).await?;
+    for gone in stored.into_values().flatten() {
+        sqlx::query("DELETE FROM messages WHERE id = ?")
+            .bind(gone.id)
+            .execute(&mut *connection)
+            .await
+            .map_err(&failed)?;
+    }
+    sqlx::query(
+        "UPDATE conversations SET title = ?, model = ?, created_at = ?, updated_at = ?, began_at = ?, temperature = ?,
+         max_tokens = ?, user_id = ?, message_count = ?, content_hash = ?, system_prompt = ?, raw_json = ? WHERE id = ?",
+    )
+    .bind(row.title)
+    .bind(row.model)
+    .bind(row.created_at)
+    .bind(row.updated_at)
+    .bind(row.began_at)
+    .bind(row.temperature)
+    .bind(row.max_tokens)
+    .bind(row.user_id)
+    .bind(row.message_count)
+    .bind(row.content_hash.to_vec())
+    .bind(row.system_prompt)
+    .bind(row.raw_json)
+    .bind(id)
+    .execute(connection)
+    .await
+    .map_err(&failed)?;
+    Ok(written)
+}
+
+/// Finds the stored messages by what they say; equal ones stand in reverse order, so that the first is popped
+/// first.
+async fn stored_messages(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<HashMap<u128, Vec<Stored>>, Error> {
+    let failed = database("reading a conversation's messages");
+    let sql = format!(
+        "SELECT {}, m.position FROM messages m WHERE m.conversation_id = ? ORDER BY m.position DESC",
+        row::MESSAGE
+    );
+    let mut rows = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch(connection);
+    let mut stored: HashMap<u128, Vec<Stored>> = HashMap::new();
+    while let Some(found) = rows.try_next().await.map_err(&failed)? {
+        let message = row::message(&found)?;
+        let position = found.try_get(14).map_err(&failed)?;
+        let place = Stored { id: message.id.0, position, parent: message.message.parent };
+        stored.entry(row::message_hash(&message.message)).or_default().push(place);
+    }
+    Ok(stored)
+}
+
+async fn move_to(
+    connection: &mut SqliteConnection,
+    id: i64,
+    position: u32,
+    parent: Option<u32>,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE messages SET position = ?, parent = ? WHERE id = ?")
+        .bind(position)
+        .bind(parent)
+        .bind(id)
+        .execute(connection)
+        .await
+        .map_err(database("moving a message"))?;
+    Ok(())
+}
