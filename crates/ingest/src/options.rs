@@ -1,0 +1,81 @@
+use std::collections::BTreeMap;
+
+use athenaeum_core::{Conversation, Problem, Provider};
+
+/// How to read; the default suits every export that is not meant to hurt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Only formats of this provider are tried; `None` recognises each file by its content.
+    pub provider: Option<Provider>,
+    /// Records larger than this many bytes are reported and passed over without being held in memory.
+    pub record_bytes_max: usize,
+    /// Brackets nested deeper than this make a record unreadable.
+    pub depth_max: u32,
+    /// Most files looked at in one folder or archive.
+    pub files_max: usize,
+    /// Most bytes that one archive entry may inflate to.
+    pub entry_bytes_max: u64,
+    /// Problems reported one by one; those beyond are counted by reason.
+    pub problems_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            record_bytes_max: 256 << 20,
+            depth_max: 512,
+            files_max: 1_000_000,
+            entry_bytes_max: 64 << 30,
+            problems_max: 10_000,
+        }
+    }
+}
+
+/// What [`read`](crate::read) pushes, in the order of the source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A conversation with at least one message.
+    Conversation {
+        /// The conversation, whole.
+        conversation: Conversation,
+        /// Where it was: the file as given, or a path inside a folder or archive (`export.zip/a.json`).
+        file: String,
+    },
+    /// Something that could not be taken as it stands.
+    Problem(Problem),
+    /// How far the reading is; about once a megabyte.
+    Progress {
+        /// Bytes of the source read so far, compressed ones where it is compressed.
+        bytes_read: u64,
+        /// Bytes of the source in all.
+        bytes_total: u64,
+    },
+}
+
+/// What a run of [`read`](crate::read) came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files in which conversations were looked for.
+    pub files: u64,
+    /// Files passed over on purpose: pictures, sound, lists of settings.
+    pub companions: u64,
+    /// Bytes of the source.
+    pub bytes: u64,
+    /// Conversations with at least one message.
+    pub conversations: u64,
+    /// Conversations without any message; not reported as [`Item`]s.
+    pub empty: u64,
+    /// Messages of all branches.
+    pub messages: u64,
+    /// Problems that cost a record or more.
+    pub problems: u64,
+    /// Problems that cost nothing.
+    pub notices: u64,
+    /// Conversations by provider.
+    pub providers: BTreeMap<Provider, u64>,
+    /// Conversations by the name of their format.
+    pub formats: BTreeMap<String, u64>,
+    /// The sink asked to stop before the end.
+    pub cancelled: bool,
+}

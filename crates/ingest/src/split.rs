@@ -1,0 +1,422 @@
+//! Cuts a JSON file into its records without holding the file.
+
+mod container;
+mod scan;
+mod window;
+
+use std::io::{self, Read};
+
+use memchr::memchr;
+use serde_json::Value;
+
+pub(crate) use self::container::Probe;
+use self::{
+    container::{Found, find},
+    scan::Scan,
+    window::Window,
+};
+use crate::sample::Layout;
+
+/// The first stretch of a top-level object in which an array of records is looked for; doubled as needed.
+const LOOKAHEAD: usize = 1 << 20;
+
+/// Cuts JSON into records: the elements of the top-level array or of an array inside the top-level object, lines,
+/// or values one after the other. See [`Layout`].
+pub(crate) struct Splitter<R> {
+    window: Window<R>,
+    state: State,
+    /// Open objects around the elements: 0 for a top-level array.
+    around: u32,
+    layout: Layout,
+    head: Value,
+    values: u64,
+    limits: Limits,
+    /// Length of the piece handed out last; given up at the next call.
+    handed: usize,
+}
+
+/// See the fields of the same names of [`crate::Options`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) record_bytes_max: usize,
+    pub(crate) depth_max: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Elements,
+    /// Behind an array of records, inside of the object around it.
+    Members,
+    Values,
+    Lines,
+    Ended,
+}
+
+/// What comes next in the file.
+#[derive(Debug)]
+pub(crate) enum Piece<'a> {
+    Record { bytes: &'a [u8], offset: u64 },
+    Fault { fault: Fault, offset: u64 },
+}
+
+/// Why a stretch of the file holds no record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("a record of {bytes} bytes is larger than the limit; raise the limit to read it")]
+    TooLarge { bytes: u64 },
+    #[error("brackets are nested {depth} deep")]
+    TooDeep { depth: u32 },
+    #[error("the file ends inside a record; the download may be incomplete")]
+    Truncated,
+    #[error("the list of records is not closed; the download may be incomplete")]
+    Unclosed,
+    #[error("text that is not JSON: {0:?}")]
+    Garbage(String),
+    #[error("the file cannot be read further: {0}")]
+    Read(io::Error),
+}
+
+enum Step {
+    Record(usize),
+    Fault(Fault, u64),
+    Again,
+    End,
+}
+
+impl<R: Read> Splitter<R> {
+    /// Reads as far as needed to see how the records are laid out. `probe` tells whether a value under a key of
+    /// the top-level object is a record.
+    pub(crate) fn new(source: R, limits: Limits, probe: Probe<'_>) -> Self {
+        let mut splitter = Self {
+            window: Window::new(source),
+            state: State::Values,
+            around: 0,
+            layout: Layout::Single,
+            head: Value::Null,
+            values: 0,
+            limits,
+            handed: 0,
+        };
+        match splitter.window.first_not(is_space) {
+            Some(b'[') => {
+                splitter.window.consume(1);
+                splitter.state = State::Elements;
+                splitter.layout = Layout::Array;
+            }
+            Some(b'{') if splitter.first_line_is_whole() => splitter.begin_lines(),
+            Some(b'{') => splitter.look_inside(probe),
+            _ => {}
+        }
+        splitter
+    }
+
+    /// How the records are laid out, as far as seen.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The members before the array of records; `null` where there is no object around it.
+    pub(crate) fn head(&self) -> &Value {
+        &self.head
+    }
+
+    /// Returns the next piece; `None` at the end.
+    pub(crate) fn next(&mut self, probe: Probe<'_>) -> Option<Piece<'_>> {
+        self.window.consume(std::mem::take(&mut self.handed));
+        loop {
+            let step = match self.state {
+                State::Elements => self.element(),
+                State::Members => self.member(probe),
+                State::Values => self.value(),
+                State::Lines => self.line(),
+                State::Ended => Step::End,
+            };
+            match step {
+                Step::Again => {}
+                Step::Record(length) => {
+                    self.handed = length;
+                    let offset = self.window.offset();
+                    return Some(Piece::Record { bytes: &self.window.bytes()[..length], offset });
+                }
+                Step::Fault(fault, offset) => return Some(Piece::Fault { fault, offset }),
+                Step::End => {
+                    self.state = State::Ended;
+                    let fault = Fault::Read(self.window.error()?);
+                    return Some(Piece::Fault { fault, offset: self.window.offset() });
+                }
+            }
+        }
+    }
+
+    /// The record handed out last; empty after anything else.
+    pub(crate) fn handed(&self) -> &[u8] {
+        &self.window.bytes()[..self.handed]
+    }
+
+    fn element(&mut self) -> Step {
+        match self.window.first_not(|byte| is_space(byte) || byte == b',') {
+            None => self.ended_early(Fault::Unclosed),
+            Some(b']') => {
+                self.window.consume(1);
+                self.state = if self.around > 0 { State::Members } else { State::Values };
+                self.values += 1;
+                Step::Again
+            }
+            Some(byte) if begins_value(byte) => self.scan(),
+            Some(_) => self.garbage(|byte| byte != b'{' && byte != b']'),
+        }
+    }
+
+    /// Passes over the members behind an array of records, until another such array.
+    fn member(&mut self, probe: Probe<'_>) -> Step {
+        match self.window.first_not(|byte| is_space(byte) || byte == b',') {
+            None => self.ended_early(Fault::Unclosed),
+            Some(b'}') => {
+                self.window.consume(1);
+                self.around -= 1;
+                if self.around == 0 {
+                    self.state = State::Values;
+                }
+                Step::Again
+            }
+            Some(b'"') => {
+                let Step::Record(length) = self.scan() else { return self.ended_early(Fault::Truncated) };
+                let key = serde_json::from_slice(&self.window.bytes()[..length]).unwrap_or_default();
+                self.window.consume(length);
+                match self.window.first_not(|byte| is_space(byte) || byte == b':') {
+                    Some(b'[') if self.array_holds_records(key, probe) => {
+                        self.window.consume(1);
+                        self.state = State::Elements;
+                        Step::Again
+                    }
+                    Some(byte) if begins_value(byte) => self.pass_over(),
+                    _ => self.garbage(|byte| byte != b',' && byte != b'}'),
+                }
+            }
+            Some(_) => self.garbage(|byte| byte != b'"' && byte != b'}'),
+        }
+    }
+
+    fn value(&mut self) -> Step {
+        match self.window.first_not(|byte| is_space(byte) || byte == b',' || byte == 0x1E) {
+            None => Step::End,
+            Some(b'[') if self.values > 0 => {
+                self.window.consume(1);
+                self.around = 0;
+                self.state = State::Elements;
+                Step::Again
+            }
+            Some(byte) if begins_value(byte) => {
+                let step = self.scan();
+                self.values += 1;
+                if self.values > 1 {
+                    self.layout = Layout::Lines;
+                }
+                if let Step::Record(length) = step
+                    && self.values == 1
+                    && self.stands_on_a_line(length)
+                {
+                    self.state = State::Lines;
+                }
+                step
+            }
+            Some(_) => self.garbage(|byte| byte != b'\n'),
+        }
+    }
+
+    fn line(&mut self) -> Step {
+        if self.window.first_not(|byte| is_space(byte) || byte == b',' || byte == 0x1E).is_none() {
+            return Step::End;
+        }
+        let mut seen = 0;
+        loop {
+            let held = self.window.bytes();
+            if let Some(found) = memchr(b'\n', &held[seen..]) {
+                return Step::Record(trimmed(&held[..seen + found]));
+            }
+            seen = held.len();
+            if seen > self.limits.record_bytes_max {
+                return self.pass_over_line();
+            }
+            if !self.window.more() {
+                let Some(error) = self.window.error() else {
+                    return Step::Record(trimmed(self.window.bytes()));
+                };
+                return self.ended_early(Fault::Read(error));
+            }
+        }
+    }
+
+    /// Finds the end of the value that begins here.
+    fn scan(&mut self) -> Step {
+        let mut scan = Scan::default();
+        let mut seen = 0;
+        loop {
+            let held = self.window.bytes();
+            if let Some(end) = scan.advance(&held[seen..]) {
+                return self.bounded(&scan, seen + end);
+            }
+            seen = held.len();
+            if seen > self.limits.record_bytes_max || scan.deepest() > self.limits.depth_max {
+                return self.discard(scan);
+            }
+            if !self.window.more() {
+                return if scan.in_bare() { Step::Record(seen) } else { self.ended_early(Fault::Truncated) };
+            }
+        }
+    }
+
+    fn bounded(&mut self, scan: &Scan, length: usize) -> Step {
+        let offset = self.window.offset();
+        if scan.deepest() > self.limits.depth_max {
+            self.window.consume(length);
+            return Step::Fault(Fault::TooDeep { depth: scan.deepest() }, offset);
+        }
+        if length == 0 {
+            self.window.consume(1);
+            return Step::Again;
+        }
+        Step::Record(length)
+    }
+
+    /// Follows a value that is too large or too deep to its end without holding it.
+    fn discard(&mut self, mut scan: Scan) -> Step {
+        let offset = self.window.offset();
+        self.window.consume(self.window.bytes().len());
+        while self.window.more() {
+            let ended = scan.advance(self.window.bytes());
+            self.window.consume(ended.unwrap_or(self.window.bytes().len()));
+            if ended.is_some() {
+                break;
+            }
+        }
+        let fault = match scan.deepest() > self.limits.depth_max {
+            true => Fault::TooDeep { depth: scan.deepest() },
+            false => Fault::TooLarge { bytes: self.window.offset() - offset },
+        };
+        Step::Fault(fault, offset)
+    }
+
+    fn pass_over(&mut self) -> Step {
+        let mut scan = Scan::default();
+        loop {
+            let ended = scan.advance(self.window.bytes());
+            self.window.consume(ended.unwrap_or(self.window.bytes().len()));
+            if ended.is_some() {
+                return Step::Again;
+            }
+            if !self.window.more() {
+                return self.ended_early(Fault::Truncated);
+            }
+        }
+    }
+
+    fn pass_over_line(&mut self) -> Step {
+        let offset = self.window.offset();
+        let _ = self.window.first_not(|byte| byte != b'\n');
+        Step::Fault(Fault::TooLarge { bytes: self.window.offset() - offset }, offset)
+    }
+
+    fn garbage(&mut self, skip: impl Fn(u8) -> bool) -> Step {
+        let offset = self.window.offset();
+        let held = self.window.bytes();
+        let shown = String::from_utf8_lossy(&held[..held.len().min(32)]).into_owned();
+        self.window.consume(1);
+        let _ = self.window.first_not(skip);
+        Step::Fault(Fault::Garbage(shown), offset)
+    }
+
+    fn ended_early(&mut self, fault: Fault) -> Step {
+        self.state = State::Ended;
+        let fault = self.window.error().map_or(fault, Fault::Read);
+        Step::Fault(fault, self.window.offset())
+    }
+
+    /// Tells whether the element at hand, the first of an array, is a record.
+    fn array_holds_records(&mut self, key: String, probe: Probe<'_>) -> bool {
+        let layout = Layout::Container(key);
+        let mut wanted = LOOKAHEAD;
+        loop {
+            while self.window.bytes().len() < wanted && self.window.more() {}
+            let held = self.window.bytes();
+            match container::array_holds_records(held, &layout, &self.head, probe) {
+                Some(holds) => return holds,
+                None if held.len() < wanted || wanted > self.limits.record_bytes_max => return false,
+                None => wanted *= 2,
+            }
+        }
+    }
+
+    /// Looks for an array of records inside the top-level object, as far into it as needed.
+    fn look_inside(&mut self, probe: Probe<'_>) {
+        let mut wanted = LOOKAHEAD;
+        loop {
+            while self.window.bytes().len() < wanted && self.window.more() {}
+            let held = self.window.bytes();
+            match find(held, probe) {
+                Found::At { key, place, around, head } => {
+                    self.window.consume(place + 1);
+                    self.around = around;
+                    self.head = head;
+                    self.layout = Layout::Container(key);
+                    self.state = State::Elements;
+                    return;
+                }
+                Found::Nothing => return,
+                Found::NotYet if held.len() < wanted || wanted > self.limits.record_bytes_max => return,
+                Found::NotYet => wanted *= 2,
+            }
+        }
+    }
+
+    /// Tells whether the first line is a whole value and the next one begins another.
+    fn first_line_is_whole(&mut self) -> bool {
+        let mut looked = 0;
+        let first = loop {
+            let held = self.window.bytes();
+            match memchr(b'\n', &held[looked..]) {
+                Some(found) => break looked + found,
+                None if held.len() > LOOKAHEAD => return false,
+                None => looked = held.len(),
+            }
+            if !self.window.more() {
+                return false;
+            }
+        };
+        while self.window.bytes().len() < first + 64 && self.window.more() {}
+        let (line, rest) = self.window.bytes().split_at(first);
+        let line = line.trim_ascii_end();
+        let unfinished = matches!(line.last(), Some(b'{' | b'[' | b',' | b':') | None);
+        !unfinished && rest.trim_ascii_start().starts_with(b"{")
+    }
+
+    fn begin_lines(&mut self) {
+        self.state = State::Lines;
+        self.layout = Layout::Lines;
+    }
+
+    /// Tells whether the first `length` bytes fill a line and the file goes on behind it.
+    fn stands_on_a_line(&mut self, length: usize) -> bool {
+        while self.window.bytes().len() < length + 16 && self.window.more() {}
+        let (value, rest) = self.window.bytes().split_at(length);
+        let gap = rest.iter().take_while(|byte| is_space(**byte)).count();
+        rest[..gap].contains(&b'\n') && memchr(b'\n', value).is_none()
+    }
+}
+
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// Length of the line without the spaces and the comma at its end.
+fn trimmed(line: &[u8]) -> usize {
+    let line = line.trim_ascii_end();
+    line.strip_suffix(b",").unwrap_or(line).len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Everything that goes through [`athenaeum_ingest::read`], from bytes on the disk to conversations.
+
+mod athenaeum;
+mod harness;
+mod sources;
