@@ -1,9 +1,96 @@
-//! Measures.
-#[derive(clap::Args)]
+//! Measures what `docs/benchmarks.md` states. Nothing here passes or fails: a figure is read beside its neighbour's.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::{
+    corpus,
+    shell::{repository, run},
+};
+
+mod import;
+mod process;
+mod search;
+mod serve;
+
 /// Measure import, search, size, memory and start-up; beside the neighbour where there is one.
-pub(crate) struct Bench {}
+#[derive(clap::Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+    /// Messages in the generated archive.
+    #[arg(long, default_value_t = 100_000, global = true)]
+    messages: u64,
+    /// Text file whose words head the vocabulary of the generated archive.
+    #[arg(long, global = true)]
+    text: Vec<PathBuf>,
+    /// Where corpora and archives are kept between runs; target/bench by default.
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Import a generated ChatGPT export: messages a second of processor time, memory, size.
+    Import {
+        /// Also run the plain Python importer on the same file.
+        #[arg(long)]
+        neighbour: bool,
+    },
+    /// Search the imported archive: p50 and p99 by class of query, beside SQLite's own ranking.
+    Search {
+        /// Queries of each class.
+        #[arg(long, default_value_t = 20)]
+        per_class: usize,
+    },
+    /// Start the server on the imported archive: time to the first answer, idle memory; and a search in one shot.
+    Serve,
+}
+
+/// Where a benchmark finds its files.
+struct Place {
+    corpus: PathBuf,
+    data: PathBuf,
+    program: PathBuf,
+    queries: PathBuf,
+}
+
 impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        Ok(())
+        let dir = self.dir.clone().unwrap_or_else(|| repository().join("target/bench"));
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
+        let place = Place::new(&dir, self.messages);
+        corpus::cached(&place.corpus, self.messages, &self.text)?;
+        match self.what {
+            What::Import { neighbour } => import::run(&place, neighbour),
+            What::Search { per_class } => search::run(&place, per_class),
+            What::Serve => serve::run(&place),
+        }
+    }
+}
+
+impl Place {
+    fn new(dir: &Path, messages: u64) -> Self {
+        Self {
+            corpus: dir.join(format!("chatgpt-{messages}/conversations.json")),
+            data: dir.join(format!("data-{messages}")),
+            program: repository().join("target/release/athenaeum"),
+            queries: dir.join(format!("queries-{messages}.json")),
+        }
+    }
+
+    /// Imports the corpus unless the archive is already there.
+    fn archive(&self) -> anyhow::Result<PathBuf> {
+        let database = self.data.join("archive.db");
+        if !database.exists() {
+            import::run(self, false)?;
+        }
+        Ok(database)
     }
 }

@@ -13,21 +13,22 @@ impl Ci {
         tidy::Tidy {}.run()?;
         run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
         deny()?;
-        tests()?;
-        run("cargo", &["test", "--workspace", "--doc"])?;
+        test()?;
         run("cargo", &["xtask", "conformance"])?;
         say("\nall checks passed");
         Ok(())
     }
 }
 
-/// The README's test command, so that a person and the machine run the same thing.
-fn tests() -> anyhow::Result<()> {
+/// The README's test command: unit and integration tests, examples, doctests. Uses nextest where it is installed.
+pub(crate) fn test() -> anyhow::Result<()> {
     if present("cargo", &["nextest", "--version"]) {
-        run("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])
+        run("cargo", &["build", "--workspace", "--examples"])?;
+        run("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
     } else {
-        run("cargo", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
+        run("cargo", &["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"])?;
     }
+    run("cargo", &["test", "--workspace", "--doc"])
 }
 
 /// Licences, duplicate crates and who may use what; advisories need a network and are left to a scheduled run.

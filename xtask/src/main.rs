@@ -21,6 +21,8 @@ struct Arguments {
 enum Chore {
     /// Check what the compiler cannot: layers, documents, lints, leftovers.
     Tidy(tidy::Tidy),
+    /// All tests: unit, integration, examples, doctests.
+    Test,
     /// Everything that continuous integration runs, in its order.
     Ci(ci::Ci),
     /// Generate a realistic export of any size, for benchmarks and by-hand trials.
@@ -34,6 +36,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Tidy(chore) => chore.run(),
+        Chore::Test => ci::test(),
         Chore::Ci(chore) => chore.run(),
         Chore::Corpus(chore) => chore.run(),
         Chore::Conformance(chore) => chore.run(),

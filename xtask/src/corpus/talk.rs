@@ -113,7 +113,7 @@ impl<'a> Talks<'a> {
     }
 
     fn answer(&mut self) -> String {
-        let mut text = self.prose(105.0, 0.75);
+        let mut text = self.prose(135.0, 0.75);
         if self.random.chance(0.2) {
             text.push_str("\n\n```python\n");
             for _ in 0..2 + self.random.below(8) {
