@@ -57,7 +57,7 @@ fn text_bytes(database: &Path) -> Option<f64> {
 
 fn size(path: &Path) -> anyhow::Result<u64> {
     if !path.is_dir() {
-        return Ok(fs::metadata(path).map(|file| file.len()).unwrap_or(0));
+        return Ok(fs::metadata(path).map_or(0, |file| file.len()));
     }
     fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     claude::rfc3339,
@@ -19,11 +19,11 @@ pub(super) fn write(path: &Path, talk: &Talk) -> anyhow::Result<()> {
         let (kind, message) = match turn.speaker {
             Speaker::User => ("user", json!({"role": "user", "content": turn.text})),
             Speaker::Assistant => {
-                ("assistant", reply(talk, &turn.id, json!({"type": "text", "text": turn.text})))
+                ("assistant", reply(talk, &turn.id, &json!({"type": "text", "text": turn.text})))
             }
             Speaker::Call => {
                 let call = json!({"type": "tool_use", "id": format!("toolu_{}", &turn.id[..8]), "name": "Bash", "input": {"command": turn.text}});
-                ("assistant", reply(talk, &turn.id, call))
+                ("assistant", reply(talk, &turn.id, &call))
             }
             Speaker::Tool => {
                 let call = turn.parent.map_or("", |parent| &talk.turns[parent].id[..8]);
@@ -51,7 +51,7 @@ pub(super) fn write(path: &Path, talk: &Talk) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reply(talk: &Talk, id: &str, block: serde_json::Value) -> serde_json::Value {
+fn reply(talk: &Talk, id: &str, block: &Value) -> Value {
     json!({
         "id": format!("msg_{}", &id[..8]),
         "type": "message",

@@ -57,7 +57,14 @@ impl<'a> Talks<'a> {
             number: self.number,
             id: self.random.uuid(),
             title: (!self.random.chance(0.03)).then(|| self.title()),
-            model: *self.random.pick(&["gpt-4o", "gpt-4", "gpt-5", "o3", "gpt-4o-mini", "gpt-3.5-turbo"]),
+            model: self.random.pick::<&str>(&[
+                "gpt-4o",
+                "gpt-4",
+                "gpt-5",
+                "o3",
+                "gpt-4o-mini",
+                "gpt-3.5-turbo",
+            ]),
             began,
             turns: Vec::new(),
         };

@@ -90,10 +90,10 @@ fn made_up(random: &mut Random) -> String {
     let syllables = 1 + random.below(3);
     let mut word = String::new();
     for _ in 0..syllables {
-        word.push_str(*random.pick(&ONSETS));
-        word.push_str(*random.pick(&VOWELS));
+        word.push_str(random.pick::<&str>(&ONSETS));
+        word.push_str(random.pick::<&str>(&VOWELS));
     }
-    word.push_str(*random.pick(&ENDS));
+    word.push_str(random.pick::<&str>(&ENDS));
     if random.chance(0.04) {
         word.push_str(&random.below(1000).to_string());
     }
