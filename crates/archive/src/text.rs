@@ -25,6 +25,7 @@
 
 mod fold;
 mod porter;
+mod prefix;
 mod stems;
 mod tables;
 
@@ -36,6 +37,8 @@ use self::{
     fold::{Class, compose_hangul, compose_kana, look_up},
     stems::Stems,
 };
+
+pub use prefix::Prefix;
 
 /// No term has more bytes.
 pub const TERM_BYTES_MAX: usize = porter::STEMMED_BYTES_MAX;

@@ -9,6 +9,7 @@ mod analyser;
 mod care;
 mod isolation;
 mod plain_sqlite;
+mod query_language;
 mod reimport;
 mod roundtrip;
 mod sample;
