@@ -25,6 +25,8 @@ pub(crate) struct Context<'s> {
     pub(crate) head: Value,
     /// Files that came along in the same folder or archive, to be found by their id.
     pub(crate) assets: Assets,
+    /// The account that the export says it belongs to.
+    pub(crate) account: Option<String>,
     /// The record being read, for problems: `#17`, or a conversation's id once the parser knows it.
     record: String,
     /// The format being read, for the summary.
@@ -52,6 +54,7 @@ impl<'s> Context<'s> {
             modified: None,
             head: Value::Null,
             assets: Assets::default(),
+            account: None,
             record: String::new(),
             format: "",
             noted: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::format::Format;
 
 pub(crate) mod athenaeum;
+pub(crate) mod chatgpt;
 
 /// Every format, the more particular before the more general.
-pub(crate) const ALL: &[&Format] = &[&athenaeum::FORMAT];
+pub(crate) const ALL: &[&Format] = &[&athenaeum::FORMAT, &chatgpt::FORMAT];

@@ -38,6 +38,7 @@ mod detect;
 mod file;
 mod format;
 mod formats;
+mod lenient;
 mod options;
 mod problems;
 mod records;

@@ -11,6 +11,7 @@ use crate::{
     detect::{self, Content},
     file::read_stream,
     format::{Reject, Shape},
+    formats,
     options::{Item, Options, Summary},
     source::{Assets, Meter, Tree, ZipFault, each_streamed},
 };
@@ -67,6 +68,10 @@ pub fn read(
 /// Reads all files of a tree: first those that only make sense together, then one by one.
 fn read_tree(context: &mut Context<'_>, tree: &mut Tree, prefix: &str, alone: bool, nesting: u32) {
     let outer = std::mem::replace(&mut context.assets, Assets::of(tree.entries()));
+    let outer_account = context.account.clone();
+    if !alone {
+        formats::chatgpt::read_companions(context, tree, prefix);
+    }
     let claimed = read_folders(context, tree, prefix);
     for index in 0..tree.entries().len() {
         if context.cancelled() {
@@ -96,6 +101,7 @@ fn read_tree(context: &mut Context<'_>, tree: &mut Tree, prefix: &str, alone: bo
         }
     }
     context.assets = outer;
+    context.account = outer_account;
 }
 
 /// Reads the groups of files that a format claims as a whole; returns the claimed ones.

@@ -1,5 +1,6 @@
 //! Everything that goes through [`athenaeum_ingest::read`], from bytes on the disk to conversations.
 
 mod athenaeum;
+mod chatgpt;
 mod harness;
 mod sources;
