@@ -11,6 +11,7 @@ mod import;
 mod import_events;
 mod layout;
 mod list;
+mod lookup;
 mod open;
 mod raw;
 mod read;
@@ -112,6 +113,27 @@ impl Archive {
     /// [`ErrorKind::NotFound`] when there is none in this scope.
     pub async fn locate(&self, scope: &Scope, id: MessageId) -> Result<(ConversationId, u32), Error> {
         read::locate(&self.files, scope, id).await
+    }
+
+    /// Finds the one conversation whose id begins with `prefix`: at least four hexadecimal digits, hyphens or not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when none does, [`ErrorKind::InvalidRequest`] when several do.
+    pub async fn find_by_prefix(&self, scope: &Scope, prefix: &str) -> Result<ConversationId, Error> {
+        lookup::by_prefix(&self.files, scope, prefix).await
+    }
+
+    /// Counts the messages kept of each of these conversations, named by provider and the source's id, in the
+    /// same order; `None` for those that the archive does not have. Sees what is committed.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn message_counts(
+        &self,
+        scope: &Scope,
+        conversations: &[(Provider, String)],
+    ) -> Result<Vec<Option<u64>>, Error> {
+        lookup::message_counts(&self.files, scope, conversations).await
     }
 
     /// Lists conversations, newest first. Filters on roles and on what messages have keep conversations with at

@@ -1,6 +1,45 @@
-//! x
-mod progress;
-mod report;
-pub use progress::*;
-pub use report::*;
+//! The write path: from a file on disk to conversations that can be searched.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use athenaeum_archive::{Archive, Settings};
+//! use athenaeum_retrieval::{CancellationToken, ImportOptions, import};
+//!
+//! let archive = Archive::open("library".as_ref(), &Settings::default()).await?;
+//! let scope = athenaeum_tenancy::local();
+//! let cancel = CancellationToken::new();
+//! let told = |progress: &athenaeum_retrieval::Progress| {
+//!     println!("{} messages, {:.0} a second", progress.messages, progress.messages_per_second());
+//! };
+//! let report = import(&archive, &scope, "export.zip".as_ref(), ImportOptions::default(), told, cancel).await?;
+//! println!("{} new, {} changed, {} known", report.added, report.updated, report.unchanged);
+//! # Ok(()) }
+//! ```
+//!
+//! [`import`] does one and returns its [`Report`]; [`Imports`] does them in the background for a server, where
+//! they are watched ([`Status`], [`Progress`]) and cancelled by id.
+//!
+//! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
+//!
+//! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
+//! so that a 2 GB export passes through a few megabytes. It costs one thread per import.
+//!
+//! **Invariant:** an import never ends as a success with nothing: it stored conversations, found them
+//! unchanged, or is an [`Error`]. Every run is recorded in the archive, whichever way it ends.
+
 pub mod export;
+
+mod error;
+mod import;
+mod imports;
+mod intake;
+mod progress;
+mod reader;
+mod report;
+
+pub use error::Error;
+pub use import::{ImportOptions, import};
+pub use imports::{Imports, Source, Status};
+pub use progress::{Phase, Progress};
+pub use report::{Mismatch, Problems, Report};
+pub use tokio_util::sync::CancellationToken;

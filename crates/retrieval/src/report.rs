@@ -3,6 +3,8 @@ use std::{collections::BTreeMap, time::Duration};
 use athenaeum_core::{ImportId, Problem, Provider, Severity};
 use serde::Serialize;
 
+use crate::Error;
+
 /// What one import did: the object that `athenaeum import --json` ends with, and that the archive keeps
 /// beside the run.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +62,17 @@ impl Report {
 
     /// Writes the report as one JSON object on one line.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&Wire::from(self)).unwrap_or_default()
+        self.write(None)
+    }
+
+    /// Writes the report of an import that failed: the same object with the reason as `error`.
+    pub fn to_json_failed(&self, error: &Error) -> String {
+        self.write(Some(error.with_causes()))
+    }
+
+    fn write(&self, error: Option<String>) -> String {
+        // A plain tree of numbers and text: writing it into memory cannot fail.
+        serde_json::to_string(&Wire::new(self, error)).unwrap_or_default()
     }
 }
 
@@ -80,7 +92,8 @@ pub struct Mismatch {
 /// Everything that was wrong with a source: all of it counted, the first of it in detail.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Problems {
-    count: u64,
+    losses: u64,
+    notices: u64,
     details: Vec<Problem>,
     by_reason: BTreeMap<(Severity, String), u64>,
 }
@@ -92,7 +105,10 @@ impl Problems {
     const REASONS_MAX: usize = 200;
 
     pub(crate) fn push(&mut self, problem: Problem) {
-        self.count += 1;
+        match problem.severity {
+            Severity::Notice => self.notices += 1,
+            Severity::Skipped | Severity::Broken => self.losses += 1,
+        }
         let mut key = (problem.severity, problem.reason.clone());
         if self.by_reason.len() >= Self::REASONS_MAX && !self.by_reason.contains_key(&key) {
             key.1 = "for other reasons".to_owned();
@@ -103,12 +119,17 @@ impl Problems {
         }
     }
 
-    /// Returns how many there were.
+    /// Returns how many cost a record or more.
     pub fn count(&self) -> u64 {
-        self.count
+        self.losses
     }
 
-    /// Returns the first [`Problems::DETAILS_MAX`], in the order of the source.
+    /// Returns how many cost nothing: all was kept, though not all was understood.
+    pub fn notices(&self) -> u64 {
+        self.notices
+    }
+
+    /// Returns the first [`Problems::DETAILS_MAX`] of both kinds, in the order of the source.
     pub fn details(&self) -> &[Problem] {
         &self.details
     }
@@ -128,18 +149,21 @@ impl Problems {
 /// The report on the wire. Names and types are stable; fields may be added.
 #[derive(Serialize)]
 struct Wire<'a> {
-    import_id: String,
-    source: &'a str,
-    files: u64,
-    bytes: u64,
     conversations: u64,
     messages: u64,
     added: u64,
     updated: u64,
     unchanged: u64,
-    empty: u64,
     problems: u64,
+    notices: u64,
+    empty: u64,
     mismatches: u64,
+    import_id: String,
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    files: u64,
+    bytes: u64,
     providers: BTreeMap<&'a str, u64>,
     duration_ms: u64,
     messages_per_second: u64,
@@ -171,8 +195,8 @@ struct WireMismatch<'a> {
     in_archive: Option<u64>,
 }
 
-impl<'a> From<&'a Report> for Wire<'a> {
-    fn from(report: &'a Report) -> Self {
+impl<'a> Wire<'a> {
+    fn new(report: &'a Report, error: Option<String>) -> Self {
         let seconds = report.duration.as_secs_f64();
         Self {
             import_id: report.import_id.to_string(),
@@ -185,7 +209,9 @@ impl<'a> From<&'a Report> for Wire<'a> {
             updated: report.updated,
             unchanged: report.unchanged,
             empty: report.empty,
-            problems: report.problems.count,
+            problems: report.problems.losses,
+            notices: report.problems.notices,
+            error,
             mismatches: report.mismatches.len() as u64,
             providers: report.providers.iter().map(|(provider, count)| (provider.as_str(), *count)).collect(),
             duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),

@@ -1,1 +1,7 @@
-//! Imports from end to end.
+//! Imports from end to end: a source on disk, an archive, and what is in it afterwards.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
+mod import;
+mod imports;
+mod support;
