@@ -32,6 +32,7 @@
 
 pub mod index;
 pub mod query;
+pub mod snippet;
 mod store;
 pub mod text;
 mod view;

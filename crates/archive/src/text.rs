@@ -43,6 +43,11 @@ pub use prefix::Prefix;
 /// No term has more bytes.
 pub const TERM_BYTES_MAX: usize = porter::STEMMED_BYTES_MAX;
 
+/// Tells whether `c` belongs to the letter before it: an accent, a vowel sign.
+pub(crate) fn is_mark(c: char) -> bool {
+    matches!(look_up(c).0, Class::Accent | Class::Mark)
+}
+
 /// One word of a text, as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token<'a> {

@@ -136,7 +136,7 @@ fn arbitrary_words_give_the_terms_of_fts5() {
     });
     let texts = proptest::collection::vec(text, 200);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    proptest!(ProptestConfig::with_cases(8), |(texts in texts)| runtime.block_on(compare(&texts)));
+    proptest!(ProptestConfig::with_cases(3), |(texts in texts)| runtime.block_on(compare(&texts)));
 }
 
 /// The committed tables hold what this version of SQLite does with every character of the planes in use.

@@ -13,3 +13,4 @@ mod query_language;
 mod reimport;
 mod roundtrip;
 mod sample;
+mod snippets;

@@ -1,0 +1,74 @@
+//! Which part of a message shows best why it was found.
+//!
+//! ```
+//! use athenaeum_archive::{query, snippet::{self, Wanted}, text::Analyzer};
+//!
+//! let mut analyzer = Analyzer::new();
+//! let wanted = Wanted::in_text(query::parse("rising dough").expr.as_ref(), &mut analyzer);
+//! let snippet = snippet::snippet("First we mix.\nThe dough rises for hours.", &wanted, &mut analyzer, 30);
+//! assert_eq!(snippet.text, "…The dough rises for hours.");
+//! assert_eq!(&snippet.text[snippet.marks[0].clone()], "dough");
+//! ```
+//!
+//! [`Wanted`] holds the words of a query; [`snippet`] cuts the best passage, [`marks`] finds the matches of a
+//! whole text. Both read the text once, from its beginning, and [`snippet`] only as far as no better passage
+//! can follow.
+//!
+//! **Invariant:** marks are ascending, disjoint, not empty, and lie between whole characters.
+
+mod matcher;
+mod passage;
+mod wanted;
+
+use std::ops::Range;
+
+use self::matcher::Matcher;
+use crate::{Snippet, text::Analyzer};
+
+pub use wanted::Wanted;
+
+/// Most marks that [`marks`] returns.
+pub const MARKS_MAX: usize = 10_000;
+
+/// Returns the passage of `text` that shows most of what is wanted: the most distinct words and phrases, the
+/// weightier first ([`Wanted::weigh`]), as typed rather than in another form, and the earliest of equals.
+///
+/// At most `chars_max` characters and an ellipsis at either end. Without a match it is the beginning.
+/// White space is folded to single spaces.
+pub fn snippet(text: &str, wanted: &Wanted, analyzer: &mut Analyzer, chars_max: usize) -> Snippet {
+    let hits = passage::best_hits(text, wanted, analyzer, chars_max);
+    let cut = passage::around(text, &hits, chars_max);
+    let inside = marks(&text[cut.clone()], wanted, analyzer);
+    let inside = inside.into_iter().map(|mark| mark.start + cut.start..mark.end + cut.start);
+    let clipped = hits.into_iter().map(|hit| hit.start.max(cut.start)..hit.end.min(cut.end));
+    let marks = merged(inside.chain(clipped).filter(|mark| !mark.is_empty()).collect());
+    passage::written(text, cut, &marks)
+}
+
+/// Returns where what is wanted stands in `text`: ascending, disjoint ranges of bytes, a phrase as one range.
+/// The first [`MARKS_MAX`] matches.
+pub fn marks(text: &str, wanted: &Wanted, analyzer: &mut Analyzer) -> Vec<Range<usize>> {
+    let mut matcher = Matcher::new(wanted);
+    let mut marks = Vec::new();
+    if wanted.is_empty() {
+        return marks;
+    }
+    analyzer.analyze_while(text, |token| {
+        matcher.take(text, &token, |hit| marks.push(hit.range));
+        marks.len() < MARKS_MAX
+    });
+    merged(marks)
+}
+
+/// Sorts ranges and joins those that overlap.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| (range.start, range.end));
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
