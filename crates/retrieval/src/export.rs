@@ -94,6 +94,25 @@ pub fn to_text(conversation: &Conversation) -> String {
     text::write(conversation)
 }
 
+/// Writes `conversation` as one line of the import format, without the line break: importing it gives the same
+/// conversation. `raw_json` is the source's text for it, which the line carries along.
+pub fn to_json_line(conversation: Conversation, raw_json: String) -> String {
+    athenaeum_ingest::to_json_line(&athenaeum_core::Conversation {
+        provider: conversation.summary.provider,
+        external_id: conversation.summary.external_id,
+        title: conversation.summary.title,
+        model: conversation.summary.model,
+        created_at: conversation.summary.created_at,
+        updated_at: conversation.summary.updated_at,
+        system_prompt: conversation.system_prompt,
+        temperature: conversation.temperature,
+        max_tokens: conversation.max_tokens,
+        user_id: conversation.summary.user_id,
+        messages: conversation.messages.into_iter().map(|stored| stored.message).collect(),
+        raw_json,
+    })
+}
+
 /// Makes a file name of 1 to 80 letters, digits, `-`, `_`, `.` out of the title and the id: safe in every
 /// file system, in a header and in a shell, and different for every conversation.
 pub fn file_name(conversation: &Conversation, format: Format) -> String {
