@@ -1,41 +1,71 @@
-//! The wire: a server's guards, limits, metrics and problem answers, for any router.
+//! The wire: a REST surface over the archive, with OpenAPI, limits, metrics and honest errors.
 //!
 //! ```
-//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use athenaeum_api::{Api, Settings, app};
+//! use athenaeum_archive::Archive;
+//! use athenaeum_retrieval::Imports;
+//! use axum::{Router, body::Body, http::Request};
 //! use tower::ServiceExt as _;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! let settings = athenaeum_api::Settings::default();
-//! let metrics = athenaeum_api::Metrics::new();
-//! let app = Router::new().route("/", get(async || "hello"));
-//! let app = athenaeum_api::protect(app, &settings);
-//! let app = athenaeum_api::observe(app, &metrics, &settings.search_paths);
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let data = folder.path();
+//! let archive = Archive::open(data, &Default::default()).await.unwrap();
+//! let api = Api::new(archive.clone(), Imports::new(archive), Settings::default());
+//! let server = app(api, Router::new());
 //!
-//! let request = |host| Request::get("/").header("host", host).body(Body::empty()).unwrap();
-//! assert_eq!(app.clone().oneshot(request("localhost:7878")).await.unwrap().status(), 200);
-//! assert_eq!(app.oneshot(request("rebound.example")).await.unwrap().status(), 403);
-//! assert!(metrics.render().contains("athenaeum_http_requests_total"));
+//! let search = |host| {
+//!     Request::get("/athenaeum/v1/search?q=sourdough").header("host", host).body(Body::empty()).unwrap()
+//! };
+//! assert_eq!(server.clone().oneshot(search("localhost:7878")).await.unwrap().status(), 200);
+//! assert_eq!(server.oneshot(search("rebound.example")).await.unwrap().status(), 403);
 //! # });
 //! ```
 //!
-//! [`protect`] puts every guard in front of a router, [`observe`] counts and times what comes out, [`Settings`]
-//! holds their limits as data. Whoever mounts pages beside this crate's routes applies both once, over all.
+//! [`router`] makes the routes bare; [`protect`] puts every guard in front of a router and [`observe`] counts and
+//! times what comes out; [`app`] does all three, over these routes and whatever else shares the listener.
+//! [`Settings`] holds the limits as data, [`document`] is the OpenAPI description, committed as
+//! `openapi/athenaeum.json`.
 //!
-//! **Invariant:** nothing here opens a socket, reads the environment or prints; the composition root listens.
+//! Handlers read parameters strictly: an unknown one is refused, because a filter that is silently ignored looks
+//! like a filter that found everything. That costs clients the habit of appending what they like.
+//!
+//! There are no API keys yet, so whoever listens must listen on a loopback address only.
+//!
+//! **Invariants:** nothing here opens a socket, reads the environment or prints; domain errors become HTTP
+//! statuses in one place (`failure`); a tenant's ids name nothing to anybody else.
 
+mod conversations;
+mod dates;
+mod docs;
 mod dto;
+mod events;
+mod failure;
+mod health;
 mod host;
+mod imports;
+mod json;
 mod limits;
 mod metrics;
+mod openapi;
 mod origin;
 mod params;
 mod problem;
 mod protect;
+mod query_language;
 mod request_id;
+mod router;
+mod search;
 mod settings;
+mod state;
+mod upload;
+mod watch;
 
 pub use metrics::{Metrics, observe};
+pub use openapi::document;
 pub use problem::Problem;
 pub use protect::protect;
 pub use request_id::RequestId;
+pub use router::{app, router};
 pub use settings::Settings;
+pub use state::Api;

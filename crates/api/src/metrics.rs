@@ -56,8 +56,14 @@ impl Metrics {
         self.0.handle.render()
     }
 
-    /// Counts one finished import of this process.
-    pub fn import_finished(&self, provider: &str, status: &'static str, conversations: u64, messages: u64) {
+    /// Counts one import that has ended.
+    pub(crate) fn import_ended(
+        &self,
+        provider: &str,
+        status: &'static str,
+        conversations: u64,
+        messages: u64,
+    ) {
         let labels =
             vec![Label::new("provider", provider.to_owned()), Label::from_static_parts("status", status)];
         self.count("athenaeum_imports_total", labels, 1);
@@ -66,7 +72,7 @@ impl Metrics {
     }
 
     /// Records how long an import took.
-    pub fn import_took(&self, duration: Duration) {
+    pub(crate) fn import_took(&self, duration: Duration) {
         self.time("athenaeum_import_duration_seconds", Vec::new(), duration);
     }
 

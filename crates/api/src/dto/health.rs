@@ -1,0 +1,29 @@
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// That the server is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    #[schema(examples("ok"))]
+    pub(crate) status: &'static str,
+}
+
+/// The query language, for people and for programs that help them type.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueryLanguage {
+    /// Every form that a query can take.
+    pub(crate) forms: Vec<QueryForm>,
+}
+
+/// One thing that can be said in a query.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueryForm {
+    /// How it is written.
+    #[schema(examples("provider:NAME"))]
+    pub(crate) syntax: &'static str,
+    /// What it finds.
+    pub(crate) meaning: &'static str,
+    /// A query that uses it.
+    pub(crate) example: &'static str,
+}

@@ -1,0 +1,146 @@
+//! Parameters as the OpenAPI tells them. The routes read them with [`crate::params`]; a test compares the two.
+#![expect(dead_code, reason = "these structs describe; nothing makes one")]
+
+use utoipa::IntoParams;
+
+/// What to look for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// A query in the query language; empty finds everything that the filters let through.
+    #[param(example = "\"block-max\" index -draft provider:claude")]
+    q: Option<String>,
+    /// Only in this conversation.
+    #[param(format = "uuid")]
+    conversation: Option<String>,
+}
+
+/// Which messages count. Within a parameter any value may match; all parameters must.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Providers; repeatable.
+    #[param(max_items = 64, value_type = Option<Vec<crate::openapi::ProviderName>>)]
+    provider: Option<Vec<String>>,
+    /// Models, compared without case; a trailing `*` matches any ending; repeatable.
+    #[param(max_items = 64)]
+    model: Option<Vec<String>>,
+    /// Roles; repeatable.
+    #[param(value_type = Option<Vec<crate::dto::conversation::Role>>)]
+    role: Option<Vec<String>>,
+    /// The source's user ids; repeatable.
+    #[param(max_items = 64)]
+    user: Option<Vec<String>>,
+    /// Written then or later: a year, a month, a day (their first moment), or a moment (RFC 3339).
+    #[param(value_type = Option<crate::openapi::Moment>, example = "2024-05")]
+    after: Option<String>,
+    /// Written then or earlier: a year, a month, a day (their last moment), or a moment (RFC 3339).
+    #[param(value_type = Option<crate::openapi::Moment>, example = "2024-05-17")]
+    before: Option<String>,
+    /// Things that the message must have, all of them; repeatable.
+    #[param(value_type = Option<Vec<crate::openapi::FlagName>>)]
+    has: Option<Vec<String>>,
+    /// Also messages that the source hides from its user (system context, custom instructions).
+    #[param(default = false)]
+    hidden: Option<bool>,
+}
+
+/// In which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Order {
+    /// Best match first, or newest first.
+    #[param(value_type = Option<crate::openapi::SortName>)]
+    sort: Option<String>,
+}
+
+/// Which part of the hits.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchPage {
+    /// Most hits to return.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    limit: Option<u32>,
+    /// Where the last page ended: its `next_cursor`. Only valid with the same other parameters.
+    cursor: Option<String>,
+}
+
+/// Which part of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// Most entries to return.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Where the last page ended: its `next_cursor`.
+    cursor: Option<String>,
+}
+
+/// Which part of a conversation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MessagePage {
+    /// Most messages to return.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// Where the last page ended: its `next_cursor`.
+    #[param(minimum = 0, maximum = 4_294_967_295_i64)]
+    cursor: Option<u32>,
+}
+
+/// What to complete.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Suggestion {
+    /// How the title begins; case does not matter.
+    #[param(example = "sour")]
+    prefix: Option<String>,
+    /// Most titles to return.
+    #[param(minimum = 1, maximum = 50, default = 10)]
+    limit: Option<u32>,
+}
+
+/// In which form.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Export {
+    /// Markdown, the import format, or plain text; Markdown where it is left out.
+    #[param(value_type = Option<crate::openapi::FormatName>)]
+    format: Option<String>,
+}
+
+/// Which conversation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ConversationPath {
+    /// The conversation's id.
+    #[param(format = "uuid")]
+    id: String,
+}
+
+/// Which message.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MessagePath {
+    /// The message's id.
+    #[param(minimum = 1)]
+    id: i64,
+}
+
+/// Which import.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ImportPath {
+    /// The import's id.
+    #[param(format = "uuid")]
+    id: String,
+}
+
+/// How to read an upload.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Upload {
+    /// Whose export it is; recognised by content where it is left out.
+    #[param(value_type = Option<crate::openapi::ProviderName>)]
+    provider: Option<String>,
+}

@@ -1,0 +1,213 @@
+use utoipa::{
+    Modify, OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        self, Content, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr,
+        ResponseBuilder, Schema, SchemaFormat,
+        path::Operation,
+        schema::{AnyOfBuilder, Type},
+    },
+};
+
+use crate::{conversations, dto, events, health, imports, problem::Kind, query_language, search};
+
+/// Builds the OpenAPI 3.1 description from the routes' own annotations.
+///
+/// The committed `openapi/athenaeum.json` is this, written out; a test compares the two, and the server answers
+/// with the committed text.
+pub fn document() -> openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The committed description, as `/openapi.json` answers it.
+pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Athenaeum",
+        description = "A private library of your conversations with language models: search, read, import. \
+            Times are RFC 3339 in UTC. Unknown parameters are refused, so that a filter is never silently \
+            ignored. Every failure is an `application/problem+json` object. The server answers only to its own \
+            names (Host) and to its own pages or programs without a browser (Origin).",
+    ),
+    tags(
+        (name = "search", description = "Find messages."),
+        (name = "conversations", description = "Read, export and delete conversations."),
+        (name = "imports", description = "Bring exports in and follow them."),
+        (name = "operation", description = "How the server and its archive are."),
+    ),
+    paths(
+        search::search,
+        search::facets,
+        search::suggestions,
+        query_language::describe,
+        conversations::list,
+        conversations::one,
+        conversations::messages,
+        conversations::raw,
+        conversations::export,
+        conversations::delete,
+        conversations::message,
+        imports::start,
+        imports::list,
+        imports::one,
+        imports::cancel,
+        events::follow,
+        health::statistics,
+        health::alive,
+        health::ready,
+        health::metrics,
+    ),
+    components(schemas(
+        dto::problem::ProblemBody,
+        dto::conversation::Role,
+        dto::import::Progress,
+        ProviderName,
+        Moment,
+        FlagName,
+        SortName,
+        FormatName,
+    )),
+    modifiers(&Refusals),
+)]
+struct Document;
+
+/// Adds to every operation the refusals that it can give, and the headers that all answers carry.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        document.info.license = None;
+        document.info.contact = None;
+        let components = document.components.get_or_insert_default();
+        for kind in Kind::ALL {
+            components.responses.insert(kind.parts().1.to_owned(), RefOr::T(refusal(kind)));
+        }
+        for (path, item) in &mut document.paths.paths {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            for (at, operation) in operations.into_iter().enumerate() {
+                if let Some(operation) = operation {
+                    add_refusals(path, at == 1, operation);
+                    drop_unnamed(operation);
+                }
+            }
+        }
+    }
+}
+
+fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
+    let mut kinds = vec![
+        Kind::BadParameter,
+        Kind::ForeignHost,
+        Kind::TargetTooLong,
+        Kind::HeadersTooLarge,
+        Kind::Internal,
+        Kind::Busy,
+    ];
+    if path.contains("{id}") {
+        kinds.push(Kind::NotFound);
+    }
+    if ["/search", "/facets", "/suggestions"].iter().any(|end| path.ends_with(end)) {
+        kinds.push(Kind::RateLimited);
+    }
+    if uploads {
+        kinds.extend([Kind::UploadStalled, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable]);
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response.headers.insert("x-request-id".to_owned(), RefOr::T(id_header()));
+        }
+    }
+    for kind in kinds {
+        let (status, name, _) = kind.parts();
+        let response = Ref::new(format!("#/components/responses/{name}"));
+        operation.responses.responses.insert(status.as_str().to_owned(), RefOr::Ref(response));
+    }
+}
+
+fn refusal(kind: Kind) -> openapi::Response {
+    let (_, _, title) = kind.parts();
+    let mut response = ResponseBuilder::new()
+        .description(format!("{title}."))
+        .content(PROBLEM, problem_content())
+        .header("x-request-id", id_header());
+    if matches!(kind, Kind::Busy | Kind::TimedOut | Kind::RateLimited) {
+        response = response.header("retry-after", seconds_header());
+    }
+    response.build()
+}
+
+/// The macro sees a path's parameter a second time, in the function's own; that one has no description.
+fn drop_unnamed(operation: &mut Operation) {
+    if let Some(parameters) = &mut operation.parameters {
+        parameters.retain(|parameter| match parameter {
+            RefOr::T(parameter) => parameter.description.is_some(),
+            RefOr::Ref(_) => true,
+        });
+    }
+}
+
+fn problem_content() -> Content {
+    ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build()
+}
+
+fn seconds_header() -> openapi::Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build()))
+        .description(Some("Seconds until it is worth trying again."))
+        .build()
+}
+
+fn id_header() -> openapi::Header {
+    HeaderBuilder::new()
+        .schema(Some(text().build()))
+        .description(Some("Finds the request in the server's log; a sane one that the client sent is kept."))
+        .build()
+}
+
+const PROBLEM: &str = "application/problem+json";
+
+macro_rules! described {
+    ($($(#[doc = $doc:literal])* $name:ident: $schema:expr;)*) => {
+        $(
+            $(#[doc = $doc])*
+            pub(crate) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    RefOr::T(Schema::from($schema))
+                }
+            }
+
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+described! {
+    /// A provider's name.
+    ProviderName: text().pattern(Some("^[A-Za-z0-9._-]{1,32}$"));
+    /// What a message can have.
+    FlagName: text().enum_values(Some(["code", "attachment", "tool"]));
+    /// Order of hits.
+    SortName: text().enum_values(Some(["relevance", "recent"]));
+    /// Form of an export.
+    FormatName: text().enum_values(Some(["md", "json", "text"]));
+    /// A year, a month, a day or a moment.
+    Moment: AnyOfBuilder::new()
+        .item(text().pattern(Some("^(19|20)[0-9]{2}(-(0[1-9]|1[0-2]))?$")))
+        .item(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
+        .item(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))));
+    /// A file's bytes.
+    FileBody: text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    /// A form with files.
+    FormBody: ObjectBuilder::new()
+        .property("file", text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).description(Some(
+            "A file; the field may be repeated and named as one likes.",
+        )))
+        .required("file");
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}

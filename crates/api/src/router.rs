@@ -1,0 +1,42 @@
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use crate::{Api, conversations, docs, events, health, imports, observe, protect, query_language, search};
+
+/// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
+///
+/// They stand bare, so that they can share a listener with other routes: put [`crate::protect`] over all of
+/// them, or let [`app`] do so.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/athenaeum/v1/search", get(search::search))
+        .route("/athenaeum/v1/facets", get(search::facets))
+        .route("/athenaeum/v1/suggestions", get(search::suggestions))
+        .route("/athenaeum/v1/query-language", get(query_language::describe))
+        .route("/athenaeum/v1/conversations", get(conversations::list))
+        .route("/athenaeum/v1/conversations/{id}", get(conversations::one).delete(conversations::delete))
+        .route("/athenaeum/v1/conversations/{id}/messages", get(conversations::messages))
+        .route("/athenaeum/v1/conversations/{id}/raw", get(conversations::raw))
+        .route("/athenaeum/v1/conversations/{id}/export", get(conversations::export))
+        .route("/athenaeum/v1/messages/{id}", get(conversations::message))
+        .route("/athenaeum/v1/stats", get(health::statistics))
+        .route("/athenaeum/v1/imports", post(imports::start).get(imports::list))
+        .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
+        .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
+        .route("/docs/style.css", get(docs::style))
+        .with_state(api)
+}
+
+/// Makes a server's whole surface: these routes and `others` (pages), guarded and counted as one.
+pub fn app(api: Api, others: Router) -> Router {
+    let (settings, metrics) = (api.settings().clone(), api.metrics().clone());
+    let guarded = protect(router(api).merge(others), &settings);
+    observe(guarded, &metrics, &settings.search_paths)
+}

@@ -1,0 +1,148 @@
+use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort};
+use athenaeum_core::{ConversationId, Provider, Role, Timestamp};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::Response,
+};
+
+use crate::{
+    Api,
+    dates::period,
+    dto::{params, search as dto},
+    json,
+    params::Params,
+    problem::Problem,
+};
+
+/// Search messages
+///
+/// Takes the query language that `/athenaeum/v1/query-language` describes; no text is an error, and what was
+/// understood differently than typed stands in `notices`. Parameters filter beside the query: both must hold.
+#[utoipa::path(
+    get,
+    path = "/athenaeum/v1/search",
+    operation_id = "search",
+    tag = "search",
+    params(params::Query, params::Filter, params::Order, params::SearchPage),
+    responses((status = 200, description = "The best or newest matches.", body = dto::SearchResults)),
+)]
+pub(crate) async fn search(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    let known = [&["q", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
+    let params = Params::read(&uri, &known)?;
+    let request = SearchRequest {
+        sort: match params.one("sort")? {
+            None | Some("relevance") => Sort::Relevance,
+            Some("recent") => Sort::Recent,
+            Some(_) => return Err(Problem::parameter("sort", "relevance or recent")),
+        },
+        limit: params.number("limit", 1..=SearchRequest::LIMIT_MAX, SearchRequest::LIMIT_DEFAULT)?,
+        cursor: cursor(&params)?,
+        ..request(&params)?
+    };
+    let results = api.archive.search(&api.scope, &request).await?;
+    json::fresh(StatusCode::OK, &dto::SearchResults::from(results))
+}
+
+/// Count matches
+///
+/// Counts all matches of a search by provider, model, role and month.
+#[utoipa::path(
+    get,
+    path = "/athenaeum/v1/facets",
+    operation_id = "countMatches",
+    tag = "search",
+    params(params::Query, params::Filter),
+    responses((status = 200, description = "How the matches spread.", body = dto::Facets)),
+)]
+pub(crate) async fn facets(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let params = Params::read(&uri, &[&["q", "conversation"], FILTERS].concat())?;
+    let facets = api.archive.facets(&api.scope, &request(&params)?).await?;
+    json::tagged(&headers, &dto::Facets::from(facets))
+}
+
+/// Complete a title
+///
+/// Lists conversations whose title begins with the text, newest first.
+#[utoipa::path(
+    get,
+    path = "/athenaeum/v1/suggestions",
+    operation_id = "suggestTitles",
+    tag = "search",
+    params(params::Suggestion),
+    responses((status = 200, description = "The titles found.", body = dto::Suggestions)),
+)]
+pub(crate) async fn suggestions(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let params = Params::read(&uri, &["prefix", "limit"])?;
+    let limit = params.number("limit", 1..=50, 10)?;
+    let found = api.archive.suggest(&api.scope, params.one("prefix")?.unwrap_or_default(), limit).await?;
+    json::tagged(&headers, &dto::Suggestions { suggestions: found.iter().map(Into::into).collect() })
+}
+
+/// The parameters that [`filters`] reads.
+pub(crate) const FILTERS: &[&str] =
+    &["provider", "model", "role", "user", "after", "before", "has", "hidden"];
+
+/// Reads the filters that lists and searches share.
+pub(crate) fn filters(params: &Params) -> Result<Filters, Problem> {
+    let roles: Result<_, _> = params
+        .all("role")
+        .map(|name| {
+            Role::from_name(name).ok_or_else(|| Problem::parameter("role", "user, assistant, system or tool"))
+        })
+        .collect();
+    let has: Result<_, _> = params
+        .all("has")
+        .map(|name| match name {
+            "code" => Ok(Flag::Code),
+            "attachment" => Ok(Flag::Attachment),
+            "tool" => Ok(Flag::Tool),
+            _ => Err(Problem::parameter("has", "code, attachment or tool")),
+        })
+        .collect();
+    Ok(Filters {
+        providers: params.each::<Provider>("provider", "1 to 32 of a-z, 0-9, '-', '_', '.'")?,
+        models: params.each("model", "any text")?,
+        roles: roles?,
+        users: params.each("user", "any text")?,
+        after: moment(params, "after")?.map(|(first, _)| first),
+        before: moment(params, "before")?.map(|(_, last)| last),
+        has: has?,
+        without: None,
+        conversation: None,
+        include_hidden: params.flag("hidden")?,
+    })
+}
+
+/// Reads where the last page ended. What it means is the archive's business.
+pub(crate) fn cursor(params: &Params) -> Result<Option<Cursor>, Problem> {
+    Ok(params.one("cursor")?.filter(|text| !text.is_empty()).map(|text| Cursor(text.to_owned())))
+}
+
+fn request(params: &Params) -> Result<SearchRequest, Problem> {
+    let conversation: Option<ConversationId> = params
+        .one("conversation")?
+        .map(|text| {
+            text.parse().map_err(|_| Problem::parameter("conversation", "a conversation's id (a UUID)"))
+        })
+        .transpose()?;
+    Ok(SearchRequest {
+        query: params.one("q")?.unwrap_or_default().to_owned(),
+        filters: Filters { conversation, ..filters(params)? },
+        ..SearchRequest::default()
+    })
+}
+
+fn moment(params: &Params, name: &str) -> Result<Option<(Timestamp, Timestamp)>, Problem> {
+    let accepted = "a year (2024), a month (2024-05), a day (2024-05-17) or a moment (2024-05-17T08:30:00Z)";
+    let read = |text| period(text).ok_or_else(|| Problem::parameter(name, accepted));
+    params.one(name)?.map(read).transpose()
+}

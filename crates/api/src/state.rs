@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use athenaeum_archive::Archive;
+use athenaeum_retrieval::Imports;
+use athenaeum_tenancy::Scope;
+use tokio::sync::Semaphore;
+
+use crate::{Metrics, Settings, watch::ArchiveWatch};
+
+/// What the routes work with. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) archive: Archive,
+    pub(crate) imports: Imports,
+    pub(crate) scope: Scope,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Metrics,
+    pub(crate) watch: Arc<ArchiveWatch>,
+    pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Answers for this installation's one tenant.
+    pub fn new(archive: Archive, imports: Imports, settings: Settings) -> Self {
+        Self {
+            archive,
+            imports,
+            scope: athenaeum_tenancy::local(),
+            metrics: Metrics::new(),
+            watch: Arc::default(),
+            uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
+            streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Answers for whomever `scope` belongs to instead.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Returns the counters that `/metrics` writes, to hand to [`crate::observe`].
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Returns the limits that the routes keep, to hand to [`crate::protect`].
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}

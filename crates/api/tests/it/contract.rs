@@ -1,0 +1,81 @@
+//! The committed OpenAPI description and the page made of it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::server::Server;
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/athenaeum.json");
+
+/// `UPDATE_OPENAPI=1 cargo nextest run -p athenaeum-api the_committed` writes the file anew.
+#[test]
+fn the_committed_description_is_what_the_routes_say() {
+    let mut generated = athenaeum_api::document().to_pretty_json().unwrap();
+    generated.push('\n');
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(Path::new(COMMITTED), &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap();
+    assert!(
+        generated == committed,
+        "openapi/athenaeum.json is out of date; run this test with UPDATE_OPENAPI=1"
+    );
+}
+
+#[test]
+fn every_operation_is_fully_described() {
+    let document: Value = serde_json::from_str(&athenaeum_api::document().to_json().unwrap()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(operation["summary"].is_string(), "{place}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{place}: {parameter}");
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["400", "403", "414", "431", "500", "503"] {
+                let response = resolved(&document, &responses[status]);
+                let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/Problem", "{place} {status}");
+            }
+            for (status, response) in responses {
+                let response = resolved(&document, response);
+                assert!(response["headers"]["x-request-id"].is_object(), "{place} {status}");
+            }
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            let described = property["description"].is_string() || property["$ref"].is_string();
+            assert!(described || property["oneOf"].is_array(), "{name}.{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_every_route_and_runs_nothing() {
+    let server = Server::start().await;
+    let answer = server.get("/docs").await;
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    let policy = answer.header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let page = answer.text();
+    assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("https://"));
+    let document: Value = serde_json::from_slice(&server.get("/openapi.json").await.body).unwrap();
+    for path in document["paths"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("<code>{path}</code>")), "{path}");
+    }
+    assert_eq!(server.get("/docs/style.css").await.header("content-type"), "text/css; charset=utf-8");
+}
+
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(address) => document.pointer(&address[1..]).unwrap(),
+        None => value,
+    }
+}

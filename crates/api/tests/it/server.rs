@@ -1,0 +1,176 @@
+//! A whole server over a real archive in a temporary folder.
+
+use athenaeum_api::{Api, Settings, app};
+use athenaeum_archive::Archive;
+use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
+use athenaeum_retrieval::Imports;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Method, Request, Response},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+pub(crate) struct Server {
+    pub(crate) app: Router,
+    pub(crate) api: Api,
+    pub(crate) archive: Archive,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts with [`sourdough`] and [`forked`] in the archive.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    pub(crate) async fn start_with(settings: Settings) -> Self {
+        let server = Self::empty(settings).await;
+        server.add(vec![sourdough(), forked()]).await;
+        server
+    }
+
+    pub(crate) async fn empty(mut settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        settings.upload_dir = Some(folder.path().join("uploads"));
+        let archive = Archive::open(folder.path(), &athenaeum_archive::Settings::default()).await.unwrap();
+        let api = Api::new(archive.clone(), Imports::new(archive.clone()), settings);
+        Self { app: app(api.clone(), Router::new()), api, archive, _folder: folder }
+    }
+
+    pub(crate) async fn add(&self, conversations: Vec<Conversation>) {
+        let scope = athenaeum_tenancy::local();
+        let mut import = self.archive.begin_import(&scope, "fixture.json", None).await.unwrap();
+        for conversation in conversations {
+            import.add(conversation).await.unwrap();
+        }
+        import.finish("{\"conversations\":2,\"messages\":7,\"duration_ms\":5}").await.unwrap();
+    }
+
+    /// The same archive, asked by somebody else.
+    pub(crate) fn as_stranger(&self) -> Router {
+        app(self.api.clone().with_scope(athenaeum_tenancy::for_test("stranger")), Router::new())
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        ask(&self.app, Method::GET, target, &[], Body::empty()).await
+    }
+
+    pub(crate) async fn delete(&self, target: &str) -> Answer {
+        ask(&self.app, Method::DELETE, target, &[], Body::empty()).await
+    }
+
+    /// The id of the one conversation with this external id.
+    pub(crate) async fn id_of(&self, external_id: &str) -> String {
+        let list = self.get("/athenaeum/v1/conversations").await.json();
+        let list = list["conversations"].as_array().unwrap().clone();
+        let found = list.iter().find(|conversation| conversation["external_id"] == external_id);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) response: Response<()>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        assert!(self.status < 300, "{} {}", self.status, self.text());
+        assert_eq!(self.header("content-type"), "application/json");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Reads a refusal; every one has the same shape.
+    pub(crate) fn problem(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for field in ["type", "title", "detail", "instance"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {problem}");
+        }
+        problem
+    }
+}
+
+pub(crate) async fn ask(
+    app: &Router,
+    method: Method,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: Body,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(target);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost:7878");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 64 << 20).await.unwrap().to_vec();
+    Answer { status: parts.status.as_u16(), response: Response::from_parts(parts, ()), body }
+}
+
+/// Three messages about bread, May 2024.
+pub(crate) fn sourdough() -> Conversation {
+    let mut conversation = Conversation::new(Provider::CHATGPT, "c-bread");
+    conversation.title = Some("Sourdough <starter> care".into());
+    conversation.model = Some("gpt-4o".into());
+    conversation.created_at = Some("2024-05-17T08:30:00.123456Z".parse().unwrap());
+    conversation.updated_at = Some("2024-05-17T09:00:00Z".parse().unwrap());
+    conversation.system_prompt = Some("Be brief.".into());
+    conversation.temperature = Some(0.5);
+    conversation.user_id = Some("account-7".into());
+    conversation.raw_json = r#"{"id": "c-bread",  "kept": "to the letter"}"#.into();
+    conversation.messages = vec![
+        said(Role::User, None, "2024-05-17T08:30:00Z", "How long does a naïve sourdough ferment?"),
+        Message {
+            model: Some("gpt-4o".into()),
+            tool_calls: vec![ToolCall { id: None, name: "timer".into(), arguments: "{\"h\":12}".into() }],
+            ..said(Role::Assistant, Some(0), "2024-05-17T08:30:05Z", "About <b>twelve</b> hours & a bit.")
+        },
+        Message {
+            blocks: vec![Block::new(BlockKind::Code, "fn ferment() {}").labelled("rust")],
+            ..said(Role::User, Some(1), "2024-05-17T08:31:00Z", "")
+        },
+    ];
+    conversation
+}
+
+/// Four messages, the answer regenerated once, March 2023.
+pub(crate) fn forked() -> Conversation {
+    let mut conversation = Conversation::new(Provider::CLAUDE, "c-fork");
+    conversation.title = Some("Rye or wheat".into());
+    conversation.created_at = Some("2023-03-01T00:00:00Z".parse().unwrap());
+    conversation.raw_json = "{}".into();
+    conversation.messages = vec![
+        said(Role::User, None, "2023-03-01T00:00:00Z", "Which flour for sourdough?"),
+        said(Role::Assistant, Some(0), "2023-03-01T00:00:01Z", "Rye, whole."),
+        said(Role::User, Some(1), "2023-03-01T00:00:02Z", "Thank you."),
+        Message {
+            off_branch: true,
+            ..said(Role::Assistant, Some(0), "2023-03-01T00:00:03Z", "Wheat, plain.")
+        },
+    ];
+    conversation
+}
+
+fn said(role: Role, parent: Option<u32>, time: &str, text: &str) -> Message {
+    let time: Timestamp = time.parse().unwrap();
+    Message { parent, created_at: Some(time), ..Message::new(role, vec![Block::text(text)]) }
+}
