@@ -33,6 +33,8 @@ pub(crate) struct Context<'s> {
     format: &'static str,
     /// Reasons already noted for this record, so that a hundred equal blocks make one notice.
     noted: Vec<String>,
+    /// The record as it stands in the file, while a repaired one is read in its place.
+    original: Option<String>,
     pub(crate) options: &'s Options,
     pub(crate) summary: Summary,
     pub(crate) meter: Rc<Meter>,
@@ -58,6 +60,7 @@ impl<'s> Context<'s> {
             record: String::new(),
             format: "",
             noted: Vec::new(),
+            original: None,
             options,
             summary: Summary::default(),
             meter,
@@ -76,6 +79,9 @@ impl<'s> Context<'s> {
         if conversation.messages.is_empty() {
             self.summary.empty += 1;
             return;
+        }
+        if let Some(original) = &self.original {
+            original.clone_into(&mut conversation.raw_json);
         }
         if conversation.external_id.is_empty() {
             conversation.external_id = derived_id(&[&conversation.raw_json]);
@@ -135,6 +141,11 @@ impl<'s> Context<'s> {
     pub(crate) fn begin_source(&mut self, bytes_total: u64) {
         self.bytes_total = bytes_total;
         self.summary.bytes = bytes_total;
+    }
+
+    /// Says that what is parsed from here on stands for `original`, which conversations keep as their raw JSON.
+    pub(crate) fn reading_instead_of(&mut self, original: Option<&str>) {
+        self.original = original.map(str::to_owned);
     }
 
     /// Sets the fields that speak of a file.

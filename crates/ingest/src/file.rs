@@ -97,9 +97,20 @@ fn read_records(context: &mut Context<'_>, name: &str, format: &'static Format, 
 }
 
 fn parse_record(context: &mut Context<'_>, format: &Format, text: &str) -> Result<(), Reject> {
-    match format.shape {
-        Shape::Record { parse, .. } => parse(context, text),
-        _ => Err(Reject::new("not a format of single records")),
+    let Shape::Record { parse, .. } = format.shape else {
+        return Err(Reject::new("not a format of single records"));
+    };
+    match parse(context, text) {
+        // The typed readers refuse a member that stands twice, which JSON allows (RFC 8259, section 4).
+        Err(Reject(reason)) if reason.contains("duplicate field") => {
+            let value: serde_json::Value = serde_json::from_str(text)?;
+            context.notice("the same member stands twice in an object; the last one counts");
+            context.reading_instead_of(Some(text));
+            let read = parse(context, &value.to_string());
+            context.reading_instead_of(None);
+            read
+        }
+        read => read,
     }
 }
 

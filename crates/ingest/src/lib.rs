@@ -32,6 +32,7 @@
 //! **Invariant:** memory is bounded by the largest single record (see [`Options::record_bytes_max`]), never by
 //! the size of the export, and no input makes it panic.
 
+mod branches;
 mod context;
 mod decode;
 mod detect;

@@ -2,5 +2,6 @@
 
 mod athenaeum;
 mod chatgpt;
+mod claude;
 mod harness;
 mod sources;

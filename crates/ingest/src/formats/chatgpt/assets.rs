@@ -85,7 +85,7 @@ fn of_upload(context: &Context<'_>, upload: &Upload<'_>) -> Attachment {
     Attachment {
         name: upload.name.filled_ref().map(str::to_owned).or(known.name),
         id: known.id,
-        media_type: upload.mime_type.filled_ref().map(str::to_owned),
+        media_type: upload.mime_type.filled_ref().or(upload.mime_type_old.filled_ref()).map(str::to_owned),
         size: upload.size.0.and_then(|size| u64::try_from(size).ok()),
         path: known.path,
     }

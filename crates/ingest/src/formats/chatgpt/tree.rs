@@ -1,8 +1,10 @@
-use athenaeum_core::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::wire::Node;
-use crate::context::Context;
+use crate::{
+    branches::{Step, cut_circles, newest_leaf, order},
+    context::Context,
+};
 
 /// The order in which the nodes of a conversation are told.
 #[derive(Debug)]
@@ -10,13 +12,6 @@ pub(super) struct Walk {
     /// The current branch from its root, then the other branches, parents before children.
     pub(super) steps: Vec<Step>,
     parents: Vec<Option<usize>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
-    /// Index of the node.
-    pub(super) node: usize,
-    pub(super) off_branch: bool,
 }
 
 impl Walk {
@@ -31,12 +26,17 @@ impl Walk {
             }
         }
         let mut parents = find_parents(nodes, &ids, context);
-        cut_circles(&mut parents, context);
+        if cut_circles(&mut parents) {
+            context.notice("messages follow each other in a circle");
+        }
         let current = ids.get(current).copied().or_else(|| {
             if !current.is_empty() {
                 context.notice("the current message is not in the conversation; the newest branch is shown");
             }
-            newest_leaf(nodes, &parents)
+            newest_leaf(&parents, |index| {
+                let message = nodes[index].message.0.as_ref()?;
+                Some(message.create_time.0)
+            })
         });
         let steps = order(&parents, current);
         Self { steps, parents }
@@ -72,95 +72,4 @@ fn find_parents(
         }
     }
     parents
-}
-
-/// Takes away the parent that closes a circle, so that every way up ends.
-fn cut_circles(parents: &mut [Option<usize>], context: &mut Context<'_>) {
-    // 0: not seen, otherwise the number of the climb that saw it first.
-    let mut climbs = vec![0; parents.len()];
-    for start in 0..parents.len() {
-        let climb = start + 1;
-        let mut at = start;
-        while climbs[at] == 0 {
-            climbs[at] = climb;
-            let Some(parent) = parents[at] else { break };
-            if climbs[parent] == climb {
-                context.notice("messages follow each other in a circle");
-                parents[at] = None;
-                break;
-            }
-            at = parent;
-        }
-    }
-}
-
-fn newest_leaf(nodes: &[Node<'_>], parents: &[Option<usize>]) -> Option<usize> {
-    let mut is_parent = vec![false; nodes.len()];
-    for parent in parents.iter().flatten() {
-        is_parent[*parent] = true;
-    }
-    let written = |index: usize| -> Option<Timestamp> { nodes[index].message.0.as_ref()?.create_time.0 };
-    let leaves = (0..nodes.len()).filter(|index| !is_parent[*index] && nodes[*index].message.0.is_some());
-    leaves.max_by_key(|index| written(*index))
-}
-
-fn order(parents: &[Option<usize>], current: Option<usize>) -> Vec<Step> {
-    let mut on_branch = vec![false; parents.len()];
-    let mut branch = Vec::new();
-    let mut at = current;
-    while let Some(node) = at {
-        on_branch[node] = true;
-        branch.push(node);
-        at = parents[node];
-    }
-    let mut steps: Vec<Step> =
-        branch.iter().rev().map(|node| Step { node: *node, off_branch: false }).collect();
-    if steps.len() == parents.len() {
-        return steps;
-    }
-    // Children by parent in the order of the file: counted, then placed (a list of lists without the lists).
-    let mut starts = vec![0; parents.len() + 1];
-    for parent in parents.iter().flatten() {
-        starts[parent + 1] += 1;
-    }
-    for index in 1..starts.len() {
-        starts[index] += starts[index - 1];
-    }
-    let mut children = vec![0; starts.last().copied().unwrap_or(0)];
-    let mut filled = starts.clone();
-    for (child, parent) in parents.iter().enumerate().filter_map(|(child, parent)| Some((child, (*parent)?)))
-    {
-        children[filled[parent]] = child;
-        filled[parent] += 1;
-    }
-    let mut waiting: Vec<usize> = (0..parents.len()).rev().filter(|node| parents[*node].is_none()).collect();
-    while let Some(node) = waiting.pop() {
-        if !on_branch[node] {
-            steps.push(Step { node, off_branch: true });
-        }
-        waiting.extend(children[starts[node]..starts[node + 1]].iter().rev());
-    }
-    steps
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(parents: &[Option<usize>], current: usize, expected: &str) {
-        let steps = order(parents, Some(current));
-        let shown: Vec<String> = steps
-            .iter()
-            .map(|step| format!("{}{}", step.node, if step.off_branch { "'" } else { "" }))
-            .collect();
-        assert_eq!(shown.join(" "), expected);
-    }
-
-    #[test]
-    fn the_current_branch_comes_first() {
-        check(&[None, Some(0), Some(1)], 2, "0 1 2");
-        check(&[None, Some(0), Some(0), Some(1), Some(2)], 3, "0 1 3 2' 4'");
-        check(&[Some(1), None, None, Some(2)], 0, "1 0 2' 3'");
-        check(&[None, Some(0), Some(1)], 1, "0 1 2'");
-    }
 }

@@ -173,8 +173,11 @@ pub(super) struct Upload<'a> {
     #[serde(borrow)]
     pub(super) name: Text<'a>,
     pub(super) size: Int,
-    #[serde(borrow, alias = "mimeType")]
+    #[serde(borrow)]
     pub(super) mime_type: Text<'a>,
+    /// Older exports spell it so.
+    #[serde(borrow, rename = "mimeType")]
+    pub(super) mime_type_old: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
