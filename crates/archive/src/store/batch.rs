@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query, sqlite::Sqlite
 
 use super::{
     error::{Error, database},
-    layout,
+    layout, raw,
     row::{self, ExternalId},
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct ConversationRow {
     pub(crate) message_count: i64,
     pub(crate) content_hash: [u8; 16],
     pub(crate) system_prompt: Option<String>,
-    pub(crate) raw_json: Option<Vec<u8>>,
+    pub(crate) source: raw::Source,
 }
 
 /// A row of `messages`, ready to be written.
@@ -53,16 +53,19 @@ pub(crate) struct Batch {
     conversations: Vec<ConversationRow>,
     messages: Vec<MessageRow>,
     bytes: usize,
+    /// Row ids of the first message written and not yet in the text index, and of the last.
+    unindexed: Option<(i64, i64)>,
 }
 
 impl Batch {
     pub(crate) fn push_conversation(&mut self, row: ConversationRow) {
-        self.bytes += row.raw_json.as_ref().map_or(0, Vec::len) + 256;
+        self.bytes += row.source.size() + 256;
         self.conversations.push(row);
     }
 
     pub(crate) fn push_message(&mut self, row: MessageRow) {
         self.bytes += row.content.len() + 256;
+        self.unindexed = Some((self.unindexed.map_or(row.id, |(first, _)| first), row.id));
         self.messages.push(row);
     }
 
@@ -74,11 +77,30 @@ impl Batch {
     /// Writes everything into the open transaction.
     pub(crate) async fn flush(&mut self, connection: &mut SqliteConnection) -> Result<(), Error> {
         let failed = database("writing conversations and messages");
-        write(connection, &CONVERSATIONS, &mut self.conversations, bind_conversation)
-            .await
-            .map_err(&failed)?;
+        let sources = raw::encode_all(self.conversations.iter().map(|row| &row.source))?;
+        let mut rows: Vec<_> = self.conversations.drain(..).zip(sources).collect();
+        write(connection, &CONVERSATIONS, &mut rows, bind_conversation).await.map_err(&failed)?;
         write(connection, &MESSAGES, &mut self.messages, bind_message).await.map_err(&failed)?;
         self.bytes = 0;
+        Ok(())
+    }
+
+    /// Writes everything, and puts the messages written since the last call into the text index.
+    ///
+    /// To be called before the transaction ends, and before any message of it is deleted: the index can only
+    /// forget what it knows.
+    pub(crate) async fn index(&mut self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        self.flush(connection).await?;
+        let Some((first, last)) = self.unindexed.take() else { return Ok(()) };
+        sqlx::query(
+            "INSERT INTO messages_fts (rowid, content)
+             SELECT id, content FROM messages WHERE id BETWEEN ? AND ? ORDER BY id",
+        )
+        .bind(first)
+        .bind(last)
+        .execute(connection)
+        .await
+        .map_err(database("indexing messages"))?;
         Ok(())
     }
 }
@@ -127,7 +149,7 @@ async fn write<R>(
     Ok(())
 }
 
-fn bind_conversation(insert: Insert, row: ConversationRow) -> Insert {
+fn bind_conversation(insert: Insert, (row, raw_json): (ConversationRow, Option<Vec<u8>>)) -> Insert {
     insert
         .bind(row.id)
         .bind(row.uid.to_vec())
@@ -145,7 +167,7 @@ fn bind_conversation(insert: Insert, row: ConversationRow) -> Insert {
         .bind(row.message_count)
         .bind(row.content_hash.to_vec())
         .bind(row.system_prompt)
-        .bind(row.raw_json)
+        .bind(raw_json)
 }
 
 fn bind_message(insert: Insert, row: MessageRow) -> Insert {
@@ -155,7 +177,7 @@ fn bind_message(insert: Insert, row: MessageRow) -> Insert {
         .bind(row.conversation_id)
         .bind(row.position)
         .bind(message.parent)
-        .bind(row.flags)
+        .bind(row.flags | row::INDEXED_IN_BULK)
         .bind(message.role.as_str())
         .bind(message.author)
         .bind(message.model)

@@ -120,12 +120,15 @@ async fn sources(files: &Files, findings: &mut Vec<Finding>) -> Result<(), Error
         .fetch_all(&files.readers)
         .await
         .map_err(&failed)?;
-        let mut prefix = raw::Prefix::default();
+        let stored: &[u8] = found.try_get(2).map_err(&failed)?;
+        let mut prefix = raw::Prefix::of(stored);
         for message in &messages {
             let content = message.try_get(1).map_err(&failed)?;
-            prefix.push(row::external_id(message, 0)?.as_deref(), content);
+            if let Some(prefix) = &mut prefix {
+                prefix.push(row::external_id(message, 0)?.as_deref(), content);
+            }
         }
-        if raw::decode(found.try_get(2).map_err(&failed)?, &prefix).is_none() {
+        if prefix.and_then(|prefix| raw::decode(stored, &prefix)).is_none() {
             let id: &str = found.try_get(1).map_err(&failed)?;
             findings.push(damage(
                 format!("The source of conversation '{id}' does not read back; its messages do."),

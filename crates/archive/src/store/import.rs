@@ -144,7 +144,7 @@ impl Import {
     /// Those of [`Import::add`].
     pub async fn commit_now(&mut self) -> Result<(), Error> {
         let Some(mut batch) = self.batch.take() else { return Ok(()) };
-        batch.rows.flush(batch.held.connection()).await?;
+        batch.rows.index(batch.held.connection()).await?;
         batch.held.commit().await?;
         self.known.seen_version = data_version(batch.held.connection()).await?;
         Ok(())
@@ -198,7 +198,7 @@ impl Import {
         let is_known = self.known.insert(&conversation.provider, &conversation.external_id);
         let stored = if is_known { self.stored(batch, &conversation).await? } else { None };
         let Some(stored) = stored else {
-            self.insert(batch, conversation, hash)?;
+            self.insert(batch, conversation, hash);
             return Ok(Outcome::Added);
         };
         let is_older = match (conversation.updated_at, stored.updated_at) {
@@ -208,6 +208,7 @@ impl Import {
         if stored.content_hash == hash || is_older {
             return Ok(Outcome::Unchanged);
         }
+        batch.rows.index(batch.held.connection()).await?;
         let written =
             update::replace(batch.held.connection(), stored.id, &mut batch.next_message, conversation, hash)
                 .await?;
@@ -248,16 +249,11 @@ impl Import {
         }))
     }
 
-    fn insert(
-        &mut self,
-        batch: &mut OpenBatch,
-        conversation: Conversation,
-        hash: [u8; 16],
-    ) -> Result<(), Error> {
+    fn insert(&mut self, batch: &mut OpenBatch, conversation: Conversation, hash: [u8; 16]) {
         let id = batch.next_conversation;
         batch.next_conversation += 1;
         let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
-        let (row, messages) = conversation_row(id, &self.tenant, conversation, &contents, hash)?;
+        let (row, messages) = conversation_row(id, &self.tenant, conversation, &contents, hash);
         batch.rows.push_conversation(row);
         for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
             let flags = row::flags(&message);
@@ -267,7 +263,6 @@ impl Import {
             self.counts.messages_written += 1;
             batch.rows.push_message(row);
         }
-        Ok(())
     }
 }
 
@@ -386,14 +381,13 @@ pub(crate) fn conversation_row(
     conversation: Conversation,
     contents: &[String],
     content_hash: [u8; 16],
-) -> Result<(ConversationRow, Vec<Message>), Error> {
-    let mut prefix = raw::Prefix::default();
-    for (message, content) in conversation.messages.iter().zip(contents) {
-        prefix.push(message.external_id.as_deref(), content);
-    }
-    let raw_json = raw::encode(&conversation.raw_json, &prefix)
-        .map_err(|what| Error::Internal { what: format!("compressing the source failed: {what}") })?;
+) -> (ConversationRow, Vec<Message>) {
     let began_at = began_at(&conversation);
+    let source = raw::Source::new(conversation.raw_json, |prefix| {
+        for (message, content) in conversation.messages.iter().zip(contents) {
+            prefix.push(message.external_id.as_deref(), content);
+        }
+    });
     let row = ConversationRow {
         id,
         uid: *ConversationId::mint(began_at).as_bytes(),
@@ -411,9 +405,9 @@ pub(crate) fn conversation_row(
         message_count: conversation.messages.len() as i64,
         content_hash,
         system_prompt: conversation.system_prompt,
-        raw_json,
+        source,
     };
-    Ok((row, conversation.messages))
+    (row, conversation.messages)
 }
 
 /// Returns the time that the conversation is listed under: its beginning, or the nearest to it that is known.

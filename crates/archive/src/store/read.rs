@@ -87,7 +87,8 @@ pub(crate) async fn raw_json(files: &Files, scope: &Scope, id: ConversationId) -
         return Ok(String::new());
     };
     let key: i64 = found.try_get(0).map_err(&failed)?;
-    let mut prefix = raw::Prefix::default();
+    let damaged = || Error::damaged(format!("the source of conversation {id}"));
+    let mut prefix = raw::Prefix::of(stored).ok_or_else(damaged)?;
     let mut rows =
         sqlx::query("SELECT external_id, content FROM messages WHERE conversation_id = ? ORDER BY position")
             .bind(key)
@@ -96,7 +97,7 @@ pub(crate) async fn raw_json(files: &Files, scope: &Scope, id: ConversationId) -
         let content = message.try_get(1).map_err(&failed)?;
         prefix.push(row::external_id(&message, 0)?.as_deref(), content);
     }
-    raw::decode(stored, &prefix).ok_or_else(|| Error::damaged(format!("the source of conversation {id}")))
+    raw::decode(stored, &prefix).ok_or_else(damaged)
 }
 
 pub(crate) async fn delete(files: &Files, scope: &Scope, id: ConversationId) -> Result<(), Error> {

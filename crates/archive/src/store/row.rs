@@ -26,6 +26,9 @@ pub(crate) const HAS_ATTACHMENT: i64 = 8;
 /// `messages.flags`: calls a tool or is its result.
 pub(crate) const HAS_TOOL: i64 = 16;
 
+/// `messages.flags`: the import that wrote the row also put it into the text index; the trigger must not.
+pub(crate) const INDEXED_IN_BULK: i64 = 256;
+
 /// Columns that [`summary`] reads, in its order.
 pub(crate) const SUMMARY: &str = "c.uid, c.provider, c.external_id, c.title, c.model, c.created_at, c.updated_at, c.user_id, c.message_count";
 

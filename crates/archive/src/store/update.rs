@@ -10,7 +10,7 @@ use super::{
     batch::{Batch, MessageRow},
     error::{Error, database},
     import::conversation_row,
-    row,
+    raw, row,
 };
 
 /// A message row that is there, and where it stands.
@@ -33,7 +33,8 @@ pub(crate) async fn replace(
     let failed = database("replacing a conversation");
     let mut stored = stored_messages(connection, id).await?;
     let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
-    let (row, messages) = conversation_row(id, &Arc::from(""), conversation, &contents, hash)?;
+    let (row, messages) = conversation_row(id, &Arc::from(""), conversation, &contents, hash);
+    let raw_json = raw::encode_all([&row.source])?.pop().flatten();
     let mut batch = Batch::default();
     let mut written = 0;
     for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
@@ -59,7 +60,7 @@ pub(crate) async fn replace(
             batch.flush(connection).await?;
         }
     }
-    batch.flush(connection).await?;
+    batch.index(connection).await?;
     for gone in stored.into_values().flatten() {
         sqlx::query("DELETE FROM messages WHERE id = ?")
             .bind(gone.id)
@@ -82,7 +83,7 @@ pub(crate) async fn replace(
     .bind(row.message_count)
     .bind(row.content_hash.to_vec())
     .bind(row.system_prompt)
-    .bind(row.raw_json)
+    .bind(raw_json)
     .bind(id)
     .execute(connection)
     .await
