@@ -56,7 +56,7 @@ pub(crate) fn json_format(sample: &Sample<'_>, provider: Option<&Provider>) -> O
         Shape::Record { recognise, .. } | Shape::Log { recognise, .. } => recognise(sample),
         _ => Fit::No,
     };
-    let recognised = best(candidates(provider), fit);
+    let recognised = best(candidates(provider), |format| believed(fit(format), provider));
     let any_record = |format: &&Format| matches!(format.shape, Shape::Record { .. });
     recognised
         .or_else(|| candidates(Some(provider?)).filter(|format| format.provider.is_some()).find(any_record))
@@ -65,7 +65,7 @@ pub(crate) fn json_format(sample: &Sample<'_>, provider: Option<&Provider>) -> O
 /// Finds the format of a record among those that read record by record.
 pub(crate) fn record_format(sample: &Sample<'_>, provider: Option<&Provider>) -> Option<&'static Format> {
     let fit = |format: &Format| match format.shape {
-        Shape::Record { recognise, .. } => recognise(sample),
+        Shape::Record { recognise, .. } => believed(recognise(sample), provider),
         _ => Fit::No,
     };
     best(candidates(provider), fit)
@@ -114,6 +114,11 @@ pub(crate) fn known() -> String {
     names.sort_unstable();
     names.dedup();
     names.join(", ")
+}
+
+/// What a fit counts for where the person named `provider`, or none.
+fn believed(fit: Fit, provider: Option<&Provider>) -> Fit {
+    if fit == Fit::Told && provider.is_none() { Fit::No } else { fit }
 }
 
 /// The first of the best that fit at all.

@@ -51,6 +51,8 @@ pub(crate) enum Shape {
 pub(crate) enum Fit {
     /// It is something else.
     No,
+    /// The shape fits as far as it can be told; to be believed only where the person named the provider.
+    Told,
     /// The general shape fits, as it would fit others.
     Weak,
     /// It has the names that only this format has.

@@ -2,10 +2,70 @@
 
 use crate::format::Format;
 
+mod aistudio;
+mod antigravity;
 pub(crate) mod athenaeum;
 pub(crate) mod chatgpt;
 mod claude;
+mod claude_code;
+mod codex;
+mod copilot;
+mod deepseek;
+mod gemini_cli;
+mod grok;
+mod hermes;
+mod lechat;
+mod librechat;
+mod lmstudio;
+mod openassistant;
+mod opencode;
+mod openwebui;
+mod perplexity;
+mod sharegpt;
+mod simple;
+mod zed;
 
 /// Every format, the more particular before the more general.
-pub(crate) const ALL: &[&Format] =
-    &[&athenaeum::FORMAT, &chatgpt::FORMAT, &claude::FORMAT, &claude::PROJECTS];
+pub(crate) const ALL: &[&Format] = &[
+    &athenaeum::FORMAT,
+    &deepseek::FORMAT,
+    &chatgpt::FORMAT,
+    &claude::FORMAT,
+    &claude::PROJECTS,
+    &aistudio::FORMAT,
+    &grok::FORMAT,
+    &lechat::FORMAT,
+    &perplexity::FORMAT,
+    &openwebui::FORMAT,
+    &librechat::FORMAT,
+    &librechat::CHATBOT_UI,
+    &lmstudio::FORMAT,
+    &zed::FORMAT,
+    &copilot::FORMAT,
+    &copilot::ACTIVITY,
+    &hermes::FORMAT,
+    &hermes::SESSION,
+    &codex::FORMAT,
+    &gemini_cli::FORMAT,
+    &opencode::FORMAT,
+    &antigravity::FORMAT,
+    &claude_code::FORMAT,
+    &openassistant::FORMAT,
+    // Known by nothing but the provider's name somewhere in them.
+    &simple::gemini::NAMED,
+    &simple::grok::NAMED,
+    &simple::deepseek::NAMED,
+    &simple::cursor::NAMED,
+    &simple::zed::NAMED,
+    &simple::perplexity::NAMED,
+    &simple::copilot::NAMED,
+    &sharegpt::FORMAT,
+    // Known by nothing but the person's word.
+    &simple::gemini::ANY,
+    &simple::grok::ANY,
+    &simple::deepseek::ANY,
+    &simple::cursor::ANY,
+    &simple::zed::ANY,
+    &simple::perplexity::ANY,
+    &simple::copilot::ANY,
+];

@@ -33,13 +33,18 @@
 //! the size of the export, and no input makes it panic.
 
 mod branches;
+mod content;
 mod context;
+mod csv;
 mod decode;
 mod detect;
+mod draft;
 mod file;
 mod format;
 mod formats;
+mod html;
 mod lenient;
+mod node;
 mod options;
 mod problems;
 mod records;
