@@ -1,2 +1,51 @@
-//! (being written)
-fn main() {}
+//! The server alone, for machines that only serve: the same library, pages and API as `athenaeum serve`.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use athenaeum::{
+    Athenaeum,
+    settings::{Places, Settings},
+};
+use clap::Parser;
+
+/// Serves a library of LLM conversations to this machine.
+#[derive(Debug, Parser)]
+#[command(name = "athenaeum-server", version)]
+struct Args {
+    /// Where to answer; an address of this machine [default: 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDR:PORT")]
+    addr: Option<SocketAddr>,
+    /// Folder that holds the archive [default: the system's place for your data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Settings file [default: the one that `athenaeum config path` names]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to tell on stderr while running: off, error, warn, info, debug, trace
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let places = Places::find(|name| std::env::var_os(name).map(PathBuf::from));
+    let flags =
+        [("server.addr", args.addr.map(|addr| addr.to_string())), ("data", args.data), ("log", args.log)];
+    let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let config = args.config.clone().or_else(|| places.config.clone());
+    let variable = |name: &str| std::env::var(name).ok();
+    let settings = Settings::layered(config.as_deref(), args.config.is_some(), variable, &flags)?.settings;
+    athenaeum::telemetry(&settings.log)?;
+    let data = places.data_folder(&settings)?;
+
+    // Two threads: one answers while another parses an upload or renders a long page.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let listener = athenaeum::listen(settings.server.addr).await?;
+        let addr = listener.local_addr()?;
+        let athenaeum = Athenaeum::open(&data, &settings).await?;
+        writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
+        Ok(athenaeum.serve(listener, athenaeum::interrupted()).await?)
+    })
+}

@@ -1,2 +1,42 @@
-//! Composition root and front door.
+//! The front door: opens everything once and hands out handles.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use athenaeum::{Athenaeum, archive::SearchRequest, settings::Settings};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let athenaeum = Athenaeum::open(folder.path(), &Settings::default()).await?;
+//! let request = SearchRequest { query: "sourdough".into(), ..SearchRequest::default() };
+//! let results = athenaeum.archive().search(athenaeum.scope(), &request).await?;
+//! assert!(results.hits.is_empty(), "nothing was imported yet");
+//! athenaeum.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! [`Athenaeum`] composes archive, imports, pages and API; [`Athenaeum::router`] mounts in any axum program, and
+//! [`Athenaeum::serve`] is the whole server. [`settings`] says how things are configured and where each value
+//! came from. The crates below are re-exported by their short names.
+//!
+//! It holds no logic of its own: wiring only. It reads the environment only through what a program hands it.
+//!
+//! **Invariant:** nothing here listens on an address that other machines can reach.
+
+pub mod sample;
 pub mod settings;
+
+mod address;
+mod compose;
+mod error;
+mod process;
+
+pub use address::{address_is_free, listen};
+pub use athenaeum_api as api;
+pub use athenaeum_archive as archive;
+pub use athenaeum_core as core;
+pub use athenaeum_ingest as ingest;
+pub use athenaeum_retrieval as retrieval;
+pub use athenaeum_tenancy as tenancy;
+pub use athenaeum_web as web;
+pub use compose::{Athenaeum, archive_settings, open_archive};
+pub use error::Error;
+pub use process::{interrupted, telemetry};

@@ -31,6 +31,8 @@ pub struct Settings {
     pub server: Server,
     /// Imports.
     pub import: Import,
+    /// What the server takes and answers at most.
+    pub limits: athenaeum_api::Settings,
 }
 
 /// How the server answers.
@@ -152,6 +154,7 @@ impl Default for Settings {
             log: "warn".to_owned(),
             server: Server { addr: SocketAddr::from(([127, 0, 0, 1], 7878)), shutdown_seconds: 10 },
             import: Import { parser_seconds: 600, parser_output_mib: 4096 },
+            limits: athenaeum_api::Settings::default(),
         }
     }
 }
@@ -191,11 +194,10 @@ pub fn variable_name(setting: &str) -> String {
 
 fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Figment {
     pairs.fold(Figment::new(), |layer, (name, text)| {
-        // Paths and filters are text even where they look like numbers or lists.
-        let number = text.parse::<u64>().ok().filter(|_| name.contains('.'));
-        match number {
-            Some(number) => layer.merge((name, number)),
-            None => layer.merge((name, text)),
+        // The path and the filter are text even where they look like a number or a list.
+        match (name.contains('.'), text.parse::<Value>()) {
+            (true, Ok(value)) => layer.merge((name, value)),
+            _ => layer.merge((name, text)),
         }
     })
 }
@@ -209,6 +211,7 @@ fn show(value: &Value) -> String {
             (None, None) => number.to_f64().unwrap_or_default().to_string(),
         },
         Value::Bool(_, truth) => truth.to_string(),
+        Value::Array(_, values) => format!("[{}]", values.iter().map(show).collect::<Vec<_>>().join(", ")),
         other => format!("{other:?}"),
     }
 }

@@ -1,0 +1,489 @@
+//! What can be typed: commands, flags and their help. What they do is in `commands`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use athenaeum::{
+    archive::{Filters, Flag, Sort},
+    core::{Provider, Role, Timestamp},
+};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// A private library of your LLM conversations: import your exports, find anything in them.
+#[derive(Debug, Parser)]
+#[command(name = "athenaeum", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+First steps:
+  athenaeum serve --sample              look around in a sample library, in the browser
+  athenaeum import ~/Downloads/export.zip
+  athenaeum search 'sourdough hydration'
+  athenaeum serve                       your own library at http://127.0.0.1:7878
+
+Everything stays on this machine. `athenaeum help COMMAND` teaches each command by example;
+`athenaeum help query` explains what a search understands.";
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder that holds the archive [default: the system's place for your data]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// Settings file [default: `athenaeum config path`]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Write one JSON object per line to stdout, and everything else to stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to tell on stderr while running: off, error, warn, info, debug, trace
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import chat exports: files, folders or zips, as they were downloaded
+    Import(Import),
+    /// Find messages
+    Search(Search),
+    /// Show one conversation
+    Show(Show),
+    /// Write conversations to files: Markdown, JSON or plain text
+    Export(Export),
+    /// List conversations, newest first
+    List(List),
+    /// Run the server: pages and API on this machine
+    Serve(Serve),
+    /// Count what the archive holds
+    Stats,
+    /// List what was imported when, and how it went
+    Imports(Imports),
+    /// Delete conversations for good
+    Delete(Delete),
+    /// Write a copy of the archive, while others use it
+    Backup(Backup),
+    /// Put a backup in place of the archive
+    Restore(Restore),
+    /// Check archive, index, disk, settings and permissions, and say what to do
+    Doctor,
+    /// Show settings, where each comes from, and where their file is
+    #[command(subcommand)]
+    Config(Config),
+    /// Explain what a search understands
+    Query,
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell to print for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one page per command into a folder
+    Man {
+        /// Folder to write into
+        #[arg(value_hint = ValueHint::DirPath)]
+        to: Option<PathBuf>,
+    },
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  athenaeum completions bash > ~/.local/share/bash-completion/completions/athenaeum
+  athenaeum completions zsh > ~/.zfunc/_athenaeum
+  athenaeum completions fish > ~/.config/fish/completions/athenaeum.fish";
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_HELP)]
+pub(crate) struct Import {
+    /// Exports to read: a file, a folder or a zip each
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whose export it is; auto finds out by looking inside
+    #[arg(long, default_value = "auto", value_name = "NAME", value_parser = provider_or_auto)]
+    pub(crate) provider: ProviderChoice,
+    /// Program that reads the file instead, and writes our JSON lines to its stdout
+    #[arg(long, value_name = "CMD", conflicts_with = "python_bridge")]
+    pub(crate) parser: Option<String>,
+    /// Python script to read the file with: the same as --parser 'python3 SCRIPT'
+    #[arg(long, value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
+    pub(crate) python_bridge: Option<PathBuf>,
+    /// Seconds that the parser may take [default: the setting import.parser_seconds]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) parser_seconds: Option<u64>,
+}
+
+const IMPORT_HELP: &str = "\
+Examples:
+  athenaeum import ~/Downloads/chatgpt-export.zip
+  athenaeum import claude-export/ takeout.zip ~/.claude/projects
+  athenaeum import --json export.zip | jq .added
+  athenaeum import --parser ./my-parser.py old-chats.txt
+
+Known by their content, whatever the file is called: ChatGPT, Claude, Gemini (Takeout and AI Studio), Grok,
+DeepSeek, Le Chat, Copilot, Perplexity, Open WebUI, LibreChat, LM Studio, Jan, Zed, ShareGPT, OpenAssistant,
+llm's logs.db, Claude Code, Codex, OpenCode, and more.
+
+Importing again is safe: what is there already stays as it is, what changed is updated. Stop with Ctrl-C at any
+time; the next import completes it.
+
+Exit code: 0 something was imported or all of it was known already, 1 a source failed, 2 wrong usage.";
+
+#[derive(Debug, Args)]
+#[command(after_help = SEARCH_HELP)]
+pub(crate) struct Search {
+    /// Words, \"phrases\", prefix*, AND OR NOT, field:value; see `athenaeum help query`
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: Vec<String>,
+    #[command(flatten)]
+    pub(crate) filters: FilterFlags,
+    /// Order of the hits
+    #[arg(long, value_enum, default_value_t = SortChoice::Relevance)]
+    pub(crate) sort: SortChoice,
+    /// Most hits to show, at most 200
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Go on where the last page ended
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+}
+
+const SEARCH_HELP: &str = "\
+Examples:
+  athenaeum search sourdough hydration
+  athenaeum search '\"borrow checker\" -python'
+  athenaeum search 'migrat* provider:claude after:2024-01 has:code'
+  athenaeum search invoice --role user --sort recent -n 50
+  athenaeum search --json lifetimes | jq -r .conversation_id
+
+`athenaeum help query` explains the whole language. No query is an error: what is not understood is searched
+as words, and a notice says so.";
+
+/// Which messages may be found.
+#[derive(Debug, Args, Default)]
+pub(crate) struct FilterFlags {
+    /// Only this provider: chatgpt, claude, gemini, … (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Vec<Provider>,
+    /// Only this model; a trailing * matches any ending (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Vec<String>,
+    /// Only what this one said (repeatable)
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub(crate) role: Vec<Role>,
+    /// Only this user's conversations, by the source's user id (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Vec<String>,
+    /// Written then or later: 2024, 2024-05, 2024-05-17, 2024-05-17T08:30:00Z
+    #[arg(long, value_name = "WHEN", value_parser = after)]
+    pub(crate) after: Option<Timestamp>,
+    /// Written then or earlier; a date without a time counts whole
+    #[arg(long, value_name = "WHEN", value_parser = before)]
+    pub(crate) before: Option<Timestamp>,
+    /// Only messages with this: code, attachment, tool (repeatable)
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) has: Vec<HasChoice>,
+    /// Also find what the source hides from its user: system context, custom instructions
+    #[arg(long)]
+    pub(crate) hidden: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HasChoice {
+    /// A block of code
+    Code,
+    /// An attached file or image
+    Attachment,
+    /// A tool call or its result
+    Tool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortChoice {
+    /// Best match first
+    Relevance,
+    /// Newest first
+    Recent,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_HELP)]
+pub(crate) struct Show {
+    /// A conversation's id, the beginning of one, or a message's number
+    pub(crate) id: String,
+    /// How to write it
+    #[arg(short, long, value_enum, default_value_t = ShowFormat::Text)]
+    pub(crate) format: ShowFormat,
+}
+
+const SHOW_HELP: &str = "\
+Examples:
+  athenaeum show 0190c3              the beginning of an id is enough where it is the only one
+  athenaeum show 48213               the conversation around a message that a search found
+  athenaeum show 0190c3 -f md | glow -
+  athenaeum show 0190c3 -f raw       the bytes as the provider exported them";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    /// Plain text for reading in a terminal
+    Text,
+    /// Markdown
+    Md,
+    /// JSON of Athenaeum's own format, which can be imported again
+    Json,
+    /// What the provider exported, byte for byte
+    Raw,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub(crate) struct Export {
+    /// Conversations, by id or the beginning of one
+    #[arg(value_name = "ID", required_unless_present_any = ["query", "all"], conflicts_with_all = ["query", "all"])]
+    pub(crate) ids: Vec<String>,
+    /// Conversations that this query finds
+    #[arg(short, long, value_name = "QUERY", conflicts_with = "all", allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    /// Every conversation
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How to write them
+    #[arg(short, long, value_enum, default_value_t = ExportFormat::Md)]
+    pub(crate) format: ExportFormat,
+    /// A folder for one file each, or a file for all; - is stdout [default: stdout for one, else ./athenaeum-export]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+const EXPORT_HELP: &str = "\
+Examples:
+  athenaeum export 0190c3 > sourdough.md
+  athenaeum export --query 'provider:claude has:code' --output snippets/
+  athenaeum export --all --format json --output everything.jsonl
+  athenaeum import everything.jsonl                  JSON exports can be imported again
+
+A path with a file's ending (.md, .txt, .json, .jsonl) is one file for all; anything else is a folder.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Markdown
+    Md,
+    /// Athenaeum's own JSON lines, which can be imported again
+    Json,
+    /// Plain text
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) filters: FilterFlags,
+    /// Most conversations to show
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Go on where the last page ended
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct Serve {
+    /// Where to answer; an address of this machine [default: 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) addr: Option<SocketAddr>,
+    /// Serve a small sample library instead of your own, to look around
+    #[arg(long)]
+    pub(crate) sample: bool,
+}
+
+const SERVE_HELP: &str = "\
+Examples:
+  athenaeum serve                        http://127.0.0.1:7878
+  athenaeum serve --sample               a dozen made-up conversations, apart from your own
+  athenaeum serve --addr 127.0.0.1:0     any free port; the address is printed
+
+Pages are at /, the REST API at /athenaeum/v1, its description at /openapi.json and /docs.
+Ctrl-C stops it in order: requests under way are answered, imports end cleanly.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Imports {
+    /// One run with all its problems, by its id or the beginning of it
+    pub(crate) id: Option<String>,
+    /// Most runs to show
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Conversations, by id or the beginning of one
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// File to write [default: athenaeum-DATE.db in the current folder]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) to: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A file that `athenaeum backup` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) from: PathBuf,
+    /// Replace the archive that is there; without this, restoring over one is refused
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Show every setting and its value
+    Show {
+        /// Also tell where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print where the settings file and the data folder are
+    Path,
+    /// Write a settings file with every setting and its meaning, all of them commented out
+    Init,
+}
+
+/// What `--provider` of an import may say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ProviderChoice {
+    Auto,
+    Named(Provider),
+}
+
+impl ProviderChoice {
+    pub(crate) fn into_option(self) -> Option<Provider> {
+        match self {
+            Self::Auto => None,
+            Self::Named(provider) => Some(provider),
+        }
+    }
+}
+
+impl FilterFlags {
+    pub(crate) fn into_filters(self) -> Filters {
+        let has = |choice| match choice {
+            HasChoice::Code => Flag::Code,
+            HasChoice::Attachment => Flag::Attachment,
+            HasChoice::Tool => Flag::Tool,
+        };
+        Filters {
+            providers: self.provider,
+            models: self.model,
+            roles: self.role,
+            users: self.user,
+            after: self.after,
+            before: self.before,
+            has: self.has.into_iter().map(has).collect(),
+            include_hidden: self.hidden,
+            ..Filters::default()
+        }
+    }
+}
+
+impl From<SortChoice> for Sort {
+    fn from(choice: SortChoice) -> Self {
+        match choice {
+            SortChoice::Relevance => Self::Relevance,
+            SortChoice::Recent => Self::Recent,
+        }
+    }
+}
+
+fn provider_or_auto(text: &str) -> Result<ProviderChoice, athenaeum::core::InvalidProvider> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(ProviderChoice::Auto);
+    }
+    text.parse().map(ProviderChoice::Named)
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::from_name(&text.to_ascii_lowercase())
+        .ok_or_else(|| "expected user, assistant, system or tool".to_owned())
+}
+
+fn after(text: &str) -> Result<Timestamp, String> {
+    moment(text).map(|(first, _)| first)
+}
+
+fn before(text: &str) -> Result<Timestamp, String> {
+    moment(text).map(|(_, last)| last)
+}
+
+/// Reads a year, a month, a day or a moment as its first and its last microsecond, in UTC.
+fn moment(text: &str) -> Result<(Timestamp, Timestamp), String> {
+    let expected = || "expected 2024, 2024-05, 2024-05-17 or 2024-05-17T08:30:00Z".to_owned();
+    let digits: Vec<&str> = text.split('-').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (first, next) = match digits.as_slice() {
+        [year] if year.len() == 4 && is_number(year) => {
+            let number: u32 = year.parse().map_err(|_| expected())?;
+            (format!("{year}-01-01"), format!("{:04}-01-01", number + 1))
+        }
+        [year, month] if year.len() == 4 && month.len() == 2 && is_number(year) && is_number(month) => {
+            let (year, month): (u32, u32) =
+                (year.parse().map_err(|_| expected())?, month.parse().map_err(|_| expected())?);
+            let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            (format!("{year:04}-{month:02}-01"), format!("{:04}-{:02}-01", next.0, next.1))
+        }
+        _ => {
+            let first: Timestamp = text.parse().map_err(|_| expected())?;
+            let whole_day = text.len() == 10 && digits.len() == 3;
+            let length = if whole_day { Duration::from_secs(86_400).as_micros() as i64 - 1 } else { 0 };
+            return Ok((first, Timestamp::from_micros(first.as_micros().saturating_add(length))));
+        }
+    };
+    let first: Timestamp = first.parse().map_err(|_| expected())?;
+    let next: Timestamp = next.parse().map_err(|_| expected())?;
+    Ok((first, Timestamp::from_micros(next.as_micros() - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    fn check(text: &str, first: &str, last: &str) {
+        let (from, to) = moment(text).unwrap();
+        assert_eq!((from.to_string(), to.to_string()), (first.to_owned(), last.to_owned()), "{text}");
+    }
+
+    #[test]
+    fn times_count_whole() {
+        check("2024", "2024-01-01T00:00:00Z", "2024-12-31T23:59:59.999999Z");
+        check("2024-02", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59.999999Z");
+        check("2024-12", "2024-12-01T00:00:00Z", "2024-12-31T23:59:59.999999Z");
+        check("2024-05-17", "2024-05-17T00:00:00Z", "2024-05-17T23:59:59.999999Z");
+        check("2024-05-17T08:30:00Z", "2024-05-17T08:30:00Z", "2024-05-17T08:30:00Z");
+        for wrong in ["", "yesterday", "2024-13", "24-5", "2024-00", "-"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One file per command. Each takes what was typed and the [`Context`], and writes to its output.
+
+mod backup;
+mod config;
+mod delete;
+mod doctor;
+mod export;
+mod import;
+mod imports;
+mod list;
+mod manual;
+mod search;
+mod serve;
+mod show;
+mod stats;
+
+use std::{
+    fmt::Display,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use athenaeum::{
+    archive::{self, Archive},
+    core::{ConversationId, MessageId},
+    settings::{Layered, Places, Settings},
+    tenancy::Scope,
+};
+
+use crate::{
+    args::{Cli, Command, Global},
+    output::Output,
+};
+
+/// The exit code, or why a command did not do what was asked.
+pub(crate) type Outcome = anyhow::Result<ExitCode>;
+
+/// Does what was typed.
+pub(crate) fn run(cli: Cli) -> Outcome {
+    match cli.command {
+        Command::Query => manual::query(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { to } => manual::man(to.as_deref()),
+        Command::Serve(args) => serve::run(
+            Context::new(&cli.global, args.addr.map(|addr| ("server.addr", addr.to_string())))?,
+            &args,
+        ),
+        command => {
+            let mut context = Context::new(&cli.global, None)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let code = runtime.block_on(run_in(&mut context, command))?;
+            context.output.flush()?;
+            // What still lingers (a parser that was told to stop) must not keep the person waiting.
+            runtime.shutdown_background();
+            Ok(code)
+        }
+    }
+}
+
+async fn run_in(context: &mut Context, command: Command) -> Outcome {
+    match command {
+        Command::Import(args) => import::run(context, args).await,
+        Command::Search(args) => search::run(context, args).await,
+        Command::Show(args) => show::run(context, &args).await,
+        Command::Export(args) => export::run(context, args).await,
+        Command::List(args) => list::run(context, args).await,
+        Command::Stats => stats::run(context).await,
+        Command::Imports(args) => imports::run(context, &args).await,
+        Command::Delete(args) => delete::run(context, &args).await,
+        Command::Backup(args) => backup::backup(context, &args).await,
+        Command::Restore(args) => backup::restore(context, &args).await,
+        Command::Doctor => doctor::run(context).await,
+        Command::Config(args) => config::run(context, &args),
+        Command::Serve(_) | Command::Query | Command::Completions { .. } | Command::Man { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) settings: Layered,
+    pub(crate) places: Places,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) scope: Scope,
+    pub(crate) output: Output,
+}
+
+impl Context {
+    fn new(global: &Global, flag: Option<(&str, String)>) -> anyhow::Result<Self> {
+        let places = Places::find(|name| std::env::var_os(name).map(PathBuf::from));
+        let mut flags: Vec<(&str, String)> = flag.into_iter().collect();
+        if let Some(data) = &global.data {
+            let data = data.to_str().context("the path given with --data is not valid Unicode")?;
+            flags.push(("data", data.to_owned()));
+        }
+        if let Some(log) = &global.log {
+            flags.push(("log", log.clone()));
+        }
+        let given = global.config.clone().or_else(|| std::env::var_os("ATHENAEUM_CONFIG").map(PathBuf::from));
+        let config_file = given.clone().or_else(|| places.config.clone());
+        let variable = |name: &str| std::env::var(name).ok();
+        let settings = Settings::layered(config_file.as_deref(), given.is_some(), variable, &flags)?;
+        athenaeum::telemetry(&settings.settings.log)?;
+        Ok(Self {
+            settings,
+            places,
+            config_file,
+            scope: athenaeum::tenancy::local(),
+            output: Output::new(global.json),
+        })
+    }
+
+    /// Returns the folder that holds the archive.
+    pub(crate) fn data(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.places.data_folder(&self.settings.settings)?)
+    }
+
+    /// Opens the archive for writing, and makes it where there is none.
+    pub(crate) async fn open(&self) -> anyhow::Result<Archive> {
+        Ok(athenaeum::open_archive(&self.data()?, &self.settings.settings).await?)
+    }
+
+    /// Opens an archive that is there.
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<Archive> {
+        self.existing()?;
+        self.open().await
+    }
+
+    /// Opens an archive that is there, for reading only.
+    pub(crate) async fn open_read_only(&self) -> anyhow::Result<Archive> {
+        let data = self.existing()?;
+        Ok(Archive::open_read_only(&data, &athenaeum::archive_settings(&self.settings.settings)).await?)
+    }
+
+    /// Returns the data folder, provided that it holds an archive.
+    fn existing(&self) -> anyhow::Result<PathBuf> {
+        let data = self.data()?;
+        if data.join("archive.db").is_file() {
+            return Ok(data);
+        }
+        Err(anyhow::anyhow!(
+            "there is no archive in {} yet; fill one with `athenaeum import PATH`, or name its folder with --data",
+            data.display()
+        ))
+    }
+
+    /// Finds the conversation that `text` names: its id, the beginning of one, or the number of a message in it.
+    pub(crate) async fn conversation_id(
+        &self,
+        archive: &Archive,
+        text: &str,
+    ) -> anyhow::Result<ConversationId> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        if let Ok(message) = text.parse::<MessageId>() {
+            match archive.locate(&self.scope, message).await {
+                Ok((id, _)) => return Ok(id),
+                Err(error) if error.kind() == archive::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(archive.find_by_prefix(&self.scope, text).await?)
+    }
+}
+
+/// Tells the person something beside the output.
+#[expect(clippy::print_stderr, reason = "the one place where the program speaks beside its output")]
+pub(crate) fn note(text: &dyn Display) {
+    eprintln!("{text}");
+}
+
+/// Tells the person what went wrong.
+pub(crate) fn complain(text: &dyn Display) {
+    note(&format_args!("athenaeum: {text}"));
+}
+
+/// Asks a yes-or-no question on the terminal. Without one, the answer is no.
+pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+}

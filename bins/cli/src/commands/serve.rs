@@ -1,0 +1,44 @@
+use std::process::ExitCode;
+
+use athenaeum::{Athenaeum, listen, sample};
+use serde::Serialize;
+
+use super::{Context, Outcome, note};
+use crate::args::Serve;
+
+#[derive(Debug, Serialize)]
+struct Serving {
+    url: String,
+    data: String,
+}
+
+pub(super) fn run(mut context: Context, args: &Serve) -> Outcome {
+    // Two threads: one answers while another parses an upload or renders a long page.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(&mut context, args))?;
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
+    let settings = context.settings.settings.clone();
+    let data = context.data()?;
+    let data = if args.sample { sample::folder(&data) } else { data };
+    // The address first: where it is refused, nothing else should have happened.
+    let listener = listen(settings.server.addr).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let athenaeum = Athenaeum::open(&data, &settings).await?;
+    if args.sample {
+        sample::fill(&athenaeum, &data).await?;
+    }
+    if context.output.json {
+        context.output.object(&Serving { url, data: data.display().to_string() })?;
+    } else {
+        context.output.line(format_args!("Athenaeum is open at {url}"))?;
+        let what = if args.sample { "a sample library" } else { "your library" };
+        note(&format_args!("Serving {what} from {}. Ctrl-C stops it.", data.display()));
+    }
+    context.output.flush()?;
+    athenaeum.serve(listener, athenaeum::interrupted()).await?;
+    Ok(())
+}

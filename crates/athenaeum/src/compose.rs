@@ -1,0 +1,127 @@
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use athenaeum_api::Api;
+use athenaeum_archive::Archive;
+use athenaeum_retrieval::Imports;
+use athenaeum_tenancy::Scope;
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::{Error, settings::Settings};
+
+/// An open library: the archive, the imports into it, and the pages and API over both.
+pub struct Athenaeum {
+    archive: Archive,
+    imports: Imports,
+    scope: Scope,
+    limits: athenaeum_api::Settings,
+    grace: Duration,
+}
+
+impl Athenaeum {
+    /// Opens the library in `data`, and makes it where there is none. Reads little: a big archive opens as fast
+    /// as an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] where the archive cannot be opened.
+    pub async fn open(data: &Path, settings: &Settings) -> Result<Self, Error> {
+        let archive = open_archive(data, settings).await?;
+        Ok(Self {
+            imports: Imports::new(archive.clone()),
+            archive,
+            scope: athenaeum_tenancy::local(),
+            limits: limits(data, settings),
+            grace: Duration::from_secs(settings.server.shutdown_seconds),
+        })
+    }
+
+    /// Returns the archive, for searching and reading in process.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Returns the imports that run in the background.
+    pub fn imports(&self) -> &Imports {
+        &self.imports
+    }
+
+    /// Returns the scope of whoever runs this.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Makes the router of pages and API, with the layers that protect both.
+    pub fn router(&self) -> Router {
+        let api = Api::new(self.archive.clone(), self.imports.clone(), self.limits.clone());
+        athenaeum_api::app(api.with_scope(self.scope.clone()), Router::new())
+    }
+
+    /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives
+    /// requests under way the seconds of `server.shutdown_seconds`, and closes the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Serve`] where the listener fails.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            // An error is the sender gone: stop as well.
+            let _ = stopped.await;
+        });
+        let mut serving = std::pin::pin!(serving.into_future());
+        let ended = tokio::select! {
+            ended = &mut serving => ended,
+            () = shutdown => {
+                drop(stop);
+                let (ended, ()) = tokio::join!(tokio::time::timeout(self.grace, serving), self.imports.shut_down());
+                ended.unwrap_or_else(|_| {
+                    tracing::warn!("requests that were still under way have been cut off");
+                    Ok(())
+                })
+            }
+        };
+        self.close().await;
+        ended.map_err(Error::Serve)
+    }
+
+    /// Ends imports cleanly and closes the archive.
+    pub async fn close(self) {
+        self.imports.shut_down().await;
+        self.archive.close().await;
+    }
+}
+
+/// Opens the archive in `data` alone, without imports, pages and API; makes it where there is none. The folder is
+/// made for its owner's eyes only.
+///
+/// # Errors
+///
+/// [`Error::Open`] where it cannot be opened.
+pub async fn open_archive(data: &Path, settings: &Settings) -> Result<Archive, Error> {
+    make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
+    let opened = Archive::open(data, &archive_settings(settings)).await;
+    opened.map_err(|source| Error::Open { path: data.to_owned(), source })
+}
+
+/// Lets uploads rest beside the archive: where it fits they fit, while the system's own folder for temporary
+/// files is often small and in memory.
+fn limits(data: &Path, settings: &Settings) -> athenaeum_api::Settings {
+    let mut limits = settings.limits.clone();
+    limits.upload_dir.get_or_insert_with(|| data.join("uploads"));
+    limits
+}
+
+/// Makes a folder that other users of the machine cannot look into. One that is there stays as it is.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+/// Returns the part of the settings that concerns the archive.
+pub fn archive_settings(_settings: &Settings) -> athenaeum_archive::Settings {
+    athenaeum_archive::Settings::default()
+}

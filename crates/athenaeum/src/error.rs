@@ -1,0 +1,64 @@
+use std::{io, net::SocketAddr, path::PathBuf};
+
+/// Why the library could not be opened or served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The archive could not be opened.
+    #[error("cannot open the archive in {}", path.display())]
+    Open {
+        /// The data folder.
+        path: PathBuf,
+        /// Why.
+        source: athenaeum_archive::Error,
+    },
+    /// The data folder could not be made.
+    #[error("cannot make the data folder {}; name another one with --data", path.display())]
+    Folder {
+        /// The data folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Other machines could reach the address.
+    #[error(
+        "{0} can be reached from other machines, and this version cannot ask them for a key yet; use an address of \
+         this machine such as 127.0.0.1:7878, and an SSH tunnel or a proxy that asks for a password to come from \
+         outside"
+    )]
+    NotLoopback(SocketAddr),
+    /// Something else listens there.
+    #[error(
+        "{0} is taken by another program, perhaps by an Athenaeum that runs already: open http://{0} and see, or \
+         choose another port with --addr 127.0.0.1:0"
+    )]
+    Taken(SocketAddr),
+    /// The system refused the address.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// What was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server broke down.
+    #[error("the server broke down")]
+    Serve(#[source] io::Error),
+    /// What is to be written to stderr cannot be understood.
+    #[error("'{filter}' is no filter for the log; expected for example warn or warn,athenaeum_archive=debug")]
+    Log {
+        /// What was given.
+        filter: String,
+    },
+    /// The sample could not be laid out.
+    #[error("cannot write the sample to {}", path.display())]
+    Sample {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The sample could not be imported.
+    #[error("cannot import the sample")]
+    SampleImport(#[source] athenaeum_retrieval::Error),
+}
