@@ -1,1 +1,114 @@
-//! (being written)
+//! The pages: a server-rendered reading room over an archive, as a router to mount.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use athenaeum_archive::{Archive, Settings};
+//! use athenaeum_web::Web;
+//!
+//! let archive = Archive::open("data".as_ref(), &Settings::default()).await?;
+//! let imports = athenaeum_retrieval::Imports::new(archive.clone());
+//! let pages = athenaeum_web::router(Web { archive, imports, settings: Default::default() });
+//! # drop(pages);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Pages are filled in on the server and whole without JavaScript; one script of a few kilobytes adds results
+//! while typing, keys and progress. Chats are foreign text: Markdown goes through our own writer, which knows no
+//! raw HTML, fetches no picture and tells the host of every link. The price is that a formula is shown as it was
+//! typed and not typeset.
+//!
+//! Pages show what the scope [`athenaeum_tenancy::local`] opens, so whoever mounts this router lets only requests
+//! through that come from this machine (`athenaeum-api` has such a guard).
+//!
+//! **Invariants:** no page holds an inline script or style or names a foreign resource, and the content policy of
+//! every answer forbids them; no foreign text reaches a page but through `html` or a template's escaping.
+
+mod address;
+mod assets;
+mod branches;
+mod charts;
+mod choice;
+mod error;
+mod guard;
+mod highlight;
+mod html;
+mod markdown;
+mod marks;
+mod pages;
+mod when;
+
+use std::path::PathBuf;
+
+use athenaeum_archive::Archive;
+use athenaeum_retrieval::Imports;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+
+/// What the pages are made from.
+#[derive(Clone)]
+pub struct Web {
+    /// Read for every page; written only by deleting a conversation.
+    pub archive: Archive,
+    /// Carries out the imports that pages begin.
+    pub imports: Imports,
+    /// How pages are made.
+    pub settings: Settings,
+}
+
+/// How pages are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the time zone in which moments are told (`Europe/Berlin`); `None` for the machine's own.
+    pub time_zone: Option<String>,
+    /// Messages on one page of a conversation; at least 1.
+    pub messages_per_page: usize,
+    /// Where uploaded files lie until they are imported; `None` for the system's temporary folder, which may be
+    /// too small for a large export.
+    pub upload_folder: Option<PathBuf>,
+    /// Most bytes of one upload.
+    pub upload_bytes_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time_zone: None,
+            messages_per_page: 250,
+            upload_folder: None,
+            upload_bytes_max: 16 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
+/// page that says so.
+pub fn router(web: Web) -> Router {
+    Router::new()
+        .route("/", get(pages::home::show))
+        .route("/search", get(pages::search::show))
+        .route("/search/results", get(pages::search::fragment))
+        .route("/conversations", get(pages::browse::show))
+        .route("/conversations/{id}", get(pages::conversation::show))
+        .route("/conversations/{id}/delete", get(pages::delete::ask))
+        .route("/conversations/{id}/delete", post(pages::delete::delete))
+        .route("/messages/{id}", get(pages::conversation::redirect_to_message))
+        .route("/messages/{id}/body", get(pages::conversation::body))
+        .route("/import", get(pages::import::show))
+        // Files go to disk as they arrive; the form's own limit is in the settings.
+        .route("/import", post(pages::import::upload).layer(DefaultBodyLimit::disable()))
+        .route("/imports", get(pages::imports::list))
+        .route("/imports/{id}", get(pages::imports::show))
+        .route("/imports/{id}/events", get(pages::imports::events))
+        .route("/imports/{id}/cancel", post(pages::import::cancel))
+        .route("/stats", get(pages::stats::show))
+        .route("/help", get(pages::help::show))
+        .route("/assets/{file_name}", get(assets::serve))
+        .fallback(pages::missing)
+        .layer(middleware::from_fn(guard::headers))
+        .with_state(web)
+}

@@ -1,0 +1,292 @@
+use std::collections::HashMap;
+
+use askama::Template;
+use athenaeum_archive::{Facets, Hit, SearchResults, Total};
+use athenaeum_core::{ConversationId, MessageId};
+use axum::{extract::State, response::Html};
+
+use super::{
+    Parameters, Room,
+    entry::{colour_of, messages_of, title_of},
+    facets::{self, Group},
+    message, parameter, render,
+};
+use crate::{
+    Web,
+    address::Address,
+    choice::{Chip, Choice, Kind, label, provider_title},
+    error::Error,
+    html::{counted, escape, grouped, shortened},
+    marks::write_marked,
+    when::Clock,
+};
+
+const PATH: &str = "/search";
+/// Hits on a page.
+const HITS: usize = 20;
+
+/// Answers `GET /search`.
+pub(crate) async fn show(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
+    let choice = Choice::read(&parameters);
+    let results = results(&web, &choice, parameter(&parameters, "open")).await?.render()?;
+    let title = if choice.q.is_empty() {
+        "Search".to_owned()
+    } else {
+        format!("{} · Search", shortened(&choice.q, 60))
+    };
+    let autofocus = choice.is_empty();
+    render(&SearchPage { room: Room::at(&title, "").without_search(), choice, autofocus, results })
+}
+
+/// Answers `GET /search/results`: what stands below the search box, for the script that asks while one types.
+pub(crate) async fn fragment(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
+    render(&results(&web, &Choice::read(&parameters), "").await?)
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    room: Room,
+    choice: Choice,
+    autofocus: bool,
+    results: String,
+}
+
+#[derive(Template)]
+#[template(path = "parts/results.html")]
+struct Results {
+    asked: bool,
+    filtered: bool,
+    path: &'static str,
+    notices: Vec<String>,
+    chips: Vec<Chip>,
+    groups: Vec<Group>,
+    /// HTML of the line above the hits.
+    told: String,
+    by_relevance: String,
+    by_date: String,
+    hits: Vec<HitGroup>,
+    first: String,
+    next: Option<String>,
+    choice: Choice,
+}
+
+/// Hits of one conversation.
+struct HitGroup {
+    href: String,
+    /// HTML.
+    title: String,
+    provider: String,
+    colour: usize,
+    when: String,
+    messages: String,
+    hits: Vec<HitView>,
+}
+
+struct HitView {
+    number: i64,
+    href: String,
+    /// HTML.
+    passage: String,
+    speaker: String,
+    when: String,
+    off_branch: bool,
+    open: Option<Open>,
+    /// HTML of the whole message, where it was asked for.
+    opened: Option<String>,
+}
+
+/// Where the whole message of a hit is to be had.
+struct Open {
+    /// The same page with the message opened or folded.
+    page: String,
+    /// The message alone.
+    fragment: String,
+}
+
+async fn results(web: &Web, choice: &Choice, open: &str) -> Result<Results, Error> {
+    let clock = Clock::now(web.settings.time_zone.as_deref());
+    let scope = athenaeum_tenancy::local();
+    let (found, facets) = if choice.is_empty() {
+        (None, Facets::default())
+    } else {
+        let request = choice.request(&clock, HITS);
+        let found = web.archive.search(&scope, &request).await?;
+        (Some(found), web.archive.facets(&scope, &request).await?)
+    };
+    let opened = match open.parse::<MessageId>() {
+        Ok(id) => Some((id, message::standalone(web, id, &choice.q).await?)),
+        Err(_) => None,
+    };
+    let hits = found.as_ref().map(|found| group(&found.hits, choice, opened.as_ref(), &clock));
+    Ok(Results {
+        asked: found.is_some(),
+        filtered: choice.is_filtered(),
+        path: PATH,
+        notices: found.iter().flat_map(|found| &found.notices).map(|notice| notice.0.clone()).collect(),
+        chips: choice.chips(PATH),
+        groups: facets::of_messages(choice, &facets, PATH),
+        told: found.as_ref().map(told).unwrap_or_default(),
+        by_relevance: choice.sorted(false).href(PATH),
+        by_date: choice.sorted(true).href(PATH),
+        hits: hits.unwrap_or_default(),
+        first: Choice { cursor: None, ..choice.clone() }.href(PATH),
+        next: found.and_then(|found| found.next).map(|cursor| choice.continued(&cursor).href(PATH)),
+        choice: choice.clone(),
+    })
+}
+
+/// Tells how much was found and how long it took.
+fn told(found: &SearchResults) -> String {
+    let count = match found.total {
+        Total::Exactly(count) => format!("<strong>{}</strong>", counted(count, "message", "messages")),
+        Total::AtLeast(count) => format!("More than <strong>{} messages</strong>", grouped(count)),
+    };
+    let micros = found.elapsed.as_micros();
+    let time = if micros < 1_000 {
+        "less than a millisecond".to_owned()
+    } else if micros < 10_000 {
+        format!("{:.1} ms", micros as f64 / 1e3)
+    } else {
+        format!("{} ms", micros / 1_000)
+    };
+    format!("{count} in {time}")
+}
+
+/// Puts the hits of a conversation together, where the best of them stands.
+fn group(
+    hits: &[Hit],
+    choice: &Choice,
+    opened: Option<&(MessageId, String)>,
+    clock: &Clock,
+) -> Vec<HitGroup> {
+    let mut groups: Vec<HitGroup> = Vec::new();
+    let mut places: HashMap<ConversationId, usize> = HashMap::new();
+    for hit in hits {
+        let summary = &hit.conversation;
+        let at = *places.entry(summary.id).or_insert_with(|| {
+            groups.push(HitGroup {
+                href: Address::new(&format!("/conversations/{}", summary.id)).with("q", &choice.q).finish(),
+                title: title_html(hit),
+                provider: provider_title(summary.provider.as_str()),
+                colour: colour_of(summary.provider.as_str()),
+                when: summary.created_at.map(|time| clock.day(time)).unwrap_or_default(),
+                messages: messages_of(summary),
+                hits: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        groups[at].hits.extend(view(hit, choice, opened, clock));
+    }
+    groups
+}
+
+fn title_html(hit: &Hit) -> String {
+    let (title, untitled) = title_of(&hit.conversation);
+    let whole = hit.conversation.title.as_deref() == Some(title.as_str());
+    if untitled {
+        return format!("<span class=\"untitled\">{}</span>", escape(&title));
+    }
+    let mut out = String::new();
+    // The marks are places in the title as stored, which a long one is no more after it was cut.
+    write_marked(&mut out, &title, if whole { &hit.title_marks } else { &[] });
+    out
+}
+
+/// Makes the view of a hit; `None` where only the title matches, which the group shows already.
+fn view(hit: &Hit, choice: &Choice, opened: Option<&(MessageId, String)>, clock: &Clock) -> Option<HitView> {
+    let id = hit.message?;
+    let mut passage = String::new();
+    write_marked(&mut passage, &hit.snippet.text, &hit.snippet.marks);
+    let model = hit.model.as_deref().map(|model| shortened(model, 40));
+    let opened = opened.filter(|(other, _)| *other == id).map(|(_, html)| html.clone());
+    let page = if opened.is_some() {
+        choice.href(PATH)
+    } else {
+        let page = choice.href(PATH);
+        let joint = if page.contains('?') { '&' } else { '?' };
+        format!("{page}{joint}open={id}#hit-{id}")
+    };
+    Some(HitView {
+        number: id.0,
+        href: Address::new(&format!("/conversations/{}", hit.conversation.id))
+            .with("q", &choice.q)
+            .with("at", &hit.position.to_string())
+            .finish()
+            + &format!("#m{}", hit.position),
+        passage,
+        speaker: model.unwrap_or_else(|| label(Kind::Role, hit.role.as_str())),
+        when: hit.created_at.map(|time| clock.minute(time)).unwrap_or_default(),
+        off_branch: hit.off_branch,
+        open: Some(Open {
+            page,
+            fragment: Address::new(&format!("/messages/{id}/body")).with("q", &choice.q).finish(),
+        }),
+        opened,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use athenaeum_archive::{ConversationSummary, Snippet};
+    use athenaeum_core::{Provider, Role, Timestamp};
+
+    use super::*;
+
+    fn hit(conversation: i64, message: Option<i64>, score: f64) -> Hit {
+        Hit {
+            conversation: Arc::new(ConversationSummary {
+                id: ConversationId::from_bytes([conversation as u8; 16]),
+                provider: Provider::CLAUDE,
+                external_id: "x".into(),
+                title: Some(format!("Title <{conversation}>")),
+                model: None,
+                created_at: Some(Timestamp::from_micros(0)),
+                updated_at: None,
+                user_id: None,
+                message_count: 3,
+            }),
+            title_marks: std::iter::once(0..5).collect(),
+            message: message.map(MessageId),
+            position: 7,
+            role: Role::User,
+            model: None,
+            created_at: None,
+            score,
+            snippet: Snippet { text: "a <b> c".into(), marks: std::iter::once(2..5).collect() },
+            off_branch: false,
+        }
+    }
+
+    #[test]
+    fn hits_stand_under_their_conversation_in_the_order_of_the_best() {
+        let choice = Choice::read(&[("q".into(), "b".into())]);
+        let hits = [hit(1, Some(10), 3.0), hit(2, None, 2.0), hit(1, Some(11), 1.0)];
+        let groups = group(&hits, &choice, None, &Clock::now(Some("UTC")));
+        let shape: Vec<_> = groups.iter().map(|group| (group.title.as_str(), group.hits.len())).collect();
+        assert_eq!(shape, [("<mark>Title</mark> &lt;1&gt;", 2), ("<mark>Title</mark> &lt;2&gt;", 0)]);
+        let first = &groups[0].hits[0];
+        assert_eq!(first.passage, "a <mark>&lt;b&gt;</mark> c");
+        assert_eq!(first.href, "/conversations/01010101-0101-0101-0101-010101010101?q=b&at=7#m7");
+        assert_eq!(first.open.as_ref().unwrap().page, "/search?q=b&open=10#hit-10");
+    }
+
+    #[test]
+    fn the_line_above_tells_count_and_time() {
+        let check = |total, micros, expected: &str| {
+            let found = SearchResults {
+                hits: Vec::new(),
+                total,
+                notices: Vec::new(),
+                next: None,
+                elapsed: Duration::from_micros(micros),
+            };
+            assert_eq!(told(&found), expected);
+        };
+        check(Total::Exactly(1), 12, "<strong>1 message</strong> in less than a millisecond");
+        check(Total::Exactly(2_345), 1_260, "<strong>2,345 messages</strong> in 1.3 ms");
+        check(Total::AtLeast(10_000), 25_000, "More than <strong>10,000 messages</strong> in 25 ms");
+    }
+}

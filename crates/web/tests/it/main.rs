@@ -1,0 +1,6 @@
+//! The pages as a browser and a person meet them.
+
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod pages;

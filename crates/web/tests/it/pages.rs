@@ -1,0 +1,360 @@
+//! Every page over the known archive: that it is whole, escaped, and says what it should.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+
+use crate::house::{House, between, say, text};
+use athenaeum_core::{Conversation, Provider, Role};
+
+#[tokio::test]
+async fn home_shows_counts_shelf_and_latest() {
+    let house = House::furnished().await;
+    let page = house.page("/").await;
+    assert!(page.contains("<strong>3</strong> conversations"), "{page}");
+    assert!(page.contains("ChatGPT: 1 conversation"));
+    assert!(page.contains("Sourdough that rises"));
+}
+
+#[tokio::test]
+async fn an_empty_archive_leads_to_import() {
+    let house = House::empty().await;
+    assert!(house.page("/").await.contains("href=\"/import\">Bring in your conversations"));
+    for address in ["/search", "/search?q=x", "/conversations", "/stats", "/imports", "/help", "/import"] {
+        house.page(address).await;
+    }
+}
+
+#[tokio::test]
+async fn search_finds_marks_and_groups() {
+    let house = House::furnished().await;
+    let page = house.page("/search?q=sourdough").await;
+    assert!(page.contains("<mark>sourdough</mark>") || page.contains("<mark>Sourdough</mark>"), "{page}");
+    assert!(page.contains("value=\"sourdough\""));
+    let fragment = house.page("/search/results?q=sourdough").await;
+    assert!(!fragment.contains("<html") && fragment.contains("group-of-hits"));
+    assert!(house.page("/search?q=nothingatall").await.contains("No page holds these words"));
+    // Filters stay: as chips, as hidden fields, in links.
+    let page = house.page("/search?q=rye&role=assistant").await;
+    assert!(page.contains("name=\"role\" value=\"assistant\""));
+    assert!(page.contains("Filters in force"));
+}
+
+#[tokio::test]
+async fn a_hit_opens_in_place_without_script() {
+    let house = House::furnished().await;
+    let page = house.page("/search?q=ferments").await;
+    let open = between(&page, "<div class=\"row\">", "</div>");
+    let href = between(open, "<a href=\"", "\"").replace("&#38;", "&").replace("&amp;", "&");
+    let (address, _) = href.split_once('#').unwrap();
+    let opened = house.page(address).await;
+    assert!(
+        opened.contains("<div class=\"in-place prose\"><p>Rye <mark>ferments</mark> faster.</p>"),
+        "{opened}"
+    );
+    let fragment = between(open, "data-open=\"", "\"").replace("&#38;", "&");
+    assert_eq!(house.page(&fragment).await.trim(), "<p>Rye <mark>ferments</mark> faster.</p>");
+}
+
+/// No text of whoever searches gives an error (A37).
+#[tokio::test]
+async fn any_query_is_answered() {
+    let house = House::furnished().await;
+    for query in [
+        "%22",
+        "-",
+        "*",
+        "AND",
+        "(",
+        "%00",
+        "%FF%FE",
+        "a%20OR",
+        "NEAR(",
+        "'%3B%20DROP",
+        "%F0%9F%8D%9E",
+        "&after=x&cursor=%22",
+    ] {
+        let (status, text) = house.get(&format!("/search?q={query}")).await;
+        assert!(status == StatusCode::OK || status == StatusCode::BAD_REQUEST, "{query}: {status} {text}");
+        assert!(status == StatusCode::OK || query.contains("cursor"), "{query}: {text}");
+    }
+}
+
+async fn conversation_of(house: &House, title: &str) -> String {
+    let page = house.page("/conversations").await;
+    let entry = page.split("<li class=\"entry\">").find(|entry| entry.contains(title)).unwrap();
+    between(entry, "href=\"", "\"").to_owned()
+}
+
+#[tokio::test]
+async fn a_conversation_reads_as_it_was_held() {
+    let house = House::furnished().await;
+    let address = conversation_of(&house, "Sourdough").await;
+    let page = house.page(&address).await;
+    for part in [
+        "<h1>Sourdough that rises</h1>",
+        "id=\"m1\"",
+        "<strong>eight hours</strong>",
+        "<span class=\"hc\"># hours</span>",
+        "<strong>Thought</strong>",
+        "Called web_search",
+        "gpt-4o-mini",
+        "Show 1 hidden message",
+        "Temperature 0.7",
+        "Answer <em>briefly</em>.",
+        "/export?format=md",
+        "1 / 2",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("The user bakes.") && !page.contains("warm kitchen"));
+    assert!(house.page(&format!("{address}?hidden=1")).await.contains("The user bakes."));
+    // Words of a search are marked, and the way back leads to it.
+    let page = house.page(&format!("{address}?q=rye")).await;
+    assert!(page.contains("with <mark>rye</mark>?") && page.contains("href=\"/search?q=rye\" data-back"));
+}
+
+#[tokio::test]
+async fn branches_are_switched_by_links() {
+    let house = House::furnished().await;
+    let address = conversation_of(&house, "Sourdough").await;
+    let page = house.page(&address).await;
+    assert!(
+        page.contains(&format!("<a href=\"{address}?branch=5#m5\" aria-label=\"Version after\"")),
+        "{page}"
+    );
+    let other = house.page(&format!("{address}?branch=5")).await;
+    assert!(other.contains("warm kitchen") && other.contains("My kitchen is cold."));
+    assert!(other.contains("How long does") && !other.contains("eight hours"));
+    assert!(other.contains("2 / 2") && other.contains("another branch"));
+    for odd in [
+        "branch=99",
+        "branch=-1",
+        "branch=x",
+        "at=4294967295",
+        "page=0",
+        "page=99999999999999999999",
+        "page=7",
+    ] {
+        house.page(&format!("{address}?{odd}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_has_a_lasting_address() {
+    let house = House::furnished().await;
+    let page = house.page("/search?q=warm").await;
+    let id = between(&page, "id=\"hit-", "\"");
+    let request = Request::get(format!("/messages/{id}?q=a%20b")).body(Body::empty()).unwrap();
+    let response = house.send(request).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    assert!(location.ends_with("?q=a%20b&at=5#m5"), "{location}");
+    // It leads into the branch that the message stands in.
+    assert!(house.page(location.split('#').next().unwrap()).await.contains("warm kitchen"));
+    assert_eq!(house.get("/messages/999999").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(house.get("/messages/x").await.0, StatusCode::NOT_FOUND);
+}
+
+/// The same corpus of tricks in every field that a page shows: nothing becomes markup anywhere.
+#[tokio::test]
+async fn no_field_becomes_markup() {
+    let house = House::furnished().await;
+    let address = conversation_of(&house, "alert(&#39;title").await;
+    let mut pages = vec![
+        "/".to_owned(),
+        "/conversations".into(),
+        "/search?q=hostile".into(),
+        "/stats".into(),
+        "/imports".into(),
+    ];
+    pages.push(format!("{address}?q=%3Cscript%3Ealert"));
+    pages.push(format!("{address}/delete"));
+    pages.push("/search?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&provider=%22%3E%3Cscript%3E&model=%3Cscript%3E&after=%3Cscript%3E&open=%3Cscript%3E".into());
+    pages.push("/conversations?provider=%3Cscript%3E&cursor=".into());
+    for address in pages {
+        let page = house.page(&address).await;
+        let scripts = page.matches("<script").count();
+        assert_eq!(scripts, page.matches("<script src=\"/assets/").count(), "{address}: {page}");
+        for part in [
+            "<img",
+            "<svg on",
+            "<b>model",
+            "<i>author",
+            "onerror=alert(1)>",
+            "href=\"javascript",
+            "\" onload=\"x",
+            " style=",
+        ] {
+            assert!(!page.contains(part), "{part} in {address}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_forbids_what_is_not_ours() {
+    let house = House::furnished().await;
+    for address in ["/", "/search?q=x", "/nowhere", "/assets/none.css", "/imports/x/events"] {
+        let response = house.send(Request::get(address).body(Body::empty()).unwrap()).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"));
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    }
+    let page = house.page("/").await;
+    assert!(!page.contains("http://") && !page.contains("https://"), "a page names a foreign resource");
+}
+
+#[tokio::test]
+async fn assets_are_kept_for_good_under_their_hash() {
+    let house = House::empty().await;
+    let page = house.page("/").await;
+    for (before, media_type) in [
+        ("rel=\"stylesheet\" href=\"", "text/css"),
+        ("<script src=\"", "text/javascript"),
+        ("image/svg+xml\" href=\"", "image/svg+xml"),
+    ] {
+        let address = between(&page, before, "\"");
+        let response = house.send(Request::get(address).body(Body::empty()).unwrap()).await;
+        assert!(response.headers()["content-type"].to_str().unwrap().starts_with(media_type));
+        assert!(response.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+        let tag = response.headers()["etag"].clone();
+        let again = Request::get(address).header("if-none-match", tag).body(Body::empty()).unwrap();
+        assert_eq!(house.send(again).await.status(), StatusCode::NOT_MODIFIED);
+    }
+    assert_eq!(house.get("/assets/..%2fCargo.toml").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn deleting_asks_first_and_heeds_only_our_own_form() {
+    let house = House::furnished().await;
+    let address = conversation_of(&house, "Sourdough").await;
+    let asked = house.page(&format!("{address}/delete")).await;
+    assert!(asked.contains("Delete this conversation?"));
+    let token = between(&asked, "name=\"token\" value=\"", "\"").to_owned();
+    let post = |body: String, site: &'static str| {
+        Request::post(format!("{address}/delete"))
+            .header("host", "127.0.0.1")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", site)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    for request in [
+        post("token=".into(), "same-origin"),
+        post(String::new(), "none"),
+        post(format!("token={token}"), "cross-site"),
+    ] {
+        assert_eq!(house.send(request).await.status(), StatusCode::FORBIDDEN);
+    }
+    house.page(&address).await;
+    let done = house.send(post(format!("token={token}"), "same-origin")).await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    let (status, page) = house.get(&address).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(page.contains("Not on the shelves"));
+    assert!(house.page("/conversations?deleted=1").await.contains("was deleted"));
+}
+
+#[tokio::test]
+async fn long_conversations_come_in_parts() {
+    let house = House::empty().await;
+    let mut long = Conversation::new(Provider::CLAUDE, "long");
+    long.title = Some("Long".into());
+    for i in 0..1_000 {
+        long.messages
+            .push(say(if i % 2 == 0 { Role::User } else { Role::Assistant }, &format!("message number {i}")));
+    }
+    house.add(vec![long]).await;
+    let address = conversation_of(&house, "Long").await;
+    let first = house.page(&address).await;
+    assert_eq!(first.matches("<article").count(), 50);
+    assert!(first.contains(">51–100</a>"), "{first}");
+    assert!(first.contains("<p>message number 0</p>") && !first.contains("<p>message number 50</p>"));
+    let there = house.page(&format!("{address}?at=777")).await;
+    assert!(there.contains("id=\"m777\"") && !there.contains("id=\"m700\""));
+    // The outline leads into other parts.
+    assert!(first.contains(&format!("href=\"{address}?page=2#m50\"")), "{first}");
+}
+
+#[tokio::test]
+async fn statistics_have_a_table_behind_each_picture() {
+    let house = House::furnished().await;
+    let page = house.page("/stats").await;
+    for part in [
+        "class=\"calendar\"",
+        "class=\"columns\"",
+        "<th scope=\"row\"><a href=\"/search?model=gpt-4o-mini\">",
+        "May 2024",
+        "aria-hidden=\"true\"",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let house = House::empty().await;
+    for address in [
+        "/nowhere",
+        "/conversations/x",
+        "/conversations/01890000-0000-7000-8000-000000000000",
+        "/imports/x",
+        "/imports/01890000-0000-7000-8000-000000000000",
+        "/conversations/..%2f..%2fetc/delete",
+    ] {
+        let (status, page) = house.get(address).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{address}");
+        assert!(page.contains("Not on the shelves"), "{address}");
+    }
+}
+
+fn upload(token: &str, files: &[(&str, &str)]) -> Request<Body> {
+    let mut body = format!("--x\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n");
+    for (name, content) in files {
+        body.push_str(&format!("--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/json\r\n\r\n{content}\r\n"));
+    }
+    body.push_str("--x--\r\n");
+    Request::post("/import")
+        .header("host", "127.0.0.1")
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(Body::from(body))
+        .unwrap()
+}
+
+const EXPORT: &str = r#"[{"id":"c1","conversation_id":"c1","title":"A walk","create_time":1704164645.5,"update_time":1704164650.5,"current_node":"b","mapping":{"a":{"id":"a","message":null,"parent":null,"children":["b"]},"b":{"id":"b","parent":"a","children":[],"message":{"id":"b","author":{"role":"user"},"create_time":1704164645.5,"content":{"content_type":"text","parts":["Where does the heron nest?"]},"status":"finished_successfully","weight":1.0,"metadata":{},"recipient":"all"}}}}]"#;
+
+#[tokio::test]
+async fn an_upload_becomes_an_import_with_events_and_a_record() {
+    let house = House::empty().await;
+    let page = house.page("/import").await;
+    let token = between(&page, "name=\"token\" value=\"", "\"").to_owned();
+    let response = house.send(upload(&token, &[("../../conversations.json", EXPORT)])).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER, "{:?}", text(response).await);
+    let address = response.headers()["location"].to_str().unwrap().to_owned();
+    let (status, events) = house.get(&format!("{address}/events")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(events.ends_with("event: done\ndata: {}\n\n"), "{events}");
+    let run = house.page(&address).await;
+    assert!(run.contains("conversations.json") && run.contains("badge good"), "{run}");
+    assert!(run.contains("<b data-field=\"conversations\">1</b>"), "{run}");
+    assert!(house.page("/imports").await.contains("1 conversation: 1 new"));
+    assert!(house.page("/search?q=heron").await.contains("A walk"));
+}
+
+#[tokio::test]
+async fn uploads_that_cannot_be_taken_say_why() {
+    let house = House::empty().await;
+    let page = house.page("/import").await;
+    let token = between(&page, "name=\"token\" value=\"", "\"").to_owned();
+    let (status, page) = text(house.send(upload("wrong", &[("a.json", EXPORT)])).await).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{page}");
+    let (status, page) = text(house.send(upload(&token, &[])).await).await;
+    assert!(status == StatusCode::BAD_REQUEST && page.contains("No file arrived"), "{page}");
+    let response = house.send(upload(&token, &[("a.json", "{\"no\": \"chat\"}"), ("b.json", "[]")])).await;
+    let address = response.headers()["location"].to_str().unwrap().to_owned();
+    house.page(&format!("{address}/events")).await;
+    let run = house.page(&address).await;
+    assert!(run.contains("It ended early.") && run.contains("a.json and 1 more"), "{run}");
+}
