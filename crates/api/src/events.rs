@@ -40,7 +40,7 @@ use crate::{
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event received."),
     ),
     responses(
-        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events.", body = crate::openapi::ImportEvent, content_type = "text/event-stream"),
         (status = 204, description = "The client has seen the end."),
     ),
 )]

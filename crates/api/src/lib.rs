@@ -36,7 +36,6 @@
 //! statuses in one place (`failure`); a tenant's ids name nothing to anybody else.
 
 mod conversations;
-mod dates;
 mod docs;
 mod dto;
 mod events;

@@ -1,10 +1,12 @@
+#![expect(unused_qualifications, reason = "the macro repeats the paths that it was given")]
+
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
         self, Content, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr,
         ResponseBuilder, Schema, SchemaFormat,
         path::Operation,
-        schema::{AnyOfBuilder, Type},
+        schema::{AdditionalProperties, AnyOfBuilder, Type},
     },
 };
 
@@ -193,19 +195,34 @@ described! {
     SortName: text().enum_values(Some(["relevance", "recent"]));
     /// Form of an export.
     FormatName: text().enum_values(Some(["md", "json", "text"]));
-    /// A year, a month, a day or a moment.
+    /// A time as in the query language: a year, a month, a day, a moment, a word, or a time ago.
     Moment: AnyOfBuilder::new()
         .item(text().pattern(Some("^(19|20)[0-9]{2}(-(0[1-9]|1[0-2]))?$")))
         .item(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
-        .item(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))));
+        .item(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
+        .item(text().pattern(Some("^(today|yesterday|(this|last)-(week|month|year)|[1-9][0-9]?[hdwmy])$")));
     /// A file's bytes.
-    FileBody: text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    FileBody: file();
     /// A form with files.
     FormBody: ObjectBuilder::new()
-        .property("file", text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).description(Some(
-            "A file; the field may be repeated and named as one likes.",
+        .property("file", file().description(Some("A file; the field may be repeated.")))
+        .required("file")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    /// One event of an import.
+    ImportEvent: ObjectBuilder::new()
+        .property("event", text().enum_values(Some(["progress", "completed", "failed"])).description(Some(
+            "The last one is completed or failed.",
         )))
-        .required("file");
+        .property("id", text().description(Some("A number that grows; `end` for the last event.")))
+        .property("data", text().content_media_type("application/json").description(Some(
+            "For progress, the object of that name; for completed, the report; for failed, error and report.",
+        )))
+        .required("event")
+        .required("data");
+}
+
+fn file() -> ObjectBuilder {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).min_length(Some(1))
 }
 
 fn text() -> ObjectBuilder {

@@ -1,4 +1,4 @@
-use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort};
+use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort, query};
 use athenaeum_core::{ConversationId, Provider, Role, Timestamp};
 use axum::{
     extract::State,
@@ -8,7 +8,6 @@ use axum::{
 
 use crate::{
     Api,
-    dates::period,
     dto::{params, search as dto},
     json,
     params::Params,
@@ -113,8 +112,8 @@ pub(crate) fn filters(params: &Params) -> Result<Filters, Problem> {
         models: params.each("model", "any text")?,
         roles: roles?,
         users: params.each("user", "any text")?,
-        after: moment(params, "after")?.map(|(first, _)| first),
-        before: moment(params, "before")?.map(|(_, last)| last),
+        after: moment(params, "after")?,
+        before: moment(params, "before")?,
         has: has?,
         without: None,
         conversation: None,
@@ -141,8 +140,16 @@ fn request(params: &Params) -> Result<SearchRequest, Problem> {
     })
 }
 
-fn moment(params: &Params, name: &str) -> Result<Option<(Timestamp, Timestamp)>, Problem> {
-    let accepted = "a year (2024), a month (2024-05), a day (2024-05-17) or a moment (2024-05-17T08:30:00Z)";
-    let read = |text| period(text).ok_or_else(|| Problem::parameter(name, accepted));
-    params.one(name)?.map(read).transpose()
+/// Reads a time as the query language does: a period's first moment after, its last moment before.
+fn moment(params: &Params, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = params.one(name)? else { return Ok(None) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.+/".contains(&byte);
+    let found = if !text.is_empty() && text.len() <= 40 && text.bytes().all(plain) {
+        let filters = query::parse(&format!("{name}:{text}")).filters;
+        filters.after.or(filters.before)
+    } else {
+        None
+    };
+    let accepted = "a time: 2024, 2024-05, 2024-05-17, 2024-05-17T08:30:00Z, today, last-month, 7d";
+    found.map(Some).ok_or_else(|| Problem::parameter(name, accepted))
 }

@@ -65,7 +65,13 @@ async fn receive_form(request: Request, folder: TempDir) -> Result<Upload, Probl
     })?;
     let mut received: Vec<(PathBuf, String)> = Vec::new();
     while let Some(field) = form.next_field().await.map_err(|error| not_received(&error))? {
-        let Some(name) = field.file_name().map(|name| display_name(Some(name))) else { continue };
+        if field.name() != Some("file") {
+            return Err(Problem::parameter(
+                field.name().unwrap_or("(unnamed)"),
+                "nothing: a form knows only file",
+            ));
+        }
+        let name = display_name(field.file_name());
         if received.len() >= FILES_MAX {
             let detail = format!("A form may hold {FILES_MAX} files; put more into a zip.");
             return Err(Problem::new(Kind::TooLarge, detail));

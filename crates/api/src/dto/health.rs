@@ -19,11 +19,9 @@ pub(crate) struct QueryLanguage {
 /// One thing that can be said in a query.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct QueryForm {
-    /// How it is written.
-    #[schema(examples("provider:NAME"))]
-    pub(crate) syntax: &'static str,
-    /// What it finds.
-    pub(crate) meaning: &'static str,
-    /// A query that uses it.
+    /// What to type.
+    #[schema(examples("provider:claude"))]
     pub(crate) example: &'static str,
+    /// What it finds.
+    pub(crate) finds: &'static str,
 }

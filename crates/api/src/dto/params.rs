@@ -31,10 +31,11 @@ pub(crate) struct Filter {
     /// The source's user ids; repeatable.
     #[param(max_items = 64)]
     user: Option<Vec<String>>,
-    /// Written then or later: a year, a month, a day (their first moment), or a moment (RFC 3339).
+    /// Written then or later: a moment, or the beginning of a year, month or day; times ago (`7d`) and words
+    /// (`last-month`) as in the query language.
     #[param(value_type = Option<crate::openapi::Moment>, example = "2024-05")]
     after: Option<String>,
-    /// Written then or earlier: a year, a month, a day (their last moment), or a moment (RFC 3339).
+    /// Written then or earlier: a moment, or the end of a year, month or day; times ago and words likewise.
     #[param(value_type = Option<crate::openapi::Moment>, example = "2024-05-17")]
     before: Option<String>,
     /// Things that the message must have, all of them; repeatable.

@@ -96,6 +96,11 @@ async fn what_cannot_be_an_export_is_refused() {
         (vec![("content-type", "application/x-www-form-urlencoded")], "a=b".to_owned(), 415),
         (vec![], String::new(), 422),
         (vec![("content-type", "multipart/form-data; boundary=x")], "--x--\r\n".to_owned(), 422),
+        (
+            vec![("content-type", "multipart/form-data; boundary=x")],
+            "--x\r\ncontent-disposition: form-data; name=\"fill\"\r\n\r\na\r\n--x--\r\n".to_owned(),
+            400,
+        ),
         (vec![("content-type", "multipart/form-data")], "x".to_owned(), 400),
         (vec![("content-type", "multipart/form-data; boundary=x")], "--x\r\nbroken".to_owned(), 400),
         (vec![], "x".repeat(1_001), 413),

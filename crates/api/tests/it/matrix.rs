@@ -172,7 +172,7 @@ async fn a_wrong_parameter_is_told_its_name_and_range() {
         (
             "/athenaeum/v1/conversations?before=soon",
             "before",
-            "a year (2024), a month (2024-05), a day (2024-05-17) or a moment (2024-05-17T08:30:00Z)",
+            "a time: 2024, 2024-05, 2024-05-17, 2024-05-17T08:30:00Z, today, last-month, 7d",
         ),
     ] {
         let answer = server.get(target).await;

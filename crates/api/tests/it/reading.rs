@@ -51,6 +51,9 @@ async fn filters_narrow_what_is_found() {
     assert_eq!(positions("q=sourdough&after=2024").await, bread(&[0]));
     assert_eq!(positions("q=sourdough&before=2023-03-01").await, fork(&[0]));
     assert_eq!(positions("q=sourdough&after=2023-03-02&before=2024-04").await, []);
+    assert_eq!(positions("q=sourdough&before=2024-05-17T10:30:00%2B02:00").await.len(), 2);
+    assert_eq!(positions("q=sourdough&before=2024-05-17T08:29:59Z").await, fork(&[0]));
+    assert_eq!(positions("q=sourdough&after=30d").await, []);
     assert_eq!(positions("q=twelve&role=assistant").await, bread(&[1]));
     assert_eq!(positions("q=twelve&role=user").await, []);
     assert_eq!(positions("q=twelve&model=GPT-4*").await, bread(&[1]));
