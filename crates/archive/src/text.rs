@@ -59,7 +59,7 @@ pub struct Token<'a> {
     pub range: Range<usize>,
 }
 
-/// Splits texts into [`Token`]s. Holds buffers and a cache of stems (about 100 KiB): keep one per thread and
+/// Splits texts into [`Token`]s. Holds buffers and a cache of stems (about 200 KiB): keep one per thread and
 /// use it for many texts.
 #[derive(Debug, Clone)]
 pub struct Analyzer {

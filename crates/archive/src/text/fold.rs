@@ -181,6 +181,7 @@ const SPACELESS: &[(u32, u32)] = &[
     (0x17D7, 0x17DD),   // Khmer
     (0x1950, 0x19CF),   // Tai Le, New Tai Lue
     (0x1A20, 0x1A7F),   // Tai Tham
+    (0x1B05, 0x1B4C),   // Balinese
     (0x3005, 0x3007),   // Han
     (0x3021, 0x3029),   // Han
     (0x3031, 0x303C),   // Han and kana
@@ -189,8 +190,11 @@ const SPACELESS: &[(u32, u32)] = &[
     (0x31F0, 0x31FF),   // Katakana
     (0x3400, 0x4DBF),   // Han
     (0x4E00, 0x9FFF),   // Han
+    (0xA000, 0xA48C),   // Yi
     (0xA960, 0xA97F),   // Hangul letters
+    (0xA984, 0xA9B2),   // Javanese
     (0xAA60, 0xAA7F),   // Myanmar
+    (0xAA80, 0xAADD),   // Tai Viet
     (0xAC00, 0xD7FB),   // Hangul
     (0xF900, 0xFAFF),   // Han
     (0xFFA0, 0xFFDC),   // Hangul letters
