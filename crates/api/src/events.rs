@@ -68,7 +68,7 @@ pub(crate) async fn follow(
                 Follower { status, next: last.parse().map_or(1, |id: u64| id.saturating_add(1)), place };
             Sse::new(events(follower)).keep_alive(keep_alive).into_response()
         }
-        None => Sse::new(once(async { recorded(record) })).into_response(),
+        None => Sse::new(once(async move { recorded(&record) })).into_response(),
     })
 }
 
@@ -113,7 +113,7 @@ fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
 }
 
 /// Tells how an import ended that this process did not carry out, or no longer remembers.
-fn recorded(record: ImportEvent) -> Result<Event, Infallible> {
+fn recorded(record: &ImportEvent) -> Result<Event, Infallible> {
     let report = record.stats.as_deref().map(parsed);
     Ok(match record.status {
         ImportStatus::Completed => event("completed", END, &report.unwrap_or(Value::Null)),

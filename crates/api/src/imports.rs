@@ -49,6 +49,7 @@ pub(crate) async fn start(State(api): State<Api>, uri: Uri, request: Request) ->
         return Err(Problem::new(Kind::Busy, detail).retry_after(std::time::Duration::from_secs(10)));
     };
     let upload = upload::receive(request, &api.settings).await?;
+    #[allow(clippy::needless_update, reason = "options that an upload does not have may be added")]
     let options = ImportOptions {
         provider,
         display_name: Some(upload.display_name.clone()),

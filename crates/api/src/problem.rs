@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::dto::problem::{ParameterProblem, ProblemBody};
+use crate::dto::{
+    problem::{ParameterProblem, ProblemBody},
+    search::escape,
+};
 
 /// Why a request was not done, in the shape of RFC 9457.
 ///
@@ -160,6 +163,21 @@ impl Problem {
             request_id: request_id.map(str::to_owned),
             parameter: self.parameter.clone().map(|(name, accepted)| ParameterProblem { name, accepted }),
         }
+    }
+
+    /// Writes the same for people: a page that needs neither styles nor scripts.
+    pub(crate) fn page(&self, request_id: &str) -> String {
+        let (status, _, title) = self.kind.parts();
+        let mut html = String::from("<!doctype html><html lang=en><meta charset=utf-8><title>");
+        escape(title, &mut html);
+        html.push_str("</title><h1>");
+        escape(title, &mut html);
+        html.push_str("</h1><p>");
+        escape(&self.detail, &mut html);
+        html.push_str(&format!("</p><p><small>{}, request ", status.as_u16()));
+        escape(request_id, &mut html);
+        html.push_str("</small></p><p><a href=/>To the library</a></p></html>");
+        html
     }
 
     /// Renders the answer; the problem stays in its extensions, so that an outer layer can add what it knows.

@@ -15,8 +15,8 @@ use axum::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
-    timeout::RequestBodyTimeoutLayer,
+    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer,
+    limit::RequestBodyLimitLayer, timeout::RequestBodyTimeoutLayer,
 };
 
 use crate::{
@@ -43,7 +43,7 @@ pub fn protect(router: Router, settings: &Settings) -> Router {
         settings: settings.clone(),
     });
     router
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(upload_bytes_max))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.upload_idle_seconds)))
@@ -101,8 +101,9 @@ async fn bounded(gate: &Gate, request: Request, next: Next) -> Response {
 async fn finish(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let path: String = request.uri().path().chars().take(500).collect();
+    let for_people = wants_page(&request);
     request.extensions_mut().insert(id.clone());
-    let mut response = as_problem(next.run(request).await, &path, &id).await;
+    let mut response = as_problem(next.run(request).await, &path, &id, for_people).await;
     let headers = response.headers_mut();
     if let Some(value) = id.header_value() {
         headers.insert(RequestId::HEADER, value);
@@ -112,7 +113,7 @@ async fn finish(mut request: Request, next: Next) -> Response {
 }
 
 /// Turns failures without a body worth keeping into problems that name this request.
-async fn as_problem(response: Response, path: &str, id: &RequestId) -> Response {
+async fn as_problem(response: Response, path: &str, id: &RequestId, for_people: bool) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -127,6 +128,12 @@ async fn as_problem(response: Response, path: &str, id: &RequestId) -> Response 
         None => return Response::from_parts(parts, body),
     };
     let mut answer = problem.respond(Some(path), Some(id.as_str()));
+    if for_people {
+        let page = problem.page(id.as_str());
+        *answer.body_mut() = Body::from(page);
+        let media_type = HeaderValue::from_static("text/html; charset=utf-8");
+        answer.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    }
     *answer.status_mut() = status;
     for name in [header::ALLOW, header::RETRY_AFTER] {
         if let Some(value) = parts.headers.get(&name) {
@@ -139,6 +146,13 @@ async fn as_problem(response: Response, path: &str, id: &RequestId) -> Response 
 /// The framework's own refusals are empty or plain text; pages and JSON are somebody's answer.
 fn is_bare(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"))
+}
+
+/// Somebody typed an address of a page or followed a link to it; the API's own routes always answer programs.
+fn wants_page(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+        && !request.uri().path().starts_with("/athenaeum/")
 }
 
 fn add_security_headers(headers: &mut HeaderMap) {

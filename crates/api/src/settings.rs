@@ -55,6 +55,7 @@ impl Default for Settings {
                 "/athenaeum/v1/facets",
                 "/athenaeum/v1/suggestions",
                 "/search",
+                "/search/results",
             ]
             .map(str::to_owned)
             .to_vec(),

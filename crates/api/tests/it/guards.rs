@@ -1,6 +1,6 @@
 //! What `protect` does to any router, ours or a stranger's.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use athenaeum_api::{Metrics, Settings, observe, protect};
 use axum::{
@@ -11,6 +11,10 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket},
+};
 use tower::ServiceExt as _;
 
 fn stranger() -> Router {
@@ -159,4 +163,41 @@ async fn what_happened_is_counted_by_route() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains("secret") && !text.contains("/x1"));
+}
+
+#[tokio::test]
+async fn people_get_a_page_and_programs_get_json() {
+    let app = protect(stranger(), &Settings::default());
+    let accept = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let response = ask(&app, get_from("/nowhere", &[accept])).await;
+    assert_eq!(response.status(), 404);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    let page = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("<h1>There is nothing here</h1>"));
+    problem(ask(&app, get_from("/athenaeum/nowhere", &[accept])).await).await;
+}
+
+/// Each client has its own allowance: seen through a socket, because only there clients have addresses. Linux
+/// alone has more than one loopback address without being asked.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_are_told_apart_by_address() {
+    let settings = Settings { searches_per_second: 1, searches_burst: 1, ..Settings::default() };
+    let service = protect(stranger(), &settings).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move { axum::serve(listener, service).await });
+    let mut statuses = Vec::new();
+    for client in ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2"] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{client}:0").parse().unwrap()).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        let request = format!("GET /search HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        statuses.push(answer[9..12].to_owned());
+    }
+    assert_eq!(statuses, ["200", "429", "200", "429"]);
+    serving.abort();
 }
