@@ -39,6 +39,7 @@ mod csv;
 mod decode;
 mod detect;
 mod draft;
+mod external;
 mod file;
 mod format;
 mod formats;
@@ -54,5 +55,5 @@ mod source;
 mod split;
 
 pub use formats::athenaeum::to_json_line;
-pub use options::{Item, Options, Summary};
+pub use options::{ExternalParser, Item, Options, Summary};
 pub use run::{Error, read};

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use athenaeum_core::{Conversation, Problem, Provider};
 
@@ -7,6 +7,8 @@ use athenaeum_core::{Conversation, Problem, Provider};
 pub struct Options {
     /// Only formats of this provider are tried; `None` recognises each file by its content.
     pub provider: Option<Provider>,
+    /// A program that reads the source instead of our own formats.
+    pub parser: Option<ExternalParser>,
     /// Records larger than this many bytes are reported and passed over without being held in memory.
     pub record_bytes_max: usize,
     /// Brackets nested deeper than this make a record unreadable.
@@ -23,12 +25,39 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             provider: None,
+            parser: None,
             record_bytes_max: 256 << 20,
             depth_max: 512,
             files_max: 1_000_000,
             entry_bytes_max: 64 << 30,
             problems_max: 10_000,
         }
+    }
+}
+
+/// A program that turns a file or folder into conversations.
+///
+/// It is started with the source's path as its last argument, with an environment of `PATH`, `LANG` and
+/// `ATHENAEUM_IMPORT_FORMAT` (the version of the format) and nothing to read from, and writes one conversation a
+/// line to its standard output, in the format of `docs/formats/import-jsonl.md`. What it writes to its standard
+/// error is shown when it fails. It is the person's own program: it is bounded in time and output, not confined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalParser {
+    /// The program, as a path or as a name to be found in `PATH`.
+    pub program: PathBuf,
+    /// Arguments before the path.
+    pub arguments: Vec<String>,
+    /// After this the program is ended, with every process it started; what it wrote until then is kept.
+    pub time_limit: Duration,
+    /// Bytes of output after which it is ended.
+    pub output_limit: u64,
+}
+
+impl ExternalParser {
+    /// A program with the default limits: one hour, 16 GiB.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        let time_limit = Duration::from_secs(3_600);
+        Self { program: program.into(), arguments: Vec::new(), time_limit, output_limit: 16 << 30 }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     context::Context,
     detect::{self, Content},
+    external,
     file::read_stream,
     format::{Reject, Shape},
     formats,
@@ -31,6 +32,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The external parser is not there or may not be run.
+    #[error("cannot start the parser {}; check that it exists and is executable", program.display())]
+    Parser {
+        /// As given.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// Reads every conversation of a file, a folder or a zip archive and pushes it into `sink`.
@@ -39,7 +48,7 @@ pub enum Error {
 /// summary says so. Problems come as [`Item::Problem`]; a source in which nothing is found has at least one.
 ///
 /// # Errors
-/// [`Error::Open`] if `path` cannot be opened or listed.
+/// [`Error::Open`] if `path` cannot be opened or listed, [`Error::Parser`] if an external parser cannot be started.
 pub fn read(
     path: &Path,
     options: &Options,
@@ -59,7 +68,11 @@ pub fn read(
     }
     let total = tree.entries().iter().map(|entry| entry.size).sum();
     context.begin_source(total);
-    read_tree(&mut context, &mut tree, "", !path.is_dir(), 0);
+    match &options.parser {
+        Some(parser) => external::read(&mut context, parser, path)
+            .map_err(|source| Error::Parser { program: parser.program.clone(), source })?,
+        None => read_tree(&mut context, &mut tree, "", !path.is_dir(), 0),
+    }
     context.begin_file(&name, None);
     say_if_nothing_was_found(&mut context);
     Ok(context.finish(&name))

@@ -6,6 +6,7 @@ mod wire;
 use athenaeum_core::Conversation;
 
 use self::wire::Line;
+pub(crate) use self::wire::VERSION;
 use crate::{
     context::Context,
     format::{Fit, Format, Reject, Shape, has_keys},

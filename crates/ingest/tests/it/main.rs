@@ -3,5 +3,7 @@
 mod athenaeum;
 mod chatgpt;
 mod claude;
+#[cfg(unix)]
+mod external;
 mod harness;
 mod sources;

@@ -12,7 +12,7 @@ use crate::{
 
 /// The member that marks a line as ours; its value is the version of the format.
 pub(super) const MARK: &str = "athenaeum";
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// A conversation as one line. Members that are absent, null or empty mean "none".
 #[derive(Debug, Serialize, Deserialize)]
