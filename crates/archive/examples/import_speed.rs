@@ -21,7 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let archive = Archive::open(&options.dir, &Settings::default()).await?;
     if options.without.iter().any(|part| part == "fts") {
         // A table of the same name that keeps nothing.
-        let no_index = "DROP TABLE messages_fts; CREATE VIEW messages_fts AS SELECT 0 AS rowid, '' AS content;
+        let no_index =
+            "DROP TABLE messages_fts; CREATE VIEW messages_fts AS SELECT 0 AS rowid, '' AS content;
             CREATE TRIGGER ignored INSTEAD OF INSERT ON messages_fts BEGIN SELECT 0; END";
         let done = Command::new("sqlite3").arg(options.dir.join("archive.db")).arg(no_index).status()?;
         assert!(done.success(), "sqlite3 is needed to leave the text index out");

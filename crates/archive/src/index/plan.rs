@@ -1,0 +1,207 @@
+//! A query with its terms looked up: what they weigh, and where they stand in each segment.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    dictionary::Entry,
+    error::Result,
+    query::Query,
+    score::idf,
+    segment::{Field, key},
+    snapshot::Snapshot,
+};
+
+/// Terms that a prefix stands for at most: its most frequent ones.
+pub(super) const EXPANSIONS_MAX: usize = 50;
+
+/// Deepest nesting that is looked at; anything below matches nothing.
+const DEPTH_MAX: usize = 64;
+
+/// A query, ready to be run against any segment of the snapshot.
+#[derive(Debug)]
+pub(super) enum Plan {
+    Term(PlanTerm),
+    Phrase {
+        terms: Vec<(u32, PlanTerm)>,
+        idf: f64,
+    },
+    All {
+        required: Vec<Plan>,
+        excluded: Vec<Plan>,
+    },
+    Any(Vec<Plan>),
+    /// Messages of these conversations.
+    Conversations(FxHashSet<i64>),
+    Every,
+    Nothing,
+}
+
+/// A term: its entry in each segment, in the order of the snapshot.
+#[derive(Debug)]
+pub(super) struct PlanTerm {
+    pub(super) entries: Vec<Option<Entry>>,
+    pub(super) df: u64,
+    pub(super) idf: f64,
+}
+
+/// Looks up the terms of queries.
+pub(super) struct Planner<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) field: Field,
+    /// Finds the conversations whose title matches; not needed for titles themselves.
+    pub(super) titles: &'a dyn Fn(&Query) -> Result<FxHashSet<i64>>,
+    /// Set when a prefix stood for more terms than are looked at.
+    pub(super) cut: bool,
+    pub(super) documents: u64,
+}
+
+impl Planner<'_> {
+    pub(super) fn plan(&mut self, query: &Query, depth: usize) -> Result<Plan> {
+        if depth > DEPTH_MAX {
+            return Ok(Plan::Nothing);
+        }
+        Ok(match query {
+            Query::Term(term) => Plan::Term(self.term(term)?),
+            Query::Phrase(terms) => self.phrase(terms)?,
+            Query::Prefix(prefix) => self.prefix(prefix)?,
+            Query::All(members) => self.all(members, depth)?,
+            Query::Any(members) => {
+                let mut plans = Vec::new();
+                for member in members {
+                    match self.plan(member, depth + 1)? {
+                        Plan::Any(inner) => plans.extend(inner),
+                        Plan::Nothing => {}
+                        plan => plans.push(plan),
+                    }
+                }
+                match plans.len() {
+                    0 => Plan::Nothing,
+                    1 => plans.remove(0),
+                    _ => Plan::Any(plans),
+                }
+            }
+            Query::Not(_) => self.all(std::slice::from_ref(query), depth)?,
+            Query::Title(inner) if self.field == Field::Title => self.plan(inner, depth + 1)?,
+            Query::Title(inner) => Plan::Conversations((self.titles)(inner)?),
+        })
+    }
+
+    fn all(&mut self, members: &[Query], depth: usize) -> Result<Plan> {
+        let (mut required, mut excluded) = (Vec::new(), Vec::new());
+        for member in members {
+            if let Query::Not(inner) = member {
+                excluded.push(self.plan(inner, depth + 1)?);
+                continue;
+            }
+            match self.plan(member, depth + 1)? {
+                Plan::All { required: inner, excluded: without } => {
+                    required.extend(inner);
+                    excluded.extend(without);
+                }
+                Plan::Every => {}
+                plan => required.push(plan),
+            }
+        }
+        excluded.retain(|plan| !matches!(plan, Plan::Nothing));
+        Ok(match (required.len(), excluded.len()) {
+            (0, 0) => Plan::Every,
+            (1, 0) => required.remove(0),
+            (0, _) => Plan::All { required: vec![Plan::Every], excluded },
+            _ => Plan::All { required, excluded },
+        })
+    }
+
+    fn term(&self, term: &str) -> Result<PlanTerm> {
+        let mut entries = Vec::with_capacity(self.snapshot.parts.len());
+        for part in &self.snapshot.parts {
+            entries.push(part.segment.find(self.field, term)?);
+        }
+        let df = entries.iter().flatten().map(|entry| u64::from(entry.df)).sum();
+        Ok(PlanTerm { entries, df, idf: idf(self.documents, df) })
+    }
+
+    /// A phrase weighs what its terms weigh together: how many documents hold it is only known afterwards.
+    fn phrase(&self, terms: &[(u32, String)]) -> Result<Plan> {
+        let mut planned = Vec::with_capacity(terms.len());
+        for (offset, term) in terms {
+            planned.push((*offset, self.term(term)?));
+        }
+        Ok(match planned.len() {
+            0 => Plan::Nothing,
+            1 => Plan::Term(planned.remove(0).1),
+            _ => {
+                let idf = planned.iter().map(|(_, term)| term.idf).sum();
+                Plan::Phrase { terms: planned, idf }
+            }
+        })
+    }
+
+    /// A prefix is its most frequent terms, all weighing what a term of their summed frequency would.
+    fn prefix(&mut self, prefix: &str) -> Result<Plan> {
+        let terms = expand(self.snapshot, self.field, prefix, EXPANSIONS_MAX)?;
+        self.cut |= terms.cut;
+        let df: u64 = terms.terms.iter().map(|(_, df)| df).sum();
+        let idf = idf(self.documents, df.min(self.documents));
+        let mut plans = Vec::new();
+        for (term, _) in &terms.terms {
+            plans.push(Plan::Term(PlanTerm { idf, ..self.term(term)? }));
+        }
+        Ok(match plans.len() {
+            0 => Plan::Nothing,
+            1 => plans.remove(0),
+            _ => Plan::Any(plans),
+        })
+    }
+}
+
+/// Terms that begin alike.
+#[derive(Debug, Default)]
+pub(super) struct Expansion {
+    /// With their document frequencies, most frequent first, then by name.
+    pub(super) terms: Vec<(String, u64)>,
+    /// There were more.
+    pub(super) cut: bool,
+}
+
+/// Returns the `limit` most frequent terms that begin with `prefix`. A term that is among the `2 · limit` most
+/// frequent of no segment can be missed.
+pub(super) fn expand(snapshot: &Snapshot, field: Field, prefix: &str, limit: usize) -> Result<Expansion> {
+    let mut sums: FxHashMap<Vec<u8>, u64> = FxHashMap::default();
+    let mut cut = false;
+    let prefix = key(field, prefix);
+    for part in &snapshot.parts {
+        let segment = &part.segment;
+        // A heap of the most frequent so far; its least is what a block must beat to be opened at all.
+        let most = std::cell::RefCell::new(std::collections::BinaryHeap::new());
+        let room = 2 * limit.max(1);
+        let least = || {
+            let most = most.borrow();
+            if most.len() < room { 0 } else { most.peek().map_or(0, |std::cmp::Reverse((df, _))| *df + 1) }
+        };
+        segment.dictionary.scan(&segment.file, &prefix, least, |term, entry| {
+            if !term.starts_with(&prefix) {
+                return false;
+            }
+            if entry.df >= least() {
+                let mut most = most.borrow_mut();
+                most.push(std::cmp::Reverse((entry.df, term.to_vec())));
+                if most.len() > room {
+                    most.pop();
+                    cut = true;
+                }
+            } else {
+                cut = true;
+            }
+            true
+        })?;
+        for std::cmp::Reverse((df, term)) in most.into_inner() {
+            *sums.entry(term).or_default() += u64::from(df);
+        }
+    }
+    let mut terms: Vec<(Vec<u8>, u64)> = sums.into_iter().collect();
+    terms.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    cut |= terms.len() > limit;
+    terms.truncate(limit);
+    let text = |term: &[u8]| String::from_utf8_lossy(term.get(1..).unwrap_or_default()).into_owned();
+    Ok(Expansion { terms: terms.into_iter().map(|(term, df)| (text(&term), df)).collect(), cut })
+}
