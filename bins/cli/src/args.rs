@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// A private library of your LLM conversations: import your exports, find anything in them.
 #[derive(Debug, Parser)]
-#[command(name = "athenaeum", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "athenaeum", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -136,7 +136,7 @@ Exit code: 0 something was imported or all of it was known already, 1 a source f
 #[command(after_help = SEARCH_HELP)]
 pub(crate) struct Search {
     /// Words, \"phrases\", prefix*, AND OR NOT, field:value; see `athenaeum help query`
-    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "QUERY")]
     pub(crate) query: Vec<String>,
     #[command(flatten)]
     pub(crate) filters: FilterFlags,
@@ -160,7 +160,7 @@ Examples:
   athenaeum search --json lifetimes | jq -r .conversation_id
 
 `athenaeum help query` explains the whole language. No query is an error: what is not understood is searched
-as words, and a notice says so.";
+as words, and a notice says so. A query that begins with - comes last, behind --: athenaeum search -- -draft";
 
 /// Which messages may be found.
 #[derive(Debug, Args, Default)]

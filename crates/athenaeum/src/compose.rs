@@ -4,6 +4,7 @@ use athenaeum_api::Api;
 use athenaeum_archive::Archive;
 use athenaeum_retrieval::Imports;
 use athenaeum_tenancy::Scope;
+use athenaeum_web::Web;
 use axum::Router;
 use tokio::net::TcpListener;
 
@@ -15,6 +16,7 @@ pub struct Athenaeum {
     imports: Imports,
     scope: Scope,
     limits: athenaeum_api::Settings,
+    pages: athenaeum_web::Settings,
     grace: Duration,
 }
 
@@ -27,11 +29,13 @@ impl Athenaeum {
     /// [`Error::Open`] where the archive cannot be opened.
     pub async fn open(data: &Path, settings: &Settings) -> Result<Self, Error> {
         let archive = open_archive(data, settings).await?;
+        let limits = limits(data, settings);
         Ok(Self {
             imports: Imports::new(archive.clone()),
             archive,
             scope: athenaeum_tenancy::local(),
-            limits: limits(data, settings),
+            pages: pages(&limits, settings),
+            limits,
             grace: Duration::from_secs(settings.server.shutdown_seconds),
         })
     }
@@ -54,7 +58,12 @@ impl Athenaeum {
     /// Makes the router of pages and API, with the layers that protect both.
     pub fn router(&self) -> Router {
         let api = Api::new(self.archive.clone(), self.imports.clone(), self.limits.clone());
-        athenaeum_api::app(api.with_scope(self.scope.clone()), Router::new())
+        let pages = athenaeum_web::router(Web {
+            archive: self.archive.clone(),
+            imports: self.imports.clone(),
+            settings: self.pages.clone(),
+        });
+        athenaeum_api::app(api.with_scope(self.scope.clone()), pages)
     }
 
     /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives
@@ -111,6 +120,16 @@ fn limits(data: &Path, settings: &Settings) -> athenaeum_api::Settings {
     let mut limits = settings.limits.clone();
     limits.upload_dir.get_or_insert_with(|| data.join("uploads"));
     limits
+}
+
+/// The pages take uploads under the same limits as the API.
+fn pages(limits: &athenaeum_api::Settings, settings: &Settings) -> athenaeum_web::Settings {
+    athenaeum_web::Settings {
+        time_zone: Some(settings.pages.time_zone.clone()).filter(|name| !name.is_empty()),
+        messages_per_page: settings.pages.messages_per_page.max(1),
+        upload_folder: limits.upload_dir.clone(),
+        upload_bytes_max: limits.upload_bytes_max,
+    }
 }
 
 /// Makes a folder that other users of the machine cannot look into. One that is there stays as it is.

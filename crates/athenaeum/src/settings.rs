@@ -31,6 +31,8 @@ pub struct Settings {
     pub server: Server,
     /// Imports.
     pub import: Import,
+    /// How pages are made.
+    pub pages: Pages,
     /// What the server takes and answers at most.
     pub limits: athenaeum_api::Settings,
 }
@@ -53,6 +55,16 @@ pub struct Import {
     pub parser_seconds: u64,
     /// Mebibytes that an external parser may write.
     pub parser_output_mib: u64,
+}
+
+/// How pages are made.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// Name of the time zone in which moments are told (`Europe/Berlin`); empty for the machine's own.
+    pub time_zone: String,
+    /// Messages on one page of a conversation; at least 1.
+    pub messages_per_page: usize,
 }
 
 /// The layers as they were read, lowest first, and what follows from them.
@@ -154,6 +166,7 @@ impl Default for Settings {
             log: "warn".to_owned(),
             server: Server { addr: SocketAddr::from(([127, 0, 0, 1], 7878)), shutdown_seconds: 10 },
             import: Import { parser_seconds: 600, parser_output_mib: 4096 },
+            pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             limits: athenaeum_api::Settings::default(),
         }
     }

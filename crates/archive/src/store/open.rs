@@ -118,6 +118,10 @@ impl Files {
             let _ = sqlx::query("PRAGMA optimize").execute(&mut held.connection).await;
         }
         self.readers.close().await;
+        if let Ok(mut held) = self.writer().await {
+            // Writes the log back, as far as other processes' readers allow, so that the file alone is whole.
+            let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut held.connection).await;
+        }
     }
 }
 

@@ -1,0 +1,70 @@
+use crate::support::{Library, line};
+
+fn filled() -> Library {
+    let library = Library::new();
+    let lines = line("a", "Bread", "how long", "four hours") + &line("b", "Boats", "how long", "four metres");
+    let path = library.write("a.jsonl", &lines);
+    library.ok(&["import", path.to_str().unwrap()]);
+    library
+}
+
+#[test]
+fn a_backup_brings_back_what_was_deleted() {
+    let library = filled();
+    library.ok(&["backup", "kept.db"]);
+    let again = library.run(&["backup", "kept.db"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.stderr.contains("--force"), "{again:?}");
+    library.ok(&["backup", "kept.db", "--force"]);
+
+    let id = library.json(&["search", "hours"])[0]["conversation_id"].as_str().unwrap().to_owned();
+    let unasked = library.run(&["delete", &id]);
+    assert_eq!(unasked.code, Some(1), "without a terminal to ask on, nothing is deleted: {unasked:?}");
+    library.ok(&["delete", &id, "--yes"]);
+    assert!(library.json(&["search", "hours"]).is_empty());
+    assert_eq!(library.run(&["show", &id]).code, Some(1));
+
+    let refused = library.run(&["restore", "kept.db"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    library.ok(&["restore", "kept.db", "--force"]);
+    assert_eq!(library.json(&["list"]).len(), 2);
+    assert!(!library.json(&["search", "hours"]).is_empty());
+}
+
+#[test]
+fn a_file_that_is_no_backup_is_refused() {
+    let library = filled();
+    library.write("noise.db", "not a database at all");
+    assert_eq!(library.run(&["restore", "noise.db", "--force"]).code, Some(1));
+    assert_eq!(library.json(&["list"]).len(), 2, "the archive is untouched");
+}
+
+#[test]
+fn the_doctor_sees_damage() {
+    let library = filled();
+    assert_eq!(library.run(&["doctor"]).code, Some(0));
+    for name in ["archive.db", "archive.db-wal"] {
+        let path = library.data().join(name);
+        if path.exists() {
+            std::fs::write(path, "torn").unwrap();
+        }
+    }
+    let ran = library.run(&["doctor"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("restore"), "{ran:?}");
+}
+
+#[test]
+fn settings_say_where_they_come_from() {
+    let library = Library::new();
+    let path = library.ok(&["config", "init"]);
+    assert!(path.trim().ends_with("config.toml"), "{path}");
+    assert_eq!(library.run(&["config", "init"]).code, Some(1), "a settings file is never overwritten");
+    let written = std::fs::read_to_string(path.trim()).unwrap();
+    std::fs::write(path.trim(), written.replace("#shutdown_seconds = 10", "shutdown_seconds = 3")).unwrap();
+    let shown = library.ok(&["config", "show", "--origin"]);
+    assert!(shown.contains(&format!("server.shutdown_seconds = 3  # from {}", path.trim())), "{shown}");
+    assert!(shown.contains("# from ATHENAEUM_DATA"), "{shown}");
+    assert!(shown.contains("import.parser_seconds = 600  # from default"), "{shown}");
+    assert!(library.ok(&["config", "path"]).contains(path.trim()));
+}
