@@ -39,6 +39,10 @@ fn recognise(sample: &Sample<'_>) -> Fit {
 
 fn fit(record: &serde_json::Value) -> Fit {
     let Some(mapping) = record.get("mapping").and_then(|mapping| mapping.as_object()) else { return Fit::No };
+    // A capture of another page that carries such a tree along.
+    if record.pointer("/session/turns").is_some() {
+        return Fit::No;
+    }
     let is_node = |node: &serde_json::Value| {
         node.get("message").is_some() || node.get("parent").is_some() || node.get("children").is_some()
     };
@@ -104,8 +108,8 @@ fn message(
     system_prompt: &mut Option<String>,
 ) -> Option<Message> {
     let source = node.message.0?;
-    let author = source.author.0.unwrap_or_default();
-    let role = role(context, author.role.as_str());
+    let author = source.author;
+    let role = role(context, author.role.filled_ref().unwrap_or(source.role.as_str()));
     let metadata = source.metadata.0.unwrap_or_default();
     let content = source.content.0.unwrap_or_default();
     let content_type = content.content_type.as_str().to_owned();

@@ -126,6 +126,18 @@ fn nodes_without_parents_follow_their_childrens_lists() {
 }
 
 #[test]
+fn nodes_without_any_link_are_told_in_the_order_of_the_file() {
+    let mut nodes = vec![
+        node("a", None, "", "A", &json!({"author": "user"})),
+        node("b", None, "assistant", "B", &json!({})),
+    ];
+    nodes[0].1.as_object_mut().unwrap().remove("parent");
+    let outcome = read_file("x.json", json!([chat("c", json!(null), nodes)]).to_string());
+    let told: Vec<_> = outcome.only().messages.iter().map(|m| (m.role, m.parent, m.off_branch)).collect();
+    assert_eq!(told, [(Role::User, None, false), (Role::Assistant, Some(0), false)]);
+}
+
+#[test]
 fn kinds_of_content() {
     let cases = [
         (

@@ -6,4 +6,5 @@ mod claude;
 #[cfg(unix)]
 mod external;
 mod harness;
+mod hostile;
 mod sources;

@@ -29,6 +29,10 @@ impl Walk {
         if cut_circles(&mut parents) {
             context.notice("messages follow each other in a circle");
         }
+        // Without any link the order of the file is all there is.
+        if parents.iter().all(Option::is_none) && !ids.contains_key(current) {
+            parents = (0..nodes.len()).map(|index| index.checked_sub(1)).collect();
+        }
         let current = ids.get(current).copied().or_else(|| {
             if !current.is_empty() {
                 context.notice("the current message is not in the conversation; the newest branch is shown");

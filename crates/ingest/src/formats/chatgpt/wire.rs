@@ -38,7 +38,10 @@ pub(super) struct ChatMessage<'a> {
     #[serde(borrow)]
     pub(super) id: Text<'a>,
     #[serde(borrow)]
-    pub(super) author: Object<Author<'a>>,
+    pub(super) author: Author<'a>,
+    /// In the place of an author, where something else than ChatGPT wrote the file.
+    #[serde(borrow)]
+    pub(super) role: Text<'a>,
     pub(super) create_time: Time,
     #[serde(borrow)]
     pub(super) content: Object<Content<'a>>,
@@ -48,12 +51,10 @@ pub(super) struct ChatMessage<'a> {
     pub(super) metadata: Object<Metadata<'a>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// Who speaks; some converters write the role alone.
+#[derive(Debug, Default)]
 pub(super) struct Author<'a> {
-    #[serde(borrow)]
     pub(super) role: Text<'a>,
-    #[serde(borrow)]
     pub(super) name: Text<'a>,
 }
 
@@ -288,6 +289,64 @@ impl<'de: 'a, 'a> Deserialize<'de> for Mapping<'a> {
         }
 
         deserializer.deserialize_map(AsNodes)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Author<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Plain<'a> {
+            #[serde(borrow, default)]
+            role: Text<'a>,
+            #[serde(borrow, default)]
+            name: Text<'a>,
+        }
+
+        struct AsAuthor;
+
+        impl<'de> Visitor<'de> for AsAuthor {
+            type Value = Author<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an author or a role")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Author<'de>, E> {
+                Ok(Author::default())
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Author<'de>, E> {
+                Ok(Author::default())
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Author<'de>, E> {
+                Ok(Author::default())
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Author<'de>, E> {
+                Ok(Author::default())
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Author<'de>, E> {
+                Ok(Author::default())
+            }
+
+            fn visit_str<E: Error>(self, role: &str) -> Result<Author<'de>, E> {
+                Ok(Author { role: Text(Some(role.to_owned().into())), name: Text(None) })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Author<'de>, A::Error> {
+                while access.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Author::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Author<'de>, A::Error> {
+                let plain = Plain::deserialize(MapAccessDeserializer::new(access))?;
+                Ok(Author { role: plain.role, name: plain.name })
+            }
+        }
+
+        deserializer.deserialize_any(AsAuthor)
     }
 }
 
