@@ -56,4 +56,4 @@ mod split;
 
 pub use formats::athenaeum::to_json_line;
 pub use options::{ExternalParser, Item, Options, Summary};
-pub use run::{Error, read};
+pub use run::{Error, read, read_bytes};

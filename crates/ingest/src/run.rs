@@ -78,6 +78,26 @@ pub fn read(
     Ok(context.finish(&name))
 }
 
+/// Reads one file that is in memory already, such as a small upload, as [`read`] reads one from the disk.
+///
+/// `name` is what problems call it. An archive or a database must be a file on the disk and is reported.
+pub fn read_bytes(
+    name: &str,
+    bytes: &[u8],
+    options: &Options,
+    sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Summary {
+    let mut context = Context::new(options, sink, Rc::default());
+    context.begin_source(bytes.len() as u64);
+    context.begin_file(name, None);
+    if read_stream(&mut context, name, Box::new(bytes), true).is_some() {
+        context.broken("an archive or a database can only be read from the disk");
+    }
+    context.begin_file(name, None);
+    say_if_nothing_was_found(&mut context);
+    context.finish(name)
+}
+
 /// Reads all files of a tree: first those that only make sense together, then one by one.
 fn read_tree(context: &mut Context<'_>, tree: &mut Tree, prefix: &str, alone: bool, nesting: u32) {
     let outer = std::mem::replace(&mut context.assets, Assets::of(tree.entries()));
