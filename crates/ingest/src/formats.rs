@@ -10,12 +10,16 @@ mod claude;
 mod claude_code;
 mod codex;
 mod copilot;
+mod cursor;
 mod deepseek;
+mod gemini;
 mod gemini_cli;
 mod grok;
 mod hermes;
+mod jan;
 mod lechat;
 mod librechat;
+mod llm;
 mod lmstudio;
 mod openassistant;
 mod opencode;
@@ -33,14 +37,22 @@ pub(crate) const ALL: &[&Format] = &[
     &claude::FORMAT,
     &claude::PROJECTS,
     &aistudio::FORMAT,
+    &gemini::FORMAT,
+    &gemini::PAGE,
     &grok::FORMAT,
     &lechat::FORMAT,
     &perplexity::FORMAT,
     &openwebui::FORMAT,
+    &openwebui::DATABASE,
     &librechat::FORMAT,
     &librechat::CHATBOT_UI,
     &lmstudio::FORMAT,
     &zed::FORMAT,
+    &zed::DATABASE,
+    &cursor::DATABASE,
+    &llm::DATABASE,
+    &llm::LOGS,
+    &jan::FORMAT,
     &copilot::FORMAT,
     &copilot::ACTIVITY,
     &hermes::FORMAT,
@@ -48,6 +60,8 @@ pub(crate) const ALL: &[&Format] = &[
     &codex::FORMAT,
     &gemini_cli::FORMAT,
     &opencode::FORMAT,
+    &opencode::DATABASE,
+    &opencode::STORAGE,
     &antigravity::FORMAT,
     &claude_code::FORMAT,
     &openassistant::FORMAT,

@@ -53,6 +53,7 @@ mod run;
 mod sample;
 mod source;
 mod split;
+mod sqlite;
 
 pub use formats::athenaeum::to_json_line;
 pub use options::{ExternalParser, Item, Options, Summary};

@@ -1,6 +1,10 @@
 //! OpenCode: a session as a file, its messages as files, their parts as files; newer versions keep the same
 //! objects in a database, and `opencode export` writes them as one.
 
+mod storage;
+
+use std::{collections::BTreeMap, path::Path};
+
 use athenaeum_core::{Attachment, BlockKind, Conversation, Message, Provider, Role};
 
 use crate::{
@@ -10,6 +14,7 @@ use crate::{
     format::{Fit, Format, Reject, Shape, has_keys},
     node::Node,
     sample::Sample,
+    sqlite::{Database, Query},
 };
 
 pub(crate) const FORMAT: Format = Format {
@@ -28,6 +33,75 @@ fn recognise(sample: &Sample<'_>) -> Fit {
 
 fn parse(context: &mut Context<'_>, text: &str) -> Result<(), Reject> {
     draft::emit_record(context, text, conversation)
+}
+
+/// Newer versions' database: the same objects, with what is searched for in columns beside them.
+pub(crate) const DATABASE: Format = Format {
+    provider: Some(Provider::OPENCODE),
+    name: "OpenCode database",
+    shape: Shape::Sqlite { recognise: recognise_database, parse: parse_database },
+};
+
+/// Older versions' folder `storage`.
+pub(crate) const STORAGE: Format = Format {
+    provider: Some(Provider::OPENCODE),
+    name: "OpenCode storage",
+    shape: Shape::Folder { claim: storage::claim, parse: storage::parse },
+};
+
+fn recognise_database(tables: &[String]) -> Fit {
+    Fit::strong(
+        ["session", "message", "part"].iter().all(|wanted| tables.iter().any(|table| table == wanted)),
+    )
+}
+
+fn parse_database(context: &mut Context<'_>, path: &Path) -> Result<(), Reject> {
+    let database = Database::open(path, context.options.record_bytes_max)?;
+    for (table, wanted) in [("session", "id"), ("message", "session_id"), ("part", "message_id")] {
+        if !database.columns(table)?.iter().any(|column| column == wanted) {
+            return Err(Reject::new(format!("its table '{table}' has no column '{wanted}'")));
+        }
+    }
+    database.each(Query::new("SELECT * FROM session ORDER BY rowid"), &mut |row| {
+        context.begin_record("");
+        let read = with_messages(&database, &row.json)
+            .and_then(|json| draft::emit_record(context, &json, conversation));
+        if let Err(Reject(reason)) = read {
+            context.skipped(reason);
+        }
+        !context.cancelled()
+    })
+}
+
+/// Makes of a session's rows what `opencode export` writes.
+fn with_messages(database: &Database, session: &str) -> Result<String, Reject> {
+    let invalid = |error: crate::node::Invalid| Reject::new(error.to_string());
+    let id = Node::parse(session).map_err(invalid)?.get("id").id().unwrap_or_default();
+    let parts_sql = "SELECT p.* FROM part AS p JOIN message AS m ON m.id = p.message_id WHERE m.session_id = ?1 ORDER BY p.id";
+    let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in database.all(Query::new(parts_sql).bind(id.clone()))? {
+        let node = Node::parse(&row.json).map_err(invalid)?;
+        let data = if node.get("data").is_object() { node.get("data") } else { &node };
+        parts.entry(node.get("message_id").id().unwrap_or_default()).or_default().push(data.raw().to_owned());
+    }
+    let mut messages = Vec::new();
+    for row in database.all(Query::new("SELECT * FROM message WHERE session_id = ?1 ORDER BY id").bind(id))? {
+        let node = Node::parse(&row.json).map_err(invalid)?;
+        let message = node.get("id").id().unwrap_or_default();
+        let parts = parts.remove(&message).unwrap_or_default().join(",");
+        messages.push(format!(
+            "{{\"id\":{},\"info\":{},\"parts\":[{parts}]}}",
+            serde_json::Value::from(message),
+            row_info(&node)
+        ));
+    }
+    Ok(format!("{{\"info\":{session},\"messages\":[{}]}}", messages.join(",")))
+}
+
+/// The object in a row's `data`, or the row itself where it has none.
+fn row_info(row: &Node<'_>) -> String {
+    let data = row.get("data");
+    if data.is_object() { data.raw().to_owned() } else { row.raw().to_owned() }
 }
 
 /// Reads `{info, messages: [{info, parts}]}`: what `opencode export` writes, and what the other two come to.
@@ -60,7 +134,7 @@ fn message(node: &Node<'_>, notes: &mut Notes) -> Message {
     let info = if node.get("info").is_object() { node.get("info") } else { node };
     let role = draft::role(info.get("role").str().unwrap_or("assistant"), notes);
     let mut message = Message::new(role, Vec::new());
-    message.external_id = info.get("id").id();
+    message.external_id = info.get("id").id().or_else(|| node.get("id").id());
     message.created_at = info.get("time").get("created").time().or_else(|| info.get("time_created").time());
     if role == Role::Assistant {
         message.model = info.get("modelID").text().or_else(|| info.get("model").get("modelID").text());

@@ -3,6 +3,8 @@
 //! Exports are an array of rows of its `chat` table, one row, or the inner chat object alone; its database keeps
 //! the inner object as a JSON column. Older chats have only the list `messages`.
 
+use std::path::Path;
+
 use athenaeum_core::{Attachment, BlockKind, Conversation, Message, Provider};
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     format::{Fit, Format, Reject, Shape},
     node::Node,
     sample::Sample,
+    sqlite::{Database, Query},
 };
 
 pub(crate) const FORMAT: Format = Format {
@@ -34,9 +37,41 @@ fn parse(context: &mut Context<'_>, text: &str) -> Result<(), Reject> {
     draft::emit_record(context, text, conversation)
 }
 
+/// The program's own database.
+pub(crate) const DATABASE: Format = Format {
+    provider: Some(Provider::OPENWEBUI),
+    name: "Open WebUI database",
+    shape: Shape::Sqlite { recognise: recognise_database, parse: parse_database },
+};
+
+fn recognise_database(tables: &[String]) -> Fit {
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    Fit::strong(has("chat") && (has("user") || has("auth") || has("config") || has("chatidtag")))
+        .max(Fit::weak(has("chat")))
+}
+
+fn parse_database(context: &mut Context<'_>, path: &Path) -> Result<(), Reject> {
+    let database = Database::open(path, context.options.record_bytes_max)?;
+    let columns = database.columns("chat")?;
+    if !["id", "chat"].iter().all(|wanted| columns.iter().any(|column| column == wanted)) {
+        return Err(Reject::new("its table 'chat' has no columns 'id' and 'chat'"));
+    }
+    database.each(Query::new("SELECT * FROM chat ORDER BY rowid"), &mut |row| {
+        context.begin_record("");
+        if let Err(Reject(reason)) = draft::emit_record(context, &row.json, conversation) {
+            context.skipped(reason);
+        }
+        !context.cancelled()
+    })
+}
+
 /// Reads one row of an export, or the chat object alone.
 pub(crate) fn conversation(row: &Node<'_>, notes: &mut Notes) -> Conversation {
     let chat = if row.get("chat").is_object() { row.get("chat") } else { row };
+    if row.has("chat") && !row.get("chat").is_object() {
+        let title = draft::clip(row.get("title").str().unwrap_or_default());
+        notes.skipped(format!("the messages of '{title}' are not JSON; the conversation was left out"));
+    }
     let id = row.get("id").id().or_else(|| chat.get("id").id());
     let mut conversation = Conversation::new(Provider::OPENWEBUI, id.unwrap_or_default());
     conversation.title = row.get("title").text().or_else(|| chat.get("title").text());

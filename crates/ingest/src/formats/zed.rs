@@ -3,6 +3,8 @@
 //!
 //! Neither keeps times for messages; a thread has the time of its last change.
 
+use std::{io::Read as _, path::Path};
+
 use athenaeum_core::{Attachment, BlockKind, Conversation, Message, Provider, Role};
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     format::{Fit, Format, Reject, Shape, has_keys},
     node::Node,
     sample::Sample,
+    sqlite::{Database, Query, RowJson},
 };
 
 pub(crate) const FORMAT: Format =
@@ -39,6 +42,62 @@ fn parse(context: &mut Context<'_>, text: &str) -> Result<(), Reject> {
         Some(_) => text_thread(node, &stem, notes),
         None => thread(node, notes),
     })
+}
+
+/// The agent's threads as the editor keeps them.
+pub(crate) const DATABASE: Format = Format {
+    provider: Some(Provider::ZED),
+    name: "Zed threads database",
+    shape: Shape::Sqlite { recognise: recognise_database, parse: parse_database },
+};
+
+fn recognise_database(tables: &[String]) -> Fit {
+    Fit::strong(tables.iter().any(|table| table == "threads"))
+}
+
+fn parse_database(context: &mut Context<'_>, path: &Path) -> Result<(), Reject> {
+    let bytes_max = context.options.record_bytes_max;
+    let database = Database::open(path, bytes_max)?;
+    let columns = database.columns("threads")?;
+    if !["id", "data", "data_type"].iter().all(|wanted| columns.iter().any(|column| column == wanted)) {
+        return Err(Reject::new("its table 'threads' has no columns 'id', 'data_type' and 'data'"));
+    }
+    database.each(Query::new("SELECT * FROM threads ORDER BY rowid"), &mut |row| {
+        context.begin_record("");
+        let read = whole_row(&row, bytes_max).and_then(|json| draft::emit_record(context, &json, thread));
+        if let Err(Reject(reason)) = read {
+            context.skipped(reason);
+        }
+        !context.cancelled()
+    })
+}
+
+/// Puts the unpacked thread in the place of the packed one.
+fn whole_row(row: &RowJson, bytes_max: usize) -> Result<String, Reject> {
+    let Some(blob) = row.blobs.get("data") else { return Ok(row.json.clone()) };
+    let node = Node::parse(&row.json).map_err(|error| Reject::new(error.to_string()))?;
+    let unpacked = match node.get("data_type").str() {
+        Some("json") => blob.clone(),
+        _ => {
+            let packed =
+                |error: std::io::Error| Reject::new(format!("the thread cannot be unpacked: {error}"));
+            let mut unpacked = Vec::new();
+            let mut reader = zstd::Decoder::new(blob.as_slice()).map_err(packed)?.take(bytes_max as u64 + 1);
+            reader.read_to_end(&mut unpacked).map_err(packed)?;
+            unpacked
+        }
+    };
+    if unpacked.len() > bytes_max {
+        return Err(Reject::new(format!("the thread is larger than {bytes_max} bytes")));
+    }
+    let data = String::from_utf8_lossy(&unpacked);
+    Node::parse(&data).map_err(|error| Reject::new(format!("the thread is {error}")))?;
+    let field = |(key, value): &(std::borrow::Cow<'_, str>, Node<'_>)| {
+        let value = if key == "data" { data.trim() } else { value.raw() };
+        format!("{}:{value}", serde_json::Value::from(key.as_ref()))
+    };
+    let fields: Vec<String> = node.fields().iter().map(field).collect();
+    Ok(format!("{{{}}}", fields.join(",")))
 }
 
 /// Reads a row of `threads`: `{id, summary, updated_at, data}`, or the thread object alone.

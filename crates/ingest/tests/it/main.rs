@@ -5,6 +5,7 @@ mod chatgpt;
 mod claude;
 #[cfg(unix)]
 mod external;
+mod formats;
 mod harness;
 mod hostile;
 mod sources;
