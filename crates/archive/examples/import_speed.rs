@@ -3,7 +3,7 @@
 //! Conversations are made up in memory in the shape of ChatGPT's exports: texts of about 700 bytes over a
 //! vocabulary that falls off as words do (Zipf), sources with two to three times as much JSON. Parsing is not
 //! part of it. `--words FILE` takes the vocabulary from a text; `--without raw` and `--without fts` leave a part
-//! out, so that its cost is the difference.
+//! out, so that its cost is the difference. `--detail full` takes another form of the text index.
 
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
@@ -19,13 +19,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Source::new(words).conversations(POOL);
     fs::create_dir_all(&options.dir)?;
     let archive = Archive::open(&options.dir, &Settings::default()).await?;
-    if options.without.iter().any(|part| part == "fts") {
-        // A table of the same name that keeps nothing.
-        let no_index =
-            "DROP TABLE messages_fts; CREATE VIEW messages_fts AS SELECT 0 AS rowid, '' AS content;
-            CREATE TRIGGER ignored INSTEAD OF INSERT ON messages_fts BEGIN SELECT 0; END";
-        let done = Command::new("sqlite3").arg(options.dir.join("archive.db")).arg(no_index).status()?;
-        assert!(done.success(), "sqlite3 is needed to leave the text index out");
+    if let Some(table) = options.table() {
+        archive.close().await;
+        let replace = format!("DROP TABLE messages_fts; {table}");
+        let done = Command::new("sqlite3").arg(options.dir.join("archive.db")).arg(replace).status()?;
+        assert!(done.success(), "sqlite3 is needed to replace the text index");
     }
     drop(archive);
     let archive = Archive::open(&options.dir, &Settings::default()).await?;
@@ -77,6 +75,7 @@ struct Options {
     words: Option<PathBuf>,
     dir: PathBuf,
     without: Vec<String>,
+    detail: Option<String>,
 }
 
 impl Options {
@@ -86,6 +85,7 @@ impl Options {
             words: None,
             dir: PathBuf::from("target/import-speed"),
             without: Vec::new(),
+            detail: None,
         };
         let mut arguments = std::env::args().skip(1);
         while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
@@ -94,10 +94,30 @@ impl Options {
                 "--words" => options.words = Some(value.into()),
                 "--dir" => options.dir = value.into(),
                 "--without" => options.without.push(value),
+                "--detail" => options.detail = Some(value),
                 other => panic!("unknown option {other}"),
             }
         }
         options
+    }
+
+    /// What to put in the place of the text index.
+    fn table(&self) -> Option<String> {
+        if self.without.iter().any(|part| part == "fts") {
+            // Keeps nothing.
+            let nothing = "CREATE VIEW messages_fts AS SELECT 0 AS rowid, '' AS content;
+                CREATE TRIGGER ignored INSTEAD OF INSERT ON messages_fts BEGIN SELECT 0; END";
+            return Some(nothing.to_owned());
+        }
+        let detail = self.detail.as_ref()?;
+        Some(format!(
+            "CREATE VIRTUAL TABLE messages_fts USING fts5 (content, conversation_id UNINDEXED, role UNINDEXED,
+                content = 'messages', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2',
+                detail = '{detail}');
+             INSERT INTO messages_fts (messages_fts, rank) VALUES ('hashsize', 16777216);
+             INSERT INTO messages_fts (messages_fts, rank) VALUES ('automerge', 0);
+             INSERT INTO messages_fts (messages_fts, rank) VALUES ('crisismerge', 128);"
+        ))
     }
 
     /// The distinct words of the file, the most frequent first; made-up words where there is no file or it has

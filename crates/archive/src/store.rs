@@ -2,6 +2,7 @@
 
 mod backup;
 mod batch;
+mod builder;
 mod check;
 mod cursor;
 mod error;
@@ -13,10 +14,13 @@ mod layout;
 mod list;
 mod lookup;
 mod open;
+#[cfg(test)]
+mod plans;
 mod raw;
 mod read;
 mod row;
 mod schema;
+mod search;
 mod stats;
 mod update;
 
@@ -33,6 +37,7 @@ pub use error::{Error, ErrorKind};
 pub use import::{Counts, Import, Outcome};
 use open::Files;
 pub use open::Settings;
+use search::Indexes;
 
 use crate::{
     Conversation, ConversationSummary, Cursor, Facets, Filters, ImportEvent, Page, SearchRequest,
@@ -45,6 +50,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Archive {
     files: Arc<Files>,
+    indexes: Arc<Indexes>,
 }
 
 impl Archive {
@@ -56,7 +62,7 @@ impl Archive {
     pub async fn open(dir: &Path, settings: &Settings) -> Result<Self, Error> {
         let files = Arc::new(open::open(dir, settings, true).await?);
         import::mark_interrupted(&files).await?;
-        Ok(Self { files })
+        Ok(Self { files, indexes: Arc::default() })
     }
 
     /// Opens an archive that is there, and never writes to it.
@@ -65,7 +71,7 @@ impl Archive {
     /// Those of [`Archive::open`], and [`ErrorKind::Io`] when there is none.
     pub async fn open_read_only(dir: &Path, settings: &Settings) -> Result<Self, Error> {
         let files = Arc::new(open::open(dir, settings, false).await?);
-        let archive = Self { files };
+        let archive = Self { files, indexes: Arc::default() };
         archive.ready().await?;
         Ok(archive)
     }
@@ -75,7 +81,7 @@ impl Archive {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
     pub async fn search(&self, scope: &Scope, request: &SearchRequest) -> Result<SearchResults, Error> {
-        fallback::search(&self.files, scope, request).await
+        search::search(&self.files, &self.indexes, scope, request).await
     }
 
     /// Counts all matches of a search by provider, model, role and month.
@@ -83,7 +89,7 @@ impl Archive {
     /// # Errors
     /// Those of [`Archive::search`].
     pub async fn facets(&self, scope: &Scope, request: &SearchRequest) -> Result<Facets, Error> {
-        fallback::facets(&self.files, scope, request).await
+        search::facets(&self.files, &self.indexes, scope, request).await
     }
 
     /// Lists conversations whose title begins with `prefix`, in any case of ASCII letters, newest first.

@@ -43,7 +43,7 @@ pub(crate) struct MessageRow {
     pub(crate) conversation_id: i64,
     pub(crate) position: u32,
     pub(crate) flags: i64,
-    pub(crate) content: String,
+    pub(crate) content: Arc<str>,
     pub(crate) message: Message,
 }
 

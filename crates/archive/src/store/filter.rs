@@ -65,6 +65,70 @@ pub(crate) fn messages(sql: &mut QueryBuilder<Sqlite>, scope: &Scope, filters: &
     }
 }
 
+/// Joins two filters into one that both must pass; `None` where nothing can.
+pub(crate) fn both(a: &Filters, b: &Filters) -> Option<Filters> {
+    Some(Filters {
+        providers: common(&a.providers, &b.providers, |a, b| a == b)?,
+        models: common(&a.models, &b.models, |a, b| model_matches(a, b))?,
+        roles: common(&a.roles, &b.roles, |a, b| a == b)?,
+        users: common(&a.users, &b.users, |a, b| a == b)?,
+        after: a.after.max(b.after),
+        before: match (a.before, b.before) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+        has: [a.has.clone(), b.has.clone()].concat(),
+        without: match (&a.without, &b.without) {
+            (Some(a), Some(b)) => Some(Box::new(either(a, b))),
+            (a, b) => a.clone().or_else(|| b.clone()),
+        },
+        conversation: match (a.conversation, b.conversation) {
+            (Some(a), Some(b)) if a != b => return None,
+            (a, b) => a.or(b),
+        },
+        include_hidden: a.include_hidden || b.include_hidden,
+    })
+}
+
+/// Joins what two filters exclude.
+fn either(a: &Filters, b: &Filters) -> Filters {
+    Filters {
+        providers: [a.providers.clone(), b.providers.clone()].concat(),
+        models: [a.models.clone(), b.models.clone()].concat(),
+        roles: [a.roles.clone(), b.roles.clone()].concat(),
+        users: [a.users.clone(), b.users.clone()].concat(),
+        after: a.after.or(b.after),
+        before: a.before.or(b.before),
+        has: [a.has.clone(), b.has.clone()].concat(),
+        without: None,
+        conversation: a.conversation.or(b.conversation),
+        include_hidden: false,
+    }
+}
+
+/// Returns the values that both lists allow, where an empty one allows all; `None` where there is none.
+fn common<T: Clone>(a: &[T], b: &[T], allows: impl Fn(&T, &T) -> bool) -> Option<Vec<T>> {
+    if a.is_empty() || b.is_empty() {
+        return Some([a, b].concat());
+    }
+    let narrow = |of: &[T], by: &[T]| -> Vec<T> {
+        of.iter().filter(|value| by.iter().any(|pattern| allows(pattern, value))).cloned().collect()
+    };
+    let mut values = narrow(a, b);
+    for value in narrow(b, a) {
+        if !values.iter().any(|known| allows(known, &value)) {
+            values.push(value);
+        }
+    }
+    (!values.is_empty()).then_some(values)
+}
+
+/// Tells whether the pattern, perhaps with a `*` at its end, allows the value, itself perhaps a pattern.
+fn model_matches(pattern: &str, value: &str) -> bool {
+    let (pattern, value) = (pattern.to_lowercase(), value.to_lowercase());
+    pattern.strip_suffix('*').map_or_else(|| pattern == value, |start| value.starts_with(start))
+}
+
 fn time(sql: &mut QueryBuilder<Sqlite>, operator: &'static str, bound: Option<Timestamp>) {
     if let Some(bound) = bound {
         sql.push(" AND coalesce(m.created_at, c.began_at)").push(operator).push_bind(bound.as_micros());

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
     batch::{Batch, ConversationRow, MessageRow},
+    builder::{self, About, Builder, Entry},
     error::{Error, database, io},
     import_events::{self, End},
     open::{Files, Held},
@@ -52,8 +53,11 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Import {
     files: Arc<Files>,
+    scope: Scope,
     tenant: Arc<str>,
     id: ImportId,
+    /// `None` while another process has the index; it is caught up later.
+    builder: Option<Builder>,
     alive: Option<Alive>,
     batch: Option<OpenBatch>,
     known: Known,
@@ -82,6 +86,13 @@ impl Import {
         let now = Timestamp::now();
         let id = ImportId::mint(now);
         let alive = Alive::new(&files, id)?;
+        let mut builder = Builder::open(&files, scope, builder::PATIENCE).await;
+        if let Some(builder) = &mut builder {
+            // What others wrote is read before the write lock is taken.
+            let mut reader = files.readers.acquire().await.map_err(database("reading messages"))?;
+            let last = last_message(&mut reader).await?;
+            builder::catch_up(builder, &mut reader, scope, last).await?;
+        }
         let mut held = files.writer().await?;
         held.begin().await?;
         import_events::begin(held.connection(), scope, id, file_path, provider.as_ref(), now).await?;
@@ -89,8 +100,10 @@ impl Import {
         drop(held);
         Ok(Self {
             files,
+            scope: scope.clone(),
             tenant: Arc::from(scope.tenant().as_str()),
             id,
+            builder,
             alive: Some(alive),
             batch: None,
             known: Known::default(),
@@ -119,6 +132,15 @@ impl Import {
     /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) when another process does not stop writing, and whatever the
     /// disk says. The batch is lost then; call [`Import::fail`].
     pub async fn add(&mut self, conversation: Conversation) -> Result<Outcome, Error> {
+        let added = self.try_add(conversation).await;
+        if added.is_err() {
+            // It holds messages that are now not going to be committed.
+            self.builder = None;
+        }
+        added
+    }
+
+    async fn try_add(&mut self, conversation: Conversation) -> Result<Outcome, Error> {
         let mut batch = self.open_batch().await?;
         let outcome = self.add_to(&mut batch, conversation).await?;
         match outcome {
@@ -147,6 +169,11 @@ impl Import {
         batch.rows.index(batch.held.connection()).await?;
         batch.held.commit().await?;
         self.known.seen_version = data_version(batch.held.connection()).await?;
+        let last = batch.next_message - 1;
+        drop(batch);
+        if let Some(builder) = &mut self.builder {
+            builder.publish(last).await;
+        }
         Ok(())
     }
 
@@ -156,7 +183,23 @@ impl Import {
     /// Those of [`Import::add`].
     pub async fn finish(mut self, stats: &str) -> Result<(), Error> {
         self.commit_now().await?;
-        self.end(None, stats).await
+        self.end(None, stats).await?;
+        self.finish_index().await
+    }
+
+    /// Waits until searches find what was imported.
+    async fn finish_index(&mut self) -> Result<(), Error> {
+        let builder = match self.builder.take() {
+            Some(builder) => Some(builder),
+            // Whoever had the index may be done by now.
+            None => Builder::open(&self.files, &self.scope, builder::PATIENCE).await,
+        };
+        let Some(mut builder) = builder else { return Ok(()) };
+        let mut reader = self.files.readers.acquire().await.map_err(database("reading messages"))?;
+        let last = last_message(&mut reader).await?;
+        builder::catch_up(&mut builder, &mut reader, &self.scope, last).await?;
+        builder.publish_and_wait(last).await;
+        Ok(())
     }
 
     /// Gives up the batch that is being written and records the import as failed. What had been committed stays.
@@ -165,6 +208,7 @@ impl Import {
     /// Those of [`Import::add`].
     pub async fn fail(mut self, error: &str, stats: &str) -> Result<(), Error> {
         self.batch = None;
+        self.builder = None;
         self.end(Some(error), stats).await
     }
 
@@ -188,6 +232,9 @@ impl Import {
         self.known.renew(connection, &self.tenant).await?;
         let next_conversation = next_id(connection, "conversations").await?;
         let next_message = next_id(connection, "messages").await?;
+        if let Some(builder) = &mut self.builder {
+            builder::catch_up(builder, connection, &self.scope, next_message - 1).await?;
+        }
         Ok(OpenBatch { held, rows: Batch::default(), conversations: 0, next_conversation, next_message })
     }
 
@@ -198,7 +245,7 @@ impl Import {
         let is_known = self.known.insert(&conversation.provider, &conversation.external_id);
         let stored = if is_known { self.stored(batch, &conversation).await? } else { None };
         let Some(stored) = stored else {
-            self.insert(batch, conversation, hash);
+            self.insert(batch, conversation, hash).await;
             return Ok(Outcome::Added);
         };
         let is_older = match (conversation.updated_at, stored.updated_at) {
@@ -209,10 +256,15 @@ impl Import {
             return Ok(Outcome::Unchanged);
         }
         batch.rows.index(batch.held.connection()).await?;
-        let written =
-            update::replace(batch.held.connection(), stored.id, &mut batch.next_message, conversation, hash)
-                .await?;
-        self.counts.messages_written += written;
+        let connection = batch.held.connection();
+        let replaced =
+            update::replace(connection, stored.id, &mut batch.next_message, conversation, hash).await?;
+        self.counts.messages_written += replaced.entries.len() as u64;
+        if let Some(builder) = &mut self.builder {
+            builder.remove_messages(replaced.removed).await;
+            builder.remove_title(stored.id).await;
+            builder.add(replaced.title.into_iter().chain(replaced.entries).collect()).await;
+        }
         Ok(Outcome::Updated)
     }
 
@@ -249,19 +301,26 @@ impl Import {
         }))
     }
 
-    fn insert(&mut self, batch: &mut OpenBatch, conversation: Conversation, hash: [u8; 16]) {
+    async fn insert(&mut self, batch: &mut OpenBatch, conversation: Conversation, hash: [u8; 16]) {
         let id = batch.next_conversation;
         batch.next_conversation += 1;
-        let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
+        let contents: Vec<Arc<str>> = conversation.messages.iter().map(content).collect();
+        let about = about(&conversation);
         let (row, messages) = conversation_row(id, &self.tenant, conversation, &contents, hash);
+        let mut entries = Vec::with_capacity(messages.len() + 1);
+        entries.extend(row.title.as_deref().map(|title| Entry::title(id, &about, title)));
         batch.rows.push_conversation(row);
         for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
             let flags = row::flags(&message);
-            let row =
-                MessageRow { id: batch.next_message, conversation_id: id, position, flags, content, message };
+            let message_id = batch.next_message;
+            entries.push(Entry::message(message_id, id, flags, &message, &content, &about));
+            let row = MessageRow { id: message_id, conversation_id: id, position, flags, content, message };
             batch.next_message += 1;
             self.counts.messages_written += 1;
             batch.rows.push_message(row);
+        }
+        if let Some(builder) = &mut self.builder {
+            builder.add(entries).await;
         }
     }
 }
@@ -379,7 +438,7 @@ pub(crate) fn conversation_row(
     id: i64,
     tenant: &Arc<str>,
     conversation: Conversation,
-    contents: &[String],
+    contents: &[Arc<str>],
     content_hash: [u8; 16],
 ) -> (ConversationRow, Vec<Message>) {
     let began_at = began_at(&conversation);
@@ -410,6 +469,24 @@ pub(crate) fn conversation_row(
     (row, conversation.messages)
 }
 
+/// Returns a message's text, as [`Message::content`] does.
+pub(crate) fn content(message: &Message) -> Arc<str> {
+    match message.blocks.as_slice() {
+        [one] => Arc::from(one.text.as_str()),
+        _ => Arc::from(message.content()),
+    }
+}
+
+/// Returns what the index keeps of a conversation beside its texts.
+pub(crate) fn about(conversation: &Conversation) -> Arc<About> {
+    Arc::new(About {
+        provider: conversation.provider.clone(),
+        user: conversation.user_id.clone(),
+        model: conversation.model.as_deref().map(Arc::from),
+        began_at: began_at(conversation).as_micros(),
+    })
+}
+
 /// Returns the time that the conversation is listed under: its beginning, or the nearest to it that is known.
 fn began_at(conversation: &Conversation) -> Timestamp {
     conversation
@@ -426,6 +503,14 @@ async fn next_id(connection: &mut SqliteConnection, table: &'static str) -> Resu
         .await
         .map_err(database("reading the last row id"))?;
     Ok(last.unwrap_or(0) + 1)
+}
+
+async fn last_message(connection: &mut SqliteConnection) -> Result<i64, Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
+        .fetch_one(connection)
+        .await
+        .map_err(database("reading the last row id"))?;
+    Ok(last.unwrap_or(0))
 }
 
 async fn data_version(connection: &mut SqliteConnection) -> Result<i64, Error> {

@@ -108,18 +108,20 @@ impl Files {
         Ok(held)
     }
 
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
     pub(crate) fn database_path(&self) -> PathBuf {
         self.dir.join(FILE)
     }
 
     pub(crate) async fn close(&self) {
+        self.readers.close().await;
         if let Ok(mut held) = self.writer().await {
             // Lets SQLite renew the statistics that it plans with, where it thinks that it pays.
             let _ = sqlx::query("PRAGMA optimize").execute(&mut held.connection).await;
-        }
-        self.readers.close().await;
-        if let Ok(mut held) = self.writer().await {
-            // Writes the log back, as far as other processes' readers allow, so that the file alone is whole.
+            // Others may still read from the log; then the next one to close folds it in.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut held.connection).await;
         }
     }

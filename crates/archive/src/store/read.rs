@@ -6,6 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
+    builder::{Builder, PATIENCE},
     error::{Error, database},
     open::Files,
     raw, row,
@@ -103,15 +104,23 @@ pub(crate) async fn raw_json(files: &Files, scope: &Scope, id: ConversationId) -
 pub(crate) async fn delete(files: &Files, scope: &Scope, id: ConversationId) -> Result<(), Error> {
     let mut held = files.writer().await?;
     held.begin().await?;
-    let deleted = sqlx::query("DELETE FROM conversations WHERE uid = ? AND tenant = ?")
-        .bind(&id.as_bytes()[..])
-        .bind(scope.tenant().as_str())
-        .execute(held.connection())
-        .await
-        .map_err(database("deleting a conversation"))?;
-    if deleted.rows_affected() == 0 {
+    let deleted: Option<i64> =
+        sqlx::query_scalar("DELETE FROM conversations WHERE uid = ? AND tenant = ? RETURNING id")
+            .bind(&id.as_bytes()[..])
+            .bind(scope.tenant().as_str())
+            .fetch_optional(held.connection())
+            .await
+            .map_err(database("deleting a conversation"))?;
+    let Some(deleted) = deleted else {
         held.rollback().await?;
         return Err(Error::not_found("conversation", id));
+    };
+    held.commit().await?;
+    drop(held);
+    // While an import has the index, the entries stay in it; searches pass over those without a row.
+    if let Some(mut builder) = Builder::open(files, scope, PATIENCE).await {
+        builder.remove_conversation(deleted).await;
+        builder.publish_and_wait(0).await;
     }
-    held.commit().await
+    Ok(())
 }

@@ -2,16 +2,28 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use athenaeum_core::{Conversation, Message};
+use athenaeum_core::Conversation;
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     batch::{Batch, MessageRow},
+    builder::Entry,
     error::{Error, database},
-    import::conversation_row,
+    import::{about, content, conversation_row},
     raw, row,
 };
+
+/// What a replacement changed.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    /// Messages with rows of their own now.
+    pub(crate) entries: Vec<Entry>,
+    /// Rows of messages that are gone.
+    pub(crate) removed: Vec<i64>,
+    /// The title, changed or not.
+    pub(crate) title: Option<Entry>,
+}
 
 /// A message row that is there, and where it stands.
 struct Stored {
@@ -20,7 +32,7 @@ struct Stored {
     parent: Option<u32>,
 }
 
-/// Writes `conversation` over the stored one with row id `id`; returns how many message rows were written.
+/// Writes `conversation` over the stored one with row id `id`; returns what the search index must learn.
 ///
 /// A message that changed gets a new row and so a new id: the search index only ever adds.
 pub(crate) async fn replace(
@@ -29,14 +41,15 @@ pub(crate) async fn replace(
     next_message: &mut i64,
     conversation: Conversation,
     hash: [u8; 16],
-) -> Result<u64, Error> {
+) -> Result<Replaced, Error> {
     let failed = database("replacing a conversation");
     let mut stored = stored_messages(connection, id).await?;
-    let contents: Vec<String> = conversation.messages.iter().map(Message::content).collect();
+    let contents: Vec<Arc<str>> = conversation.messages.iter().map(content).collect();
+    let about = about(&conversation);
     let (row, messages) = conversation_row(id, &Arc::from(""), conversation, &contents, hash);
     let raw_json = raw::encode_all([&row.source])?.pop().flatten();
     let mut batch = Batch::default();
-    let mut written = 0;
+    let mut entries = Vec::new();
     for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
         let twin = stored.get_mut(&row::message_hash(&message)).and_then(Vec::pop);
         if let Some(twin) = twin {
@@ -46,6 +59,7 @@ pub(crate) async fn replace(
             continue;
         }
         let flags = row::flags(&message);
+        entries.push(Entry::message(*next_message, id, flags, &message, &content, &about));
         batch.push_message(MessageRow {
             id: *next_message,
             conversation_id: id,
@@ -55,19 +69,21 @@ pub(crate) async fn replace(
             message,
         });
         *next_message += 1;
-        written += 1;
         if batch.is_full() {
             batch.flush(connection).await?;
         }
     }
     batch.index(connection).await?;
+    let mut removed = Vec::new();
     for gone in stored.into_values().flatten() {
+        removed.push(gone.id);
         sqlx::query("DELETE FROM messages WHERE id = ?")
             .bind(gone.id)
             .execute(&mut *connection)
             .await
             .map_err(&failed)?;
     }
+    let title = row.title.as_deref().map(|title| Entry::title(id, &about, title));
     sqlx::query(
         "UPDATE conversations SET title = ?, model = ?, created_at = ?, updated_at = ?, began_at = ?, temperature = ?,
          max_tokens = ?, user_id = ?, message_count = ?, content_hash = ?, system_prompt = ?, raw_json = ? WHERE id = ?",
@@ -88,7 +104,7 @@ pub(crate) async fn replace(
     .execute(connection)
     .await
     .map_err(&failed)?;
-    Ok(written)
+    Ok(Replaced { entries, removed, title })
 }
 
 /// Finds the stored messages by what they say; equal ones stand in reverse order, so that the first is popped

@@ -7,10 +7,12 @@
 
 mod analyser;
 mod care;
+mod crash;
 mod isolation;
 mod plain_sqlite;
 mod query_language;
 mod reimport;
 mod roundtrip;
 mod sample;
+mod searching;
 mod snippets;

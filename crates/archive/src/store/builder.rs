@@ -1,0 +1,355 @@
+//! Feeding the search index, on a thread of its own, while SQLite writes on another.
+//!
+//! The index is derived from the rows and follows them: what a transaction wrote is handed over as it is written
+//! and published after the commit, with the last row id as the watermark. Whatever a crash leaves out is read
+//! from the rows by [`catch_up`].
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use athenaeum_core::{Message, Provider, Role, Timestamp};
+use athenaeum_tenancy::Scope;
+use futures_util::TryStreamExt;
+use sqlx::{Row, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    error::{Error, database},
+    open::Files,
+    row,
+};
+use crate::{
+    index::{self, Document, Flags, Kind, Writer},
+    text::Analyzer,
+};
+
+/// The writer of one tenant's index, at work on its thread. Dropped, it forgets what was not published.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    jobs: mpsc::Sender<Job>,
+    /// The last message row that was handed over, or passed over because it is another tenant's.
+    last: i64,
+}
+
+/// A conversation's message or title, to be indexed.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) message_id: i64,
+    pub(crate) conversation: i64,
+    pub(crate) time: i64,
+    pub(crate) role: Option<Role>,
+    pub(crate) flags: i64,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) about: Arc<About>,
+    pub(crate) text: Arc<str>,
+}
+
+/// What all entries of a conversation share.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) provider: Provider,
+    pub(crate) user: Option<String>,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) began_at: i64,
+}
+
+#[derive(Debug)]
+enum Job {
+    Add(Vec<Entry>),
+    RemoveMessages(Vec<i64>),
+    RemoveTitle(i64),
+    RemoveConversation(i64),
+    Publish(i64, Option<oneshot::Sender<Result<(), String>>>),
+}
+
+/// Returns where a tenant's index is kept.
+pub(crate) fn dir(files: &Files, scope: &Scope) -> PathBuf {
+    files.dir.join("search").join(scope.tenant().as_str())
+}
+
+impl Builder {
+    /// Takes the index for writing; `None` while someone else has it for longer than `patience`, or where it
+    /// cannot be made. A damaged one is thrown away and begun anew.
+    pub(crate) async fn open(files: &Files, scope: &Scope, patience: Duration) -> Option<Self> {
+        let deadline = Instant::now() + patience;
+        let writer = loop {
+            let dir = dir(files, scope);
+            match tokio::task::spawn_blocking(move || open_writer(&dir)).await.ok()? {
+                Ok(writer) => break writer,
+                Err(index::Error::Busy { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(index::Error::Busy { .. }) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "the search index cannot be written; searches use SQLite's");
+                    return None;
+                }
+            }
+        };
+        let last = writer.watermark();
+        let (jobs, queue) = mpsc::channel(JOBS_MAX);
+        let thread = std::thread::Builder::new().name("archive-index".into());
+        thread.spawn(move || work(writer, queue)).ok()?;
+        Some(Self { jobs, last })
+    }
+
+    /// Returns the last message row that the index has, or will have once published.
+    pub(crate) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Hands entries over, in order of their rows. Waits while the thread is far behind.
+    pub(crate) async fn add(&mut self, entries: Vec<Entry>) {
+        let last = entries.iter().map(|entry| entry.message_id).max();
+        self.last = self.last.max(last.unwrap_or(0));
+        self.send(Job::Add(entries)).await;
+    }
+
+    pub(crate) async fn remove_messages(&mut self, ids: Vec<i64>) {
+        if !ids.is_empty() {
+            self.send(Job::RemoveMessages(ids)).await;
+        }
+    }
+
+    pub(crate) async fn remove_title(&mut self, conversation: i64) {
+        self.send(Job::RemoveTitle(conversation)).await;
+    }
+
+    pub(crate) async fn remove_conversation(&mut self, conversation: i64) {
+        self.send(Job::RemoveConversation(conversation)).await;
+    }
+
+    /// Has everything so far shown to searches, soon. To be called after the commit.
+    pub(crate) async fn publish(&mut self, last: i64) {
+        self.last = self.last.max(last);
+        self.send(Job::Publish(self.last, None)).await;
+    }
+
+    /// Has everything so far shown to searches, and waits until it is.
+    pub(crate) async fn publish_and_wait(&mut self, last: i64) {
+        self.last = self.last.max(last);
+        let (done, wait) = oneshot::channel();
+        self.send(Job::Publish(self.last, Some(done))).await;
+        if let Ok(Err(error)) = wait.await {
+            tracing::warn!(error, "the search index could not be written; it is caught up later");
+        }
+    }
+
+    async fn send(&self, job: Job) {
+        // The thread ends early only after a failure, which it reports itself.
+        let _ = self.jobs.send(job).await;
+    }
+}
+
+/// Brings the tenant's index up to the last row, if at most `rows_max` are missing and nobody else does it.
+/// Returns whether it did something.
+pub(crate) async fn follow(
+    files: &Files,
+    scope: &Scope,
+    watermark: i64,
+    rows_max: i64,
+) -> Result<bool, Error> {
+    let failed = database("looking for new messages");
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
+        .fetch_one(&files.readers)
+        .await
+        .map_err(&failed)?;
+    let last = last.unwrap_or(0);
+    if last <= watermark || last - watermark > rows_max || !files.is_writable() {
+        return Ok(false);
+    }
+    let Some(mut builder) = Builder::open(files, scope, Duration::ZERO).await else { return Ok(false) };
+    let mut reader = files.readers.acquire().await.map_err(&failed)?;
+    catch_up(&mut builder, &mut reader, scope, last).await?;
+    builder.publish_and_wait(last).await;
+    Ok(true)
+}
+
+/// Reads into the index what the rows have beyond it. `connection` may be inside a transaction.
+pub(crate) async fn catch_up(
+    builder: &mut Builder,
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    up_to: i64,
+) -> Result<(), Error> {
+    if builder.last() >= up_to {
+        return Ok(());
+    }
+    let failed = database("reading messages for the search index");
+    let mut rows = sqlx::query(
+        "SELECT m.id, m.conversation_id, m.role, m.flags, m.model, m.created_at, m.content,
+                c.provider, c.user_id, c.model, c.began_at, c.title
+         FROM messages m JOIN conversations c ON c.id = m.conversation_id
+         WHERE m.id > ? AND m.id <= ? AND c.tenant = ? ORDER BY m.id",
+    )
+    .bind(builder.last())
+    .bind(up_to)
+    .bind(scope.tenant().as_str())
+    .fetch(connection);
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    let mut about: Option<(i64, Arc<About>)> = None;
+    let mut titled = rustc_hash::FxHashSet::default();
+    while let Some(found) = rows.try_next().await.map_err(&failed)? {
+        let conversation: i64 = found.try_get(1).map_err(&failed)?;
+        let shared = match &about {
+            Some((known, shared)) if *known == conversation => Arc::clone(shared),
+            _ => {
+                let shared = Arc::new(About {
+                    provider: row::provider(found.try_get(7).map_err(&failed)?)?,
+                    user: found.try_get(8).map_err(&failed)?,
+                    model: found.try_get::<Option<String>, _>(9).map_err(&failed)?.map(Arc::from),
+                    began_at: found.try_get(10).map_err(&failed)?,
+                });
+                about = Some((conversation, Arc::clone(&shared)));
+                shared
+            }
+        };
+        if titled.insert(conversation) {
+            // It may have had another one before it was written again.
+            if builder.last() > 0 {
+                builder.remove_title(conversation).await;
+            }
+            let title: Option<&str> = found.try_get(11).map_err(&failed)?;
+            entries.extend(title.map(|title| Entry::title(conversation, &shared, title)));
+        }
+        let text: &str = found.try_get(6).map_err(&failed)?;
+        bytes += text.len();
+        let model: Option<&str> = found.try_get(4).map_err(&failed)?;
+        entries.push(Entry {
+            kind: Kind::Message,
+            message_id: found.try_get(0).map_err(&failed)?,
+            conversation,
+            time: found.try_get::<Option<i64>, _>(5).map_err(&failed)?.unwrap_or(shared.began_at),
+            role: row::role(found.try_get(2).map_err(&failed)?),
+            flags: found.try_get(3).map_err(&failed)?,
+            model: model.map(Arc::from).or_else(|| shared.model.clone()),
+            about: shared,
+            text: Arc::from(text),
+        });
+        if bytes > CATCH_UP_BYTES {
+            bytes = 0;
+            builder.add(std::mem::take(&mut entries)).await;
+        }
+    }
+    builder.add(entries).await;
+    builder.last = builder.last.max(up_to);
+    Ok(())
+}
+
+impl Entry {
+    pub(crate) fn title(conversation: i64, about: &Arc<About>, title: &str) -> Self {
+        Self {
+            kind: Kind::Title,
+            message_id: 0,
+            conversation,
+            time: about.began_at,
+            role: None,
+            flags: 0,
+            model: about.model.clone(),
+            about: Arc::clone(about),
+            text: Arc::from(title),
+        }
+    }
+
+    pub(crate) fn message(
+        id: i64,
+        conversation: i64,
+        flags: i64,
+        message: &Message,
+        text: &Arc<str>,
+        about: &Arc<About>,
+    ) -> Self {
+        Self {
+            kind: Kind::Message,
+            message_id: id,
+            conversation,
+            time: message.created_at.map_or(about.began_at, Timestamp::as_micros),
+            role: Some(message.role),
+            flags,
+            model: message.model.as_deref().map(Arc::from).or_else(|| about.model.clone()),
+            about: Arc::clone(about),
+            text: Arc::clone(text),
+        }
+    }
+}
+
+fn open_writer(dir: &Path) -> index::Result<Writer> {
+    match Writer::open(dir) {
+        Err(error @ (index::Error::Damaged { .. } | index::Error::Version { .. })) => {
+            tracing::warn!(%error, "the search index is made anew");
+            Writer::rebuild(dir)
+        }
+        opened => opened,
+    }
+}
+
+/// The thread: does jobs until the handle is gone, or until the first failure.
+fn work(mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
+    let mut analyzer = Analyzer::new();
+    while let Some(job) = queue.blocking_recv() {
+        let (result, done) = match job {
+            Job::Add(entries) => (add(&mut writer, &mut analyzer, &entries), None),
+            Job::RemoveMessages(ids) => (writer.remove_messages(&ids).map(drop), None),
+            Job::RemoveTitle(row) => (writer.remove_titles(&[row]).map(drop), None),
+            Job::RemoveConversation(row) => (writer.remove_conversations(&[row]).map(drop), None),
+            Job::Publish(watermark, done) => (writer.publish(watermark), done),
+        };
+        let failed = result.as_ref().err().map(ToString::to_string);
+        if let Some(error) = &failed {
+            tracing::warn!(error, "the search index could not be written; it is caught up later");
+        }
+        if let Some(done) = done {
+            let _ = done.send(failed.clone().map_or(Ok(()), Err));
+        }
+        if failed.is_some() {
+            return;
+        }
+    }
+}
+
+fn add(writer: &mut Writer, analyzer: &mut Analyzer, entries: &[Entry]) -> index::Result<()> {
+    for entry in entries {
+        let document = Document {
+            kind: entry.kind,
+            message_id: entry.message_id,
+            conversation: entry.conversation,
+            time: Some(entry.time),
+            role: entry.role,
+            flags: flags(entry.flags),
+            provider: entry.about.provider.as_str(),
+            model: entry.model.as_deref(),
+            user: entry.about.user.as_deref(),
+        };
+        writer.add(&document, |tokens| {
+            analyzer.analyze(&entry.text, |token| tokens.push(token.term, token.position));
+        })?;
+    }
+    Ok(())
+}
+
+fn flags(stored: i64) -> Flags {
+    [
+        (row::HIDDEN, Flags::HIDDEN),
+        (row::OFF_BRANCH, Flags::OFF_BRANCH),
+        (row::HAS_CODE, Flags::CODE),
+        (row::HAS_ATTACHMENT, Flags::ATTACHMENT),
+        (row::HAS_TOOL, Flags::TOOL),
+    ]
+    .into_iter()
+    .filter(|(bit, _)| stored & bit != 0)
+    .fold(Flags::NONE, |flags, (_, flag)| flags.with(flag))
+}
+
+/// How long those who can do without the index wait for it: as long as its last writer takes to put it down.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Conversations that may wait for the thread: a few hundred kilobytes, or as much as the largest are.
+const JOBS_MAX: usize = 32;
+
+/// Text that is handed over at once while catching up, in bytes.
+const CATCH_UP_BYTES: usize = 1 << 20;

@@ -1,0 +1,418 @@
+//! A search from the text typed to the passages shown.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use athenaeum_core::{ConversationId, MessageId, Role};
+use athenaeum_tenancy::Scope;
+use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
+
+use super::{
+    builder, cursor,
+    error::{Error, database},
+    fallback, filter,
+    open::Files,
+    row,
+};
+use crate::{
+    ConversationSummary, Facets, Hit, Notice, SearchRequest, SearchResults, Snippet, Total,
+    index::{Filter, Index, Query, TopDoc, TopDocs},
+    query::{self, Expr},
+    snippet::{self, Wanted},
+    text::Analyzer,
+};
+
+/// The indexes that searches have opened, by tenant, and analysers at rest.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    open: Mutex<HashMap<String, Index>>,
+    analyzers: Mutex<Vec<Analyzer>>,
+}
+
+impl Indexes {
+    /// Returns the tenant's index as it was last published; `None` where there is none to use.
+    pub(crate) fn of(&self, files: &Files, scope: &Scope) -> Option<Index> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let tenant = scope.tenant().as_str();
+        let found = match open.get(tenant) {
+            Some(index) => index.refresh().map(|_| index.clone()),
+            None => Index::open(&builder::dir(files, scope)),
+        };
+        match found {
+            Ok(index) => {
+                open.insert(tenant.to_owned(), index.clone());
+                Some(index)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the search index cannot be read; searching with SQLite's");
+                open.remove(tenant);
+                None
+            }
+        }
+    }
+
+    fn with_analyzer<T>(&self, use_it: impl FnOnce(&mut Analyzer) -> T) -> T {
+        let lock = || self.analyzers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut analyzer = lock().pop().unwrap_or_default();
+        let result = use_it(&mut analyzer);
+        let mut resting = lock();
+        if resting.len() < ANALYZERS_AT_REST {
+            resting.push(analyzer);
+        }
+        result
+    }
+}
+
+pub(crate) async fn search(
+    files: &Files,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    request: &SearchRequest,
+) -> Result<SearchResults, Error> {
+    let started = Instant::now();
+    let Some(asked) = Asked::new(files, indexes, scope, request).await? else {
+        return Ok(nothing(started, Vec::new()));
+    };
+    let index = match asked.index(files, indexes, scope).await? {
+        Ok(index) => index,
+        Err(notice) => return by_sqlite(files, scope, request, asked, notice, started).await,
+    };
+    let offset = cursor::decode_offset(request.cursor.as_ref())?;
+    let limit = cursor::limit(request.limit);
+    let mut notices = asked.notices.clone();
+    let (sort, filter) = (request.sort, asked.filter.clone());
+    let ask = async |query: Query| {
+        let (index, filter) = (index.clone(), filter.clone());
+        // Bounded work, but milliseconds of it: not on a thread that serves others.
+        let found =
+            tokio::task::spawn_blocking(move || index.search(&query, &filter, sort, limit + 1, offset));
+        found.await.map_err(|error| Error::Internal { what: error.to_string() })
+    };
+    let mut found = ask(asked.query.clone()).await?;
+    if let (Ok(TopDocs { hits, total: Total::Exactly(0), .. }), Some(any)) = (&found, asked.relaxed())
+        && hits.is_empty()
+    {
+        found = ask(any).await?;
+        if found.as_ref().is_ok_and(|found| !found.hits.is_empty()) {
+            notices.push(Notice("No message holds all of these words; these hold some of them.".into()));
+        }
+    }
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "the search index cannot be read; searching with SQLite's");
+            return by_sqlite(files, scope, request, asked, UNREADABLE, started).await;
+        }
+    };
+    if found.approximate {
+        notices.push(Notice(
+            "The beginning stands for very many words; the most frequent were looked for.".into(),
+        ));
+    }
+    let page = found.hits.get(..limit.min(found.hits.len())).unwrap_or_default();
+    let hits = hits(files, indexes, scope, &asked, page).await?;
+    let more = found.hits.len() > limit;
+    Ok(SearchResults {
+        total: match found.total {
+            // Rows that are gone are not counted; whoever deleted them could not reach the index.
+            Total::Exactly(count) if !more => {
+                Total::Exactly(count.saturating_sub((page.len() - hits.len()) as u64))
+            }
+            total => total,
+        },
+        hits,
+        notices,
+        next: if more { cursor::encode_offset(offset + limit) } else { None },
+        elapsed: started.elapsed(),
+    })
+}
+
+pub(crate) async fn facets(
+    files: &Files,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    request: &SearchRequest,
+) -> Result<Facets, Error> {
+    let Some(asked) = Asked::new(files, indexes, scope, request).await? else { return Ok(Facets::default()) };
+    let Ok(index) = asked.index(files, indexes, scope).await? else {
+        return fallback::facets(files, scope, &asked.plain(request)).await;
+    };
+    let (query, relaxed, filter) = (asked.query.clone(), asked.relaxed(), asked.filter.clone());
+    let counted = tokio::task::spawn_blocking(move || {
+        let counts = index.facets(&query, &filter)?;
+        // As the search itself does where nothing holds all words.
+        if let (0, Some(any)) = (counts.total, relaxed) { index.facets(&any, &filter) } else { Ok(counts) }
+    });
+    match counted.await {
+        Ok(Ok(counts)) => Ok(counts.facets),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the search index cannot be read; searching with SQLite's");
+            fallback::facets(files, scope, &asked.plain(request)).await
+        }
+        Err(error) => Err(Error::Internal { what: error.to_string() }),
+    }
+}
+
+/// A request, understood.
+struct Asked {
+    expr: Option<Expr>,
+    query: Query,
+    filter: Filter,
+    notices: Vec<Notice>,
+}
+
+impl Asked {
+    /// `None` where the filters exclude each other, or name a conversation that this scope does not have.
+    async fn new(
+        files: &Files,
+        indexes: &Indexes,
+        scope: &Scope,
+        request: &SearchRequest,
+    ) -> Result<Option<Self>, Error> {
+        let parsed = query::parse(&request.query);
+        let Some(filters) = filter::both(&request.filters, &parsed.filters) else { return Ok(None) };
+        let mut filter = Filter { filters, conversation: None };
+        if let Some(id) = filter.filters.conversation {
+            filter.conversation = conversation_row(files, scope, id).await?;
+            if filter.conversation.is_none() {
+                return Ok(None);
+            }
+        }
+        let lowered =
+            parsed.expr.as_ref().map(|expr| indexes.with_analyzer(|analyzer| query::lower(expr, analyzer)));
+        let query = match lowered {
+            // No words: everything that the filters let pass, newest first.
+            None => Query::All(Vec::new()),
+            // Words that hold no letter: nothing can match.
+            Some(None) => Query::Any(Vec::new()),
+            Some(Some(query)) => query,
+        };
+        Ok(Some(Self { expr: parsed.expr, query, filter, notices: parsed.notices }))
+    }
+
+    /// Returns the index where it can answer, or what to tell when it cannot.
+    async fn index(
+        &self,
+        files: &Files,
+        indexes: &Arc<Indexes>,
+        scope: &Scope,
+    ) -> Result<Result<Index, &'static str>, Error> {
+        let Some(mut index) = indexes.of(files, scope) else { return Ok(Err(UNREADABLE)) };
+        if builder::follow(files, scope, index.watermark(), TAIL_ROWS).await? {
+            let Some(fresh) = indexes.of(files, scope) else { return Ok(Err(UNREADABLE)) };
+            index = fresh;
+        }
+        if index.watermark() > 0 {
+            return Ok(Ok(index));
+        }
+        let empty = sqlx::query("SELECT 1 FROM conversations WHERE tenant = ? LIMIT 1")
+            .bind(scope.tenant().as_str())
+            .fetch_optional(&files.readers)
+            .await
+            .map_err(database("looking for conversations"))?
+            .is_none();
+        Ok(if empty { Ok(index) } else { Err(UNBUILT) })
+    }
+
+    /// Returns the query with its words joined by "or", where that asks for more.
+    fn relaxed(&self) -> Option<Query> {
+        let Query::All(members) = &self.query else { return None };
+        let (excluded, wanted): (Vec<_>, Vec<_>) =
+            members.iter().cloned().partition(|member| matches!(member, Query::Not(_)));
+        if wanted.len() < 2 {
+            return None;
+        }
+        let any = Query::Any(wanted);
+        Some(if excluded.is_empty() { any } else { Query::All([vec![any], excluded].concat()) })
+    }
+
+    /// Returns the request with the filters that its text named, for searches that do not read the text's.
+    fn plain(&self, request: &SearchRequest) -> SearchRequest {
+        SearchRequest {
+            query: self.expr.as_ref().map(words).unwrap_or_default(),
+            filters: self.filter.filters.clone(),
+            ..request.clone()
+        }
+    }
+}
+
+/// Returns the words that must be there, without operators.
+fn words(expr: &Expr) -> String {
+    match expr {
+        Expr::Word(text) | Expr::Phrase(text) => text.clone(),
+        Expr::Prefix(text) => format!("{text}*"),
+        Expr::All(members) => members.iter().map(words).collect::<Vec<_>>().join(" "),
+        Expr::Any(members) => members.first().map(words).unwrap_or_default(),
+        Expr::Not(_) => String::new(),
+        Expr::Title(inner) => words(inner),
+    }
+}
+
+async fn by_sqlite(
+    files: &Files,
+    scope: &Scope,
+    request: &SearchRequest,
+    asked: Asked,
+    notice: &str,
+    started: Instant,
+) -> Result<SearchResults, Error> {
+    let mut results = fallback::search(files, scope, &asked.plain(request)).await?;
+    results.notices = asked.notices;
+    results.notices.push(Notice(notice.to_owned()));
+    results.elapsed = started.elapsed();
+    Ok(results)
+}
+
+async fn conversation_row(files: &Files, scope: &Scope, id: ConversationId) -> Result<Option<i64>, Error> {
+    sqlx::query_scalar("SELECT id FROM conversations WHERE uid = ? AND tenant = ?")
+        .bind(&id.as_bytes()[..])
+        .bind(scope.tenant().as_str())
+        .fetch_optional(&files.readers)
+        .await
+        .map_err(database("looking for the conversation"))
+}
+
+/// Fetches what is shown of the page's hits. Rows that are gone, or another tenant's, are left out.
+async fn hits(
+    files: &Files,
+    indexes: &Indexes,
+    scope: &Scope,
+    asked: &Asked,
+    page: &[TopDoc],
+) -> Result<Vec<Hit>, Error> {
+    let failed = database("reading the hits");
+    let rows = |titles: bool| page.iter().filter(move |doc| doc.is_title == titles);
+    let conversations =
+        fetch(files, scope, CONVERSATIONS, rows(true).map(|doc| doc.conversation_row)).await?;
+    let messages = fetch(files, scope, MESSAGES, rows(false).map(|doc| doc.message_id)).await?;
+    let found: HashMap<(bool, i64), &SqliteRow> = conversations
+        .iter()
+        .map(|row| (true, row))
+        .chain(messages.iter().map(|row| (false, row)))
+        .map(|(is_title, row)| Ok(((is_title, row.try_get(9).map_err(&failed)?), row)))
+        .collect::<Result<_, Error>>()?;
+    indexes.with_analyzer(|analyzer| {
+        let in_text = Wanted::in_text(asked.expr.as_ref(), analyzer);
+        let in_title = Wanted::in_title(asked.expr.as_ref(), analyzer);
+        let mut shared = HashMap::new();
+        let mut hits = Vec::with_capacity(page.len());
+        for doc in page {
+            let key = if doc.is_title { doc.conversation_row } else { doc.message_id };
+            let Some(row) = found.get(&(doc.is_title, key)) else { continue };
+            let (conversation, title_marks) = match shared.get(&doc.conversation_row) {
+                Some((conversation, marks)) => (Arc::clone(conversation), Vec::clone(marks)),
+                None => {
+                    let conversation = Arc::new(row::summary(row)?);
+                    let title = conversation.title.as_deref().unwrap_or_default();
+                    let marks = snippet::marks(title, &in_title, analyzer);
+                    shared.insert(doc.conversation_row, (Arc::clone(&conversation), marks.clone()));
+                    (conversation, marks)
+                }
+            };
+            hits.push(if doc.is_title {
+                title_hit(conversation, title_marks, doc.score)
+            } else {
+                let text: &str = row.try_get(15).map_err(&failed)?;
+                let snippet = snippet::snippet(text, &in_text, analyzer, SNIPPET_CHARS);
+                message_hit(row, conversation, title_marks, doc.score, snippet)?
+            });
+        }
+        Ok(hits)
+    })
+}
+
+fn title_hit(
+    conversation: Arc<ConversationSummary>,
+    title_marks: Vec<std::ops::Range<usize>>,
+    score: f64,
+) -> Hit {
+    Hit {
+        title_marks,
+        message: None,
+        position: 0,
+        role: Role::User,
+        model: conversation.model.clone(),
+        created_at: conversation.created_at,
+        score,
+        snippet: Snippet::default(),
+        off_branch: false,
+        conversation,
+    }
+}
+
+fn message_hit(
+    row: &SqliteRow,
+    conversation: Arc<ConversationSummary>,
+    title_marks: Vec<std::ops::Range<usize>>,
+    score: f64,
+    snippet: Snippet,
+) -> Result<Hit, Error> {
+    let failed = database("reading a hit");
+    let flags: i64 = row.try_get(14).map_err(&failed)?;
+    Ok(Hit {
+        conversation,
+        title_marks,
+        message: Some(MessageId(row.try_get(9).map_err(&failed)?)),
+        position: row.try_get(10).map_err(&failed)?,
+        role: row::role(row.try_get(11).map_err(&failed)?)
+            .ok_or_else(|| Error::damaged("a message's role"))?,
+        model: row.try_get(12).map_err(&failed)?,
+        created_at: row::time(row, 13)?,
+        score,
+        snippet,
+        off_branch: flags & row::OFF_BRANCH != 0,
+    })
+}
+
+/// What stands behind the columns of the summary, from the row's id on.
+const CONVERSATIONS: &str = "c.id FROM conversations c WHERE c.id IN (";
+
+const MESSAGES: &str =
+    "m.id, m.position, m.role, m.model, coalesce(m.created_at, c.began_at), m.flags, m.content
+     FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id IN (";
+
+async fn fetch(
+    files: &Files,
+    scope: &Scope,
+    what: &'static str,
+    ids: impl Iterator<Item = i64>,
+) -> Result<Vec<SqliteRow>, Error> {
+    let mut ids = ids.peekable();
+    if ids.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut sql = QueryBuilder::new(format!("SELECT {}, {what}", row::SUMMARY));
+    let mut list = sql.separated(", ");
+    for id in ids {
+        list.push_bind(id);
+    }
+    sql.push(") AND c.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+    sql.build().fetch_all(&files.readers).await.map_err(database("reading the hits"))
+}
+
+fn nothing(started: Instant, notices: Vec<Notice>) -> SearchResults {
+    SearchResults {
+        hits: Vec::new(),
+        total: Total::Exactly(0),
+        notices,
+        next: None,
+        elapsed: started.elapsed(),
+    }
+}
+
+const UNREADABLE: &str =
+    "The search index cannot be read, so this was searched the slow way; `athenaeum doctor` makes it anew.";
+
+const UNBUILT: &str = "The search index is still being made, so this was searched the slow way.";
+
+/// So many messages that the index does not have yet are read into it before a search answers.
+const TAIL_ROWS: i64 = 2_000;
+
+/// Characters of a passage: two to three lines.
+const SNIPPET_CHARS: usize = 240;
+
+/// 100 KiB each.
+const ANALYZERS_AT_REST: usize = 4;

@@ -1,0 +1,158 @@
+//! Searching from the text typed to the passage shown.
+
+use std::path::PathBuf;
+
+use athenaeum_archive::{Archive, Filters, SearchRequest, SearchResults, Settings, Total};
+use athenaeum_core::Provider;
+use athenaeum_tenancy::local;
+
+use crate::sample;
+
+async fn search(archive: &Archive, query: &str) -> SearchResults {
+    let request = SearchRequest { query: query.into(), ..SearchRequest::default() };
+    archive.search(&local(), &request).await.unwrap()
+}
+
+/// Searches and writes what was found a line each: title, position, and the passage with its marks.
+async fn check(archive: &Archive, query: &str, expected: &[&str]) {
+    let results = search(archive, query).await;
+    let found: Vec<String> = results.hits.iter().map(shown).collect();
+    assert_eq!(found, expected, "{query}: {:?}", results.notices);
+    assert_eq!(results.total, Total::Exactly(expected.len() as u64), "{query}");
+}
+
+fn shown(hit: &athenaeum_archive::Hit) -> String {
+    let mark = |text: &str, marks: &[std::ops::Range<usize>]| {
+        let mut text = text.to_owned();
+        for mark in marks.iter().rev() {
+            text.insert(mark.end, ']');
+            text.insert(mark.start, '[');
+        }
+        text
+    };
+    let title = mark(hit.conversation.title.as_deref().unwrap_or_default(), &hit.title_marks);
+    match hit.message {
+        Some(_) => format!("{title}/{}: {}", hit.position, mark(&hit.snippet.text, &hit.snippet.marks)),
+        None => title,
+    }
+}
+
+async fn library() -> (tempfile::TempDir, Archive) {
+    let (dir, archive) = sample::archive().await;
+    let mut claude =
+        sample::conversation("b", "Garden", &["When do I plant onions?", "In spring, running late is fine."]);
+    claude.provider = Provider::CLAUDE;
+    let bread =
+        sample::conversation("a", "Sourdough bread", &["How does the starter rise?", "It rises slowly."]);
+    sample::import(&archive, &local(), &[bread, claude]).await;
+    (dir, archive)
+}
+
+#[tokio::test]
+async fn words_phrases_titles_and_filters() {
+    let (_dir, archive) = library().await;
+    check(&archive, "rising starter", &["Sourdough bread/0: How does the [starter] [rise]?"]).await;
+    check(&archive, "\"rises slowly\"", &["Sourdough bread/1: It [rises slowly]."]).await;
+    check(&archive, "bread", &["Sourdough [bread]"]).await;
+    check(&archive, "oni*", &["Garden/0: When do I plant [onions]?"]).await;
+    check(&archive, "late provider:claude", &["Garden/1: In spring, running [late] is fine."]).await;
+    check(&archive, "late provider:chatgpt", &[]).await;
+    check(&archive, "role:user provider:chatgpt", &["Sourdough bread/0: How does the starter rise?"]).await;
+    check(&archive, "rise -slowly", &["Sourdough bread/0: How does the starter [rise]?"]).await;
+}
+
+#[tokio::test]
+async fn where_no_message_holds_all_words_some_are_enough() {
+    let (_dir, archive) = library().await;
+    let results = search(&archive, "onions sourdoughnuts").await;
+    assert_eq!(results.hits.len(), 1);
+    assert!(results.notices.iter().any(|notice| notice.0.contains("some of them")));
+}
+
+#[tokio::test]
+async fn what_changed_or_went_is_no_longer_found() {
+    let (_dir, archive) = library().await;
+    let changed = {
+        let mut changed =
+            sample::conversation("a", "Rye bread", &["How does the starter rise?", "It takes a day."]);
+        changed.updated_at = Some(sample::time(9));
+        changed
+    };
+    sample::import(&archive, &local(), &[changed]).await;
+    check(&archive, "slowly", &[]).await;
+    check(&archive, "sourdough", &[]).await;
+    check(&archive, "day", &["Rye bread/1: It takes a [day]."]).await;
+    check(&archive, "rye", &["[Rye] bread"]).await;
+    let id = search(&archive, "day").await.hits[0].conversation.id;
+    archive.delete(&local(), id).await.unwrap();
+    check(&archive, "day", &[]).await;
+    check(&archive, "rye", &[]).await;
+    check(&archive, "onions", &["Garden/0: When do I plant [onions]?"]).await;
+}
+
+#[tokio::test]
+async fn pages_follow_each_other() {
+    let (_dir, archive) = sample::archive().await;
+    let conversations: Vec<_> =
+        (0..9).map(|i| sample::conversation(&format!("c{i}"), "T", &["same words", "other words"])).collect();
+    sample::import(&archive, &local(), &conversations).await;
+    let mut request = SearchRequest { query: "words".into(), limit: 4, ..SearchRequest::default() };
+    let mut seen = std::collections::HashSet::new();
+    loop {
+        let results = archive.search(&local(), &request).await.unwrap();
+        seen.extend(results.hits.iter().map(|hit| hit.message));
+        request.cursor = results.next;
+        if request.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 18);
+}
+
+#[tokio::test]
+async fn facets_count_the_matches() {
+    let (_dir, archive) = library().await;
+    let request = SearchRequest { query: "late OR slowly OR onions".into(), ..SearchRequest::default() };
+    let facets = archive.facets(&local(), &request).await.unwrap();
+    let counts: Vec<_> = facets.providers.iter().map(|count| (count.value.as_str(), count.count)).collect();
+    assert_eq!(counts, [("claude", 2), ("chatgpt", 1)]);
+    assert_eq!(facets.months[0].value, "2024-05");
+}
+
+/// An index is derived: gone, damaged or behind, it comes back from the rows.
+#[tokio::test]
+async fn a_lost_index_is_made_again() {
+    let (dir, archive) = library().await;
+    archive.close().await;
+    drop(archive);
+    let index: PathBuf = dir.path().join("search").join("local");
+    for damage in ["gone", "empty files"] {
+        if damage == "gone" {
+            std::fs::remove_dir_all(&index).unwrap();
+        } else {
+            for entry in std::fs::read_dir(&index).unwrap() {
+                std::fs::write(entry.unwrap().path(), b"").unwrap();
+            }
+        }
+        let archive = Archive::open(dir.path(), &Settings::default()).await.unwrap();
+        assert_eq!(search(&archive, "onions").await.hits.len(), 1, "{damage}");
+        sample::import(&archive, &local(), &[]).await;
+        check(&archive, "onions", &["Garden/0: When do I plant [onions]?"]).await;
+        check(&archive, "bread", &["Sourdough [bread]"]).await;
+        archive.close().await;
+    }
+}
+
+#[tokio::test]
+async fn filters_of_page_and_query_must_both_hold() {
+    let (_dir, archive) = library().await;
+    let request = |filters: Filters| SearchRequest {
+        query: "late provider:claude".into(),
+        filters,
+        ..SearchRequest::default()
+    };
+    let filters = Filters { providers: vec![Provider::CHATGPT], ..Filters::default() };
+    assert!(archive.search(&local(), &request(filters)).await.unwrap().hits.is_empty());
+    let filters = Filters { models: vec!["GPT*".into()], ..Filters::default() };
+    assert_eq!(archive.search(&local(), &request(filters)).await.unwrap().hits.len(), 1);
+}
