@@ -230,7 +230,7 @@ mod tests {
 
     fn source(raw: &str, messages: &[&str]) -> Source {
         Source::new(raw.to_owned(), |prefix| {
-            messages.iter().for_each(|message| prefix.push(Some("m"), message))
+            messages.iter().for_each(|message| prefix.push(Some("m"), message));
         })
     }
 
