@@ -4,7 +4,7 @@ use std::{
 };
 
 use athenaeum_archive::{ImportEvent, ImportStatus};
-use athenaeum_core::ImportId;
+use athenaeum_core::{ImportId, Provider};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -74,7 +74,12 @@ impl Watched {
 fn count(api: &Api, event: &ImportEvent) {
     let report: Report =
         event.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default();
-    let provider = event.provider.as_ref().map_or("several", |provider| provider.as_str());
+    let provider = match &event.provider {
+        None => "several",
+        Some(known) if Provider::KNOWN.contains(known) => known.as_str(),
+        // Anybody can make up a name; a series for each would never go away.
+        Some(_) => "other",
+    };
     let status = if event.status == ImportStatus::Completed { "completed" } else { "failed" };
     api.metrics.import_ended(provider, status, report.conversations, report.messages);
     if let Some(millis) = report.duration_ms {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use athenaeum_api::Settings;
+use athenaeum_core::Conversation;
 use axum::{
     body::Body,
     http::{Method, StatusCode},
@@ -143,6 +144,39 @@ async fn events_tell_the_story_to_its_end() {
         ask(&server.app, Method::GET, target, &[("last-event-id", "end")], Body::empty()).await;
     assert_eq!(after_the_end.status, 204);
     assert_eq!(server.delete(&format!("{IMPORTS}/{}", started["id"].as_str().unwrap())).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_import_can_be_watched_and_cancelled() {
+    let server = Server::empty(Settings::default()).await;
+    let line = |number: usize| {
+        let conversation = Conversation { external_id: format!("c-{number}"), ..sourdough() };
+        athenaeum_ingest::to_json_line(&conversation)
+    };
+    let body: Vec<String> = (0..20_000).map(line).collect();
+    let started = upload(&server, &[], body.join("\n")).await.json();
+    let id = started["id"].as_str().unwrap();
+    let watching = tokio::spawn({
+        let (app, target) = (server.app.clone(), started["events"].as_str().unwrap().to_owned());
+        async move { ask(&app, Method::GET, &target, &[("last-event-id", "41")], Body::empty()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let running = server.get(&format!("{IMPORTS}/{id}")).await.json();
+    assert_eq!(running["status"], "in_progress");
+    assert!(running["progress"]["bytes_total"].as_u64().unwrap() > 1_000_000, "{running}");
+
+    assert_eq!(server.delete(&format!("{IMPORTS}/{id}")).await.status, 204);
+    let import = ended(&server, id).await;
+    assert_eq!(import["status"], "failed");
+    assert!(import["error"].as_str().unwrap().contains("cancel"), "{import}");
+    assert!(import["progress"].is_null());
+
+    let watched = watching.await.unwrap();
+    let text = watched.text();
+    assert!(text.starts_with("event: progress\nid: 42\n"), "{text}");
+    assert!(text.trim_end().rsplit("\n\n").next().unwrap().starts_with("event: failed\nid: end\n"), "{text}");
+    let kept = server.get("/athenaeum/v1/stats").await.json()["conversations"].as_u64().unwrap();
+    assert_eq!(Some(kept), import["report"]["added"].as_u64());
 }
 
 #[tokio::test]
