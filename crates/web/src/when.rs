@@ -35,6 +35,16 @@ impl Clock {
         self.local(time).map(|moment| moment.strftime("%-d %B %Y, %H:%M").to_string()).unwrap_or_default()
     }
 
+    /// Tells the minute alone: `14:05`.
+    pub(crate) fn time_of_day(&self, time: Timestamp) -> String {
+        self.local(time).map(|moment| moment.strftime("%H:%M").to_string()).unwrap_or_default()
+    }
+
+    /// Tells a day whole: `Friday 17 May 2024`.
+    pub(crate) fn whole_day(&self, time: Timestamp) -> String {
+        self.local(time).map(|moment| moment.strftime("%A %-d %B %Y").to_string()).unwrap_or_default()
+    }
+
     /// Tells in which part of a list, newest first, the moment belongs: `Today`, `Yesterday`, `This week`,
     /// `May`, `May 2023`.
     pub(crate) fn shelf(&self, time: Timestamp) -> String {

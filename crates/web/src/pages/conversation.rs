@@ -176,7 +176,15 @@ fn page(
     };
     let on_page = &shown[(page * per_page).min(shown.len())..((page + 1) * per_page).min(shown.len())];
     let mut html = String::new();
+    let mut day = String::new();
     for position in on_page {
+        if let Some(time) = messages[*position as usize].message.created_at {
+            let this_day = clock.whole_day(time);
+            if this_day != day {
+                html.push_str(&format!("<p class=\"day-break\">{this_day}</p>\n"));
+                day = this_day;
+            }
+        }
         message::render_into(
             &mut html,
             &messages[*position as usize],
@@ -186,7 +194,7 @@ fn page(
         )?;
     }
     let (title, untitled) = title_of(summary);
-    let facts = facts(conversation);
+    let facts = facts(conversation, clock);
     Ok(ConversationPage {
         room: Room::at(&title, "conversations"),
         id: summary.id.to_string(),
@@ -284,14 +292,14 @@ fn models(conversation: &Conversation) -> Vec<String> {
     models.iter().map(|model| shortened(model, 40)).collect()
 }
 
-fn facts(conversation: &Conversation) -> Vec<(&'static str, String)> {
+fn facts(conversation: &Conversation, clock: &Clock) -> Vec<(&'static str, String)> {
     let summary = &conversation.summary;
     let text = |value: &Option<String>| value.as_deref().map(|value| shortened(value, 200));
     let all = [
         ("Temperature", conversation.temperature.map(|temperature| temperature.to_string())),
         ("Most tokens", conversation.max_tokens.map(|tokens| tokens.to_string())),
         ("User", text(&summary.user_id)),
-        ("Last changed", summary.updated_at.map(|time| time.to_string())),
+        ("Last changed", summary.updated_at.map(|time| clock.minute(time))),
         ("Id at the provider", Some(shortened(&summary.external_id, 200))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

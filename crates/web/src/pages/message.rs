@@ -35,7 +35,9 @@ struct View<'s> {
     class: &'static str,
     speaker: String,
     model: String,
+    /// `14:05`; the day stands above the first message of each day.
     when: String,
+    moment: String,
     datetime: String,
     permalink: String,
     hidden: bool,
@@ -79,7 +81,8 @@ pub(crate) fn render_into(
             .filter(|model| message.role == Role::Assistant && Some(*model) != setting.model)
             .map(|model| shortened(model, 40))
             .unwrap_or_default(),
-        when: message.created_at.map(|time| setting.clock.minute(time)).unwrap_or_default(),
+        when: message.created_at.map(|time| setting.clock.time_of_day(time)).unwrap_or_default(),
+        moment: message.created_at.map(|time| setting.clock.minute(time)).unwrap_or_default(),
         datetime: message.created_at.map(|time| time.to_string()).unwrap_or_default(),
         permalink: format!("/messages/{}", stored.id),
         hidden: message.hidden,
