@@ -289,10 +289,10 @@
           inField.value = "";
           inField.dispatchEvent(new Event("input", { bubbles: true }));
         } else { inField.blur(); }
-      } else if (document.activeElement !== document.body && document.activeElement?.closest("[data-item]")) {
-        document.activeElement.blur();
       } else if ($("[data-back]")) {
         history.length > 1 ? history.back() : location.assign($("[data-back]").href);
+      } else {
+        document.activeElement?.blur();
       }
       return;
     }

@@ -101,7 +101,8 @@ struct ConversationPage {
     models: Vec<String>,
     when: String,
     count: String,
-    back: Option<String>,
+    /// Where the reader came from, and what that is called.
+    back: (String, &'static str),
     hidden: Option<HiddenLink>,
     facts: Vec<(&'static str, String)>,
     facts_peek: String,
@@ -205,7 +206,10 @@ fn page(
         models: models(conversation),
         when: summary.created_at.map(|time| clock.minute(time)).unwrap_or_default(),
         count: messages_of(summary),
-        back: (!asked.q.is_empty()).then(|| Address::new("/search").with("q", &asked.q).finish()),
+        back: match asked.q.as_str() {
+            "" => ("/conversations".into(), "All conversations"),
+            q => (Address::new("/search").with("q", q).finish(), "Back to the results"),
+        },
         hidden: hidden_link(hidden_count, show_hidden, &here, &asked.q),
         facts_peek: facts
             .iter()

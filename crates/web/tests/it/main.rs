@@ -1,6 +1,10 @@
 //! The pages as a browser and a person meet them.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod chromium;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod pages;
