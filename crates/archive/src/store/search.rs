@@ -284,10 +284,13 @@ async fn hits(
     page: &[TopDoc],
 ) -> Result<Vec<Hit>, Error> {
     let failed = database("reading the hits");
-    let rows = |titles: bool| page.iter().filter(move |doc| doc.is_title == titles);
-    let conversations =
-        fetch(files, scope, CONVERSATIONS, rows(true).map(|doc| doc.conversation_row)).await?;
-    let messages = fetch(files, scope, MESSAGES, rows(false).map(|doc| doc.message_id)).await?;
+    // Lists and not lazy iterators: a closure over a borrow that lives across a wait keeps servers from seeing that
+    // this future may move between threads.
+    let (titles, texts): (Vec<&TopDoc>, Vec<&TopDoc>) = page.iter().partition(|doc| doc.is_title);
+    let titles: Vec<i64> = titles.iter().map(|doc| doc.conversation_row).collect();
+    let texts: Vec<i64> = texts.iter().map(|doc| doc.message_id).collect();
+    let conversations = fetch(files, scope, CONVERSATIONS, titles.into_iter()).await?;
+    let messages = fetch(files, scope, MESSAGES, texts.into_iter()).await?;
     let found: HashMap<(bool, i64), &SqliteRow> = conversations
         .iter()
         .map(|row| (true, row))
