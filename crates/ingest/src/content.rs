@@ -130,7 +130,7 @@ fn add_part(message: &mut Message, part: &Node<'_>, notes: &mut Notes) {
         | "bash_code_execution_tool_result"
         | "text_editor_code_execution_tool_result" => add_result(message, part, name),
         "tool_call" if part.get("tool_call").is_object() => {
-            add_librechat_call(message, part.get("tool_call"))
+            add_librechat_call(message, part.get("tool_call"));
         }
         "image"
         | "image_url"

@@ -1,8 +1,8 @@
-use std::{ops::ControlFlow, path::Path, rc::Rc};
+use std::{collections::HashMap, ops::ControlFlow, path::Path, rc::Rc};
 
 use athenaeum_core::{Conversation, Problem, Severity, Timestamp};
 use serde_json::Value;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::{
     options::{Item, Options, Summary},
@@ -42,6 +42,8 @@ pub(crate) struct Context<'s> {
     /// What the meter showed when progress was last told.
     bytes_told: u64,
     ledger: Ledger,
+    /// By what each id's conversation begins.
+    beginnings: HashMap<u64, u64>,
     sink: &'s mut dyn FnMut(Item) -> ControlFlow<()>,
 }
 
@@ -67,6 +69,7 @@ impl<'s> Context<'s> {
             bytes_total: 0,
             bytes_told: 0,
             ledger: Ledger::default(),
+            beginnings: HashMap::new(),
             sink,
         }
     }
@@ -86,6 +89,7 @@ impl<'s> Context<'s> {
         if conversation.external_id.is_empty() {
             conversation.external_id = derived_id(&[&conversation.raw_json]);
         }
+        self.tell_apart(&mut conversation);
         conversation.title = conversation.title.filter(|title| !title.trim().is_empty());
         for (index, message) in conversation.messages.iter_mut().enumerate() {
             message.parent = message.parent.filter(|parent| (*parent as usize) < index);
@@ -106,6 +110,27 @@ impl<'s> Context<'s> {
         }
         let file = self.file.clone();
         self.send(Item::Conversation { conversation, file });
+    }
+
+    /// Two conversations that begin differently are not one, though their source gives them one id; the second gets
+    /// an id of its own. The same beginning under the same id is a later or earlier state of one conversation, and
+    /// whoever stores it decides. Costs 16 bytes a conversation.
+    fn tell_apart(&mut self, conversation: &mut Conversation) {
+        let Some(first) = conversation.messages.first() else { return };
+        let said = derived_id(&[first.external_id.as_deref().unwrap_or_default(), &first.content()]);
+        let key = |id: &str| xxh3_64(format!("{} {id}", conversation.provider).as_bytes());
+        let beginning = xxh3_64(said.as_bytes());
+        let known = *self.beginnings.entry(key(&conversation.external_id)).or_insert(beginning);
+        if known != beginning {
+            let id = format!("{}#{beginning:016x}", conversation.external_id);
+            self.beginnings.entry(key(&id)).or_insert(beginning);
+            let reason = format!(
+                "another conversation with the id '{}' was read before; this one is kept as '{id}'",
+                conversation.external_id
+            );
+            conversation.external_id = id;
+            self.notice(reason);
+        }
     }
 
     /// Reports something kept but not understood, about the record at hand; equal ones once a record.

@@ -309,7 +309,7 @@ impl Page {
                 _ => self.out.push('\n'),
             },
             "p" | "div" | "section" | "article" => {
-                self.line(usize::from(name == "p" && self.lists.is_empty()))
+                self.line(usize::from(name == "p" && self.lists.is_empty()));
             }
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 self.line(1);
@@ -372,7 +372,8 @@ impl Page {
             "img" => {
                 let alt = attribute(attributes, "alt").unwrap_or_default();
                 let source = attribute(attributes, "src").unwrap_or_default();
-                if !source.starts_with("data:") && !(alt.is_empty() && source.is_empty()) {
+                let told = !alt.is_empty() || !source.is_empty();
+                if told && !source.starts_with("data:") {
                     self.out.push_str(&format!("![{alt}]({source})"));
                 }
             }

@@ -162,7 +162,11 @@ fn chunk(node: &Node<'_>, notes: &mut Notes) -> Message {
     match node.get("text").str().filter(|text| !text.is_empty()) {
         // `parts` repeats the text in pieces.
         Some(text) => {
-            content::add_text(&mut message, if thought { BlockKind::Thinking } else { BlockKind::Text }, text)
+            content::add_text(
+                &mut message,
+                if thought { BlockKind::Thinking } else { BlockKind::Text },
+                text,
+            );
         }
         None => parts(&mut message, node.get("parts"), thought, notes),
     }

@@ -111,7 +111,7 @@ impl Log {
             self.early.push('\n');
             return;
         };
-        let session = self.session(id);
+        let session = self.session(id, node.get("parentUuid").str());
         session.raw.push_str(node.raw());
         session.raw.push('\n');
         if let Some(title) = title {
@@ -123,9 +123,20 @@ impl Log {
         session.add(kind, node, notes);
     }
 
-    fn session(&mut self, id: String) -> &mut Session {
-        let index = match self.by_id.get(&id) {
-            Some(&index) => index,
+    /// Finds the session of a line. A new id whose first line answers a line of a session before it is that session
+    /// resumed: the program copies the history into the new log, and the log goes by the new id.
+    fn session(&mut self, id: String, parent: Option<&str>) -> &mut Session {
+        let resumed = || {
+            let parent = parent?;
+            self.sessions.iter().position(|session| session.seen.contains_key(parent))
+        };
+        let index = match self.by_id.get(&id).copied().or_else(resumed) {
+            Some(index) => {
+                if self.by_id.insert(id.clone(), index).is_none() {
+                    self.sessions[index].id = id;
+                }
+                index
+            }
             None => {
                 self.by_id.insert(id.clone(), self.sessions.len());
                 self.sessions.push(Session {

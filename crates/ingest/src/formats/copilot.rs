@@ -249,7 +249,7 @@ fn parse_activity(context: &mut Context<'_>, source: &mut dyn Read) -> Result<()
             places.iter().filter_map(|place| row.get(*place).map(String::as_str)).collect();
         match cells.as_slice() {
             [title, time, author, text] => activity.row([title, time, author, text], &mut notes),
-            _ if row.iter().all(|cell| cell.is_empty()) => {}
+            _ if row.iter().all(String::is_empty) => {}
             _ => notes.skipped(format!("row {number} has {} columns of {}", row.len(), header.len())),
         }
     }

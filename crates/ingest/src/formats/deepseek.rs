@@ -123,7 +123,7 @@ fn add_fragment(message: &mut Message, fragment: &Node<'_>, notes: &mut Notes) {
     let text = content::shown_or_empty(fragment.get("content"));
     match kind {
         "REQUEST" | "RESPONSE" | "TIP" | "TEMPLATE_RESPONSE" => {
-            content::add_text(message, BlockKind::Text, &text)
+            content::add_text(message, BlockKind::Text, &text);
         }
         "THINK" => content::add_text(message, BlockKind::Thinking, &text),
         "SEARCH" | "TOOL_SEARCH" | "READ_LINK" | "TOOL_OPEN" => {

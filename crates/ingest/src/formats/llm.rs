@@ -246,7 +246,7 @@ fn answer(response: &Node<'_>, notes: &mut Notes) -> Message {
     match response.get("response") {
         // A JSON answer was nested for the raw text; to the reader it is what it was.
         json if json.is_object() || json.is_array() => {
-            content::add_text(&mut message, BlockKind::Text, json.raw())
+            content::add_text(&mut message, BlockKind::Text, json.raw());
         }
         text => content::add(&mut message, text, notes),
     }

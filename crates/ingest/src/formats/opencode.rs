@@ -159,7 +159,7 @@ fn add_part(message: &mut Message, part: &Node<'_>, notes: &mut Notes) {
     match kind {
         "text" => content::add_text(message, BlockKind::Text, part.get("text").str().unwrap_or_default()),
         "reasoning" => {
-            content::add_text(message, BlockKind::Thinking, part.get("text").str().unwrap_or_default())
+            content::add_text(message, BlockKind::Thinking, part.get("text").str().unwrap_or_default());
         }
         "tool" => {
             let name = part.get("tool").text().unwrap_or_default();

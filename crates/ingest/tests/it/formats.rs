@@ -238,6 +238,27 @@ fn opencode_keeps_a_session_in_a_folder() {
 }
 
 #[test]
+fn one_id_for_two_conversations_loses_neither() {
+    let line = |uuid: &str, parent: &str, session: &str, text: &str| {
+        format!(
+            r#"{{"type":"user","uuid":"{uuid}","parentUuid":{parent},"sessionId":"{session}","message":{{"role":"user","content":"{text}"}}}}"#
+        )
+    };
+    let (a, b) = (line("1", "null", "s", "one"), line("2", "null", "s", "two"));
+    let longer = format!("{a}\n{}", line("3", "\"1\"", "s", "more"));
+    let outcome =
+        read_folder(&[("a.jsonl", a.as_bytes()), ("b.jsonl", b.as_bytes()), ("c.jsonl", longer.as_bytes())]);
+    let ids: Vec<&str> = outcome.conversations.iter().map(|found| found.external_id.as_str()).collect();
+    assert_eq!((ids[0], ids[2]), ("s", "s"));
+    assert!(ids[1].starts_with("s#"), "{ids:?}");
+    assert_eq!(outcome.notices().len(), 1);
+    // A resumed session carries its history, and goes by its new id.
+    let resumed = format!("{a}\n{}", line("4", "\"1\"", "t", "again"));
+    let outcome = read_file("t.jsonl", resumed);
+    assert_eq!((outcome.only().external_id.as_str(), outcome.only().messages.len()), ("t", 2));
+}
+
+#[test]
 fn zed_packs_its_threads() {
     let thread = std::fs::read(fixture("zed/thread.json")).unwrap();
     let packed = zstd::encode_all(thread.as_slice(), 3).unwrap();
