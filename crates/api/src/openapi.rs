@@ -128,9 +128,12 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
 }
 
 fn refusal(kind: Kind) -> openapi::Response {
-    let (_, _, title) = kind.parts();
+    let description = match kind {
+        Kind::ForeignHost => "The request was sent to another name, or comes from another site.".to_owned(),
+        kind => format!("{}.", kind.parts().2),
+    };
     let mut response = ResponseBuilder::new()
-        .description(format!("{title}."))
+        .description(description)
         .content(PROBLEM, problem_content())
         .header("x-request-id", id_header());
     if matches!(kind, Kind::Busy | Kind::TimedOut | Kind::RateLimited) {

@@ -69,7 +69,7 @@ fn write_operation(document: &Value, (method, path, operation): (&str, &str, &Va
         page.raw("</small><td>");
         write_type(&parameter["schema"], page);
         page.raw("<td>");
-        page.text(text(parameter, "description"));
+        page.prose(text(parameter, "description"));
     }
     if !parameters.is_empty() {
         page.raw("</table>");
@@ -86,7 +86,7 @@ fn write_operation(document: &Value, (method, path, operation): (&str, &str, &Va
         page.raw("<tr><td>");
         page.text(status);
         page.raw("<td>");
-        page.text(text(response, "description"));
+        page.prose(text(response, "description"));
         page.raw("<td>");
         write_content("", response, page);
     }
@@ -133,7 +133,7 @@ fn write_schema(name: &str, schema: &Value, page: &mut Page) {
             page.raw("</code><td>");
             write_type(field, page);
             page.raw("<td>");
-            page.text(text(field, "description"));
+            page.prose(text(field, "description"));
         }
         page.raw("</table>");
     }
@@ -227,13 +227,28 @@ impl Page {
         escape(text, &mut self.html);
     }
 
+    /// Writes what stands between backticks as code.
+    fn prose(&mut self, text: &str) {
+        for (at, part) in text.split('`').enumerate() {
+            self.html.push_str(match at {
+                0 => "",
+                at if at % 2 == 1 => "<code>",
+                _ => "</code>",
+            });
+            self.text(part);
+        }
+        if text.matches('`').count() % 2 == 1 {
+            self.html.push_str("</code>");
+        }
+    }
+
     /// Writes nothing for an empty text.
     fn element(&mut self, name: &str, text: &str) {
         if text.is_empty() {
             return;
         }
         self.html.push_str(&format!("<{name}>"));
-        self.text(text);
+        self.prose(text);
         self.html.push_str(&format!("</{name}>"));
     }
 }
@@ -252,6 +267,7 @@ mod tests {
             "paths": { "/x/{id}": { "get": {
                 "tags": ["t"],
                 "summary": "Read & weep",
+                "description": "`<u>` and `odd",
                 "parameters": [{ "name": "q", "in": "query", "description": "'><i>", "schema": { "type": "string" } }],
                 "responses": { "200": { "description": "ok", "content": { "application/json": {
                     "schema": { "$ref": "#/components/schemas/X" } } } } },
@@ -260,6 +276,7 @@ mod tests {
         });
         let html = render(&document);
         assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains("<i>"));
+        assert!(html.contains("<p><code>&lt;u&gt;</code> and <code>odd</code></p>"));
         assert!(html.contains("Read &amp; weep") && html.contains("href='#schema-X'"));
         assert!(html.contains("string or null") && html.contains("id='get-x--id-'"));
     }

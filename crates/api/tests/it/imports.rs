@@ -160,10 +160,14 @@ async fn a_running_import_can_be_watched_and_cancelled() {
         let (app, target) = (server.app.clone(), started["events"].as_str().unwrap().to_owned());
         async move { ask(&app, Method::GET, &target, &[("last-event-id", "41")], Body::empty()).await }
     });
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    let running = server.get(&format!("{IMPORTS}/{id}")).await.json();
-    assert_eq!(running["status"], "in_progress");
-    assert!(running["progress"]["bytes_total"].as_u64().unwrap() > 1_000_000, "{running}");
+    loop {
+        let running = server.get(&format!("{IMPORTS}/{id}")).await.json();
+        assert_eq!(running["status"], "in_progress", "{running}");
+        if running["progress"]["conversations"].as_u64().is_some_and(|found| found > 0) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 
     assert_eq!(server.delete(&format!("{IMPORTS}/{id}")).await.status, 204);
     let import = ended(&server, id).await;
