@@ -8,6 +8,9 @@ use athenaeum_core::{Conversation, Message, Role, Severity, Timestamp};
 pub(crate) use crate::context::derived_id;
 use crate::{context::Context, format::Reject, node::Node, records::Records};
 
+/// Notices kept for one record.
+const NOTICES_MAX: usize = 100;
+
 /// What was odd about a record. The same reason is noted once per record, however often it occurs.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -34,8 +37,10 @@ impl Notes {
     }
 
     fn push(&mut self, severity: Severity, reason: String) {
-        let known = self.list[self.start..].iter().any(|(_, _, known)| *known == reason);
-        if !known {
+        let so_far = &self.list[self.start..];
+        // A record that is odd in a hundred ways is described well enough; what was lost is always told.
+        let full = severity == Severity::Notice && so_far.len() >= NOTICES_MAX;
+        if !full && (severity != Severity::Notice || so_far.iter().all(|(_, _, known)| *known != reason)) {
             self.list.push((severity, self.record.clone(), reason));
         }
     }

@@ -5,6 +5,7 @@ use crate::format::Format;
 mod aistudio;
 mod antigravity;
 pub(crate) mod athenaeum;
+mod capture;
 pub(crate) mod chatgpt;
 mod claude;
 mod claude_code;
@@ -32,6 +33,7 @@ mod zed;
 /// Every format, the more particular before the more general.
 pub(crate) const ALL: &[&Format] = &[
     &athenaeum::FORMAT,
+    &capture::FORMAT,
     &deepseek::FORMAT,
     &chatgpt::FORMAT,
     &claude::FORMAT,

@@ -212,6 +212,8 @@ fn tag(html: &str) -> Option<(&str, &str)> {
     for (at, byte) in inner.bytes().enumerate().take(TAG_BYTES_MAX) {
         match (quote, byte) {
             (None, b'>') => return Some((&inner[..at], &inner[at + 1..])),
+            // Without this, a page of nothing but `<a` would be looked through again from each of them.
+            (None, b'<') => return None,
             (None, b'"' | b'\'') => quote = Some(byte),
             (Some(open), _) if open == byte => quote = None,
             _ => {}

@@ -128,7 +128,8 @@ impl Log {
     fn session(&mut self, id: String, parent: Option<&str>) -> &mut Session {
         let resumed = || {
             let parent = parent?;
-            self.sessions.iter().position(|session| session.seen.contains_key(parent))
+            let recent = (0..self.sessions.len()).rev().take(64);
+            recent.into_iter().find(|&index| self.sessions[index].seen.contains_key(parent))
         };
         let index = match self.by_id.get(&id).copied().or_else(resumed) {
             Some(index) => {

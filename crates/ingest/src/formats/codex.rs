@@ -4,6 +4,8 @@
 //! Each item of the model's transcript is a message: what was said, thoughts, a call, its output. Events repeat
 //! the items for display; they are read only where a log has no items.
 
+use std::collections::HashMap;
+
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp};
 
 use crate::{
@@ -59,6 +61,8 @@ pub(crate) struct Log {
     model: Option<String>,
     title: Option<String>,
     items: Vec<Message>,
+    /// Tools' names by the ids of their calls.
+    tools: HashMap<String, String>,
     events: Vec<Message>,
     raw: String,
 }
@@ -192,7 +196,7 @@ impl Log {
                 let output = item.first(&["output", "tools"]);
                 let text = output.get("content").text().unwrap_or_else(|| content::result_text(output));
                 let call = item.get("call_id").id();
-                let name = call.as_deref().and_then(|call| self.tool_of(call)).unwrap_or_default();
+                let name = call.and_then(|call| self.tools.get(&call).cloned()).unwrap_or_default();
                 let mut message = Message::new(
                     Role::Tool,
                     vec![Block::new(BlockKind::ToolResult, text).labelled(name.clone())],
@@ -217,6 +221,8 @@ impl Log {
         };
         message.external_id = message.external_id.or_else(|| item.get("id").id());
         message.created_at = item.get("timestamp").time().or(time);
+        let calls = message.tool_calls.iter().filter_map(|call| Some((call.id.clone()?, call.name.clone())));
+        self.tools.extend(calls);
         if message.role == Role::Assistant {
             message.model = item.get("model").text().or_else(|| self.model.clone());
         }
@@ -239,11 +245,6 @@ impl Log {
         let start = message.blocks.first().map(|block| block.text.trim_start()).unwrap_or_default();
         message.hidden = role == Role::System || told.iter().any(|mark| start.starts_with(mark));
         message
-    }
-
-    fn tool_of(&self, call: &str) -> Option<String> {
-        let calls = self.items.iter().rev().flat_map(|message| &message.tool_calls);
-        calls.into_iter().find(|known| known.id.as_deref() == Some(call)).map(|known| known.name.clone())
     }
 
     fn event(&mut self, event: &Node<'_>, time: Option<Timestamp>) {

@@ -1,7 +1,7 @@
 //! Copilot, both of them: the chat export of GitHub Copilot in VS Code (`requests`), and the activity that
 //! Microsoft's privacy page hands out as CSV (`Conversation,Time,Author,Message`).
 
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
 use athenaeum_core::{Attachment, Block, BlockKind, Conversation, Message, Provider, Role};
 
@@ -261,6 +261,7 @@ fn parse_activity(context: &mut Context<'_>, source: &mut dyn Read) -> Result<()
 #[derive(Default)]
 pub(crate) struct Activity {
     chats: Vec<(String, Vec<Message>, String)>,
+    by_title: HashMap<String, usize>,
 }
 
 impl Activity {
@@ -271,10 +272,10 @@ impl Activity {
         if message.created_at.is_none() && !time.is_empty() {
             notes.notice(format!("'{}' is not a time that is understood", draft::clip(time)));
         }
-        let index = self.chats.iter().rposition(|(known, _, _)| known == title).unwrap_or_else(|| {
+        let index = *self.by_title.entry(title.to_owned()).or_insert(self.chats.len());
+        if index == self.chats.len() {
             self.chats.push((title.to_owned(), Vec::new(), String::new()));
-            self.chats.len() - 1
-        });
+        }
         let (_, messages, raw) = &mut self.chats[index];
         messages.push(message);
         let row = [title, time, author, text].map(|cell| serde_json::Value::from(cell).to_string());

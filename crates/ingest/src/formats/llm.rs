@@ -3,7 +3,7 @@
 //! A response is a prompt and its answer; responses of one conversation belong together, one without a
 //! conversation stands alone. Tables that came later (attachments, fragments, tools) are read where they are.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use athenaeum_core::{Attachment, BlockKind, Conversation, Message, Provider, Role};
 
@@ -147,7 +147,8 @@ fn group(
 }
 
 fn parse(context: &mut Context<'_>, records: &mut Records<'_>) {
-    let mut groups: Vec<(Option<String>, Vec<String>)> = Vec::new();
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut by_id: HashMap<String, usize> = HashMap::new();
     while let Some(record) = records.next(context) {
         let id = match Node::parse(record.text) {
             Ok(node) => node.get("conversation_id").id(),
@@ -157,12 +158,15 @@ fn parse(context: &mut Context<'_>, records: &mut Records<'_>) {
             }
         };
         let text = record.text.to_owned();
-        match groups.iter_mut().rev().find(|(known, _)| *known == id && id.is_some()) {
-            Some((_, texts)) => texts.push(text),
-            None => groups.push((id, vec![text])),
+        match id.as_ref().and_then(|id| by_id.get(id)).copied() {
+            Some(index) => groups[index].push(text),
+            None => {
+                by_id.extend(id.map(|id| (id, groups.len())));
+                groups.push(vec![text]);
+            }
         }
     }
-    for (_, texts) in groups {
+    for texts in groups {
         let json = format!("{{\"conversation\":null,\"responses\":[{}]}}", texts.join(","));
         if let Err(Reject(reason)) = draft::emit_record(context, &json, conversation) {
             context.skipped(reason);

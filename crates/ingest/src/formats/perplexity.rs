@@ -3,6 +3,8 @@
 //! The service has no documented export of its own; what people hold are its replies (`entries`, with the answer
 //! in a `markdown_block`) as exporters keep them, and the exporters' own `conversations` with `metadata`.
 
+use std::collections::HashMap;
+
 use athenaeum_core::{BlockKind, Conversation, Message, Provider, Role};
 
 use crate::{
@@ -36,7 +38,8 @@ fn recognise(sample: &Sample<'_>) -> Fit {
 }
 
 fn parse(context: &mut Context<'_>, records: &mut Records<'_>) {
-    let mut loose: Vec<(Option<String>, Vec<String>)> = Vec::new();
+    let mut loose: Vec<Vec<String>> = Vec::new();
+    let mut by_thread: HashMap<String, usize> = HashMap::new();
     while let Some(record) = records.next(context) {
         let node = match Node::parse(record.text) {
             Ok(node) => node,
@@ -53,12 +56,16 @@ fn parse(context: &mut Context<'_>, records: &mut Records<'_>) {
             continue;
         }
         let thread = draft::first_id(&node, &["context_uuid", "thread_url_slug"]);
-        match loose.iter_mut().find(|(known, _)| *known == thread && thread.is_some()) {
-            Some((_, texts)) => texts.push(record.text.to_owned()),
-            None => loose.push((thread, vec![record.text.to_owned()])),
+        let known = thread.as_ref().and_then(|thread| by_thread.get(thread)).copied();
+        match known {
+            Some(index) => loose[index].push(record.text.to_owned()),
+            None => {
+                by_thread.extend(thread.map(|thread| (thread, loose.len())));
+                loose.push(vec![record.text.to_owned()]);
+            }
         }
     }
-    for (_, texts) in loose {
+    for texts in loose {
         let mut notes = Notes::default();
         let nodes = draft::parse_all(&texts, &mut notes);
         let conversation =

@@ -39,6 +39,7 @@ fn make_database(path: &Path, statements: &[&str]) {
 const COUNTS: &[(&str, usize, usize, usize, usize)] = &[
     ("aistudio/soup", 1, 7, 0, 1),
     ("antigravity/session.json", 1, 2, 0, 0),
+    ("capture/page.json", 1, 3, 0, 0),
     ("claude_code/session.jsonl", 1, 7, 0, 2),
     ("codex/exec.jsonl", 1, 3, 0, 0),
     ("codex/old.jsonl", 1, 2, 0, 0),
@@ -287,35 +288,30 @@ fn zed_packs_its_threads() {
 fn a_database_in_use_is_read_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("webui.db");
-    let sql = std::fs::read_to_string(fixture("openwebui/webui.sql")).unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(true)
-        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+    make_database(&path, &[&std::fs::read_to_string(fixture("openwebui/webui.sql")).unwrap()]);
+    let wal = sqlx::sqlite::SqliteJournalMode::Wal;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).journal_mode(wal);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let insert =
+        r#"INSERT INTO chat VALUES ('db-3','u','New','{"messages":[{"role":"user","content":"!"}]}',1,2)"#;
     let connection = runtime.block_on(async {
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        connection.execute(insert).await.unwrap();
         connection
     });
-    // The tables' names are looked for in the file itself, so it must hold them.
-    let list = |folder: &Path| -> Vec<(String, Vec<u8>)> {
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| !path.to_string_lossy().ends_with("-shm"))
-            .collect();
+    let files = || -> Vec<(PathBuf, Vec<u8>)> {
+        let paths = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
         files.sort();
-        files.into_iter().map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+        files
     };
-    let before = list(folder.path());
-    let outcome = read_path(
-        &path,
-        &Options { provider: Some(athenaeum_core::Provider::OPENWEBUI), ..Options::default() },
-    );
-    assert_eq!(list(folder.path()), before);
+    let before = files();
+    assert_eq!(before.len(), 3, "database, log and shared memory");
+    let outcome = read_path(&path, &Options::default());
+    assert!(files() == before, "something was written");
+    let ids: Vec<&str> = outcome.conversations.iter().map(|found| found.external_id.as_str()).collect();
+    assert_eq!(ids, ["db-1", "db-3"]);
     drop(connection);
-    let _ = outcome;
 }
 
 #[test]
