@@ -79,10 +79,10 @@ impl<'r> Records<'r> {
                 Ahead::Fault { fault, offset } => report(context, &fault, offset),
             }
         }
-        self.from_splitter(context)
+        self.cut_next(context)
     }
 
-    fn from_splitter(&mut self, context: &mut Context<'_>) -> Option<Record<'_>> {
+    fn cut_next(&mut self, context: &mut Context<'_>) -> Option<Record<'_>> {
         // Split in two because a loop that returns what it borrowed would keep the borrow in every turn.
         let offset = loop {
             match self.splitter.next(self.probe)? {
@@ -132,7 +132,7 @@ impl<'r> Records<'r> {
 fn report(context: &mut Context<'_>, fault: &Fault, offset: u64) {
     context.begin_record(format!("byte {offset}"));
     match fault {
-        Fault::TooLarge { .. } | Fault::TooDeep { .. } | Fault::Garbage(_) => {
+        Fault::TooLarge { .. } | Fault::TooDeep { .. } | Fault::Unbalanced { .. } | Fault::Garbage(_) => {
             context.skipped(fault.to_string())
         }
         Fault::Truncated | Fault::Unclosed | Fault::Read(_) => context.broken(fault.to_string()),

@@ -6,7 +6,7 @@ mod window;
 
 use std::io::{self, Read};
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use serde_json::Value;
 
 pub(crate) use self::container::Probe;
@@ -15,10 +15,12 @@ use self::{
     scan::Scan,
     window::Window,
 };
-use crate::sample::Layout;
+use crate::sample::{Layout, glance};
 
 /// The first stretch of a top-level object in which an array of records is looked for; doubled as needed.
 const LOOKAHEAD: usize = 1 << 20;
+/// Places tried when the next record is looked for behind a damaged one.
+const CANDIDATES_MAX: usize = 10_000;
 
 /// Cuts JSON into records: the elements of the top-level array or of an array inside the top-level object, lines,
 /// or values one after the other. See [`Layout`].
@@ -33,6 +35,8 @@ pub(crate) struct Splitter<R> {
     limits: Limits,
     /// Length of the piece handed out last; given up at the next call.
     handed: usize,
+    /// How the first record begins, through its first key: how others will begin too.
+    opening: Vec<u8>,
 }
 
 /// See the fields of the same names of [`crate::Options`].
@@ -68,6 +72,8 @@ pub(crate) enum Fault {
     TooDeep { depth: u32 },
     #[error("the file ends inside a record; the download may be incomplete")]
     Truncated,
+    #[error("{bytes} bytes are damaged: a bracket or a quote is missing")]
+    Unbalanced { bytes: u64 },
     #[error("the list of records is not closed; the download may be incomplete")]
     Unclosed,
     #[error("text that is not JSON: {0:?}")]
@@ -96,6 +102,7 @@ impl<R: Read> Splitter<R> {
             values: 0,
             limits,
             handed: 0,
+            opening: Vec::new(),
         };
         match splitter.window.first_not(is_space) {
             Some(b'[') => {
@@ -125,7 +132,7 @@ impl<R: Read> Splitter<R> {
         self.window.consume(std::mem::take(&mut self.handed));
         loop {
             let step = match self.state {
-                State::Elements => self.element(),
+                State::Elements => self.element(probe),
                 State::Members => self.member(probe),
                 State::Values => self.value(),
                 State::Lines => self.line(),
@@ -153,7 +160,7 @@ impl<R: Read> Splitter<R> {
         &self.window.bytes()[..self.handed]
     }
 
-    fn element(&mut self) -> Step {
+    fn element(&mut self, probe: Probe<'_>) -> Step {
         match self.window.first_not(|byte| is_space(byte) || byte == b',') {
             None => self.ended_early(Fault::Unclosed),
             Some(b']') => {
@@ -162,9 +169,65 @@ impl<R: Read> Splitter<R> {
                 self.values += 1;
                 Step::Again
             }
-            Some(byte) if begins_value(byte) => self.scan(),
-            Some(_) => self.garbage(|byte| byte != b'{' && byte != b']'),
+            Some(byte) if begins_value(byte) => {
+                let offset = self.window.offset();
+                let step = self.scan();
+                if let Step::Record(length) = step
+                    && self.opening.is_empty()
+                {
+                    self.opening = opening(&self.window.bytes()[..length]);
+                }
+                let swallowed = match step {
+                    Step::Record(length) => !self.is_balanced(length),
+                    Step::Fault(Fault::Truncated, _) => true,
+                    _ => false,
+                };
+                // An unclosed bracket or quote swallows what follows; the next record is looked for.
+                if swallowed && self.find_next(probe) {
+                    self.state = State::Elements;
+                    return Step::Fault(Fault::Unbalanced { bytes: self.window.offset() - offset }, offset);
+                }
+                step
+            }
+            Some(_) => {
+                let offset = self.window.offset();
+                while self.window.bytes().len() < LOOKAHEAD && self.window.more() {}
+                if self.find_next(probe) {
+                    return Step::Fault(Fault::Unbalanced { bytes: self.window.offset() - offset }, offset);
+                }
+                self.garbage(|byte| byte != b'{' && byte != b']')
+            }
         }
+    }
+
+    /// Tells whether the value of this length ends with the bracket that it began with.
+    fn is_balanced(&self, length: usize) -> bool {
+        let value = &self.window.bytes()[..length];
+        match value.first() {
+            Some(b'{') => value.last() == Some(&b'}'),
+            Some(b'[') => value.last() == Some(&b']'),
+            _ => true,
+        }
+    }
+
+    /// Goes on to the next place among the held bytes where a record begins as the first one did and is one.
+    fn find_next(&mut self, probe: Probe<'_>) -> bool {
+        if self.opening.is_empty() {
+            return false;
+        }
+        let held = self.window.bytes();
+        let candidates =
+            memmem::find_iter(held.get(1..).unwrap_or_default(), &self.opening).take(CANDIDATES_MAX);
+        let is_record = |place: &usize| {
+            let rest = &held[*place..];
+            let Some(length) = Scan::default().advance(rest) else { return false };
+            probe(&self.layout, &self.head, &glance(&String::from_utf8_lossy(&rest[..length])))
+        };
+        let found = candidates.map(|place| place + 1).find(is_record);
+        if let Some(place) = found {
+            self.window.consume(place);
+        }
+        found.is_some()
     }
 
     /// Passes over the members behind an array of records, until another such array.
@@ -410,6 +473,14 @@ pub(crate) fn is_space(byte: u8) -> bool {
 
 fn begins_value(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// The bytes of a record through the end of its first key; none where it does not begin with one.
+fn opening(record: &[u8]) -> Vec<u8> {
+    let Some(key) = memchr(b'"', record) else { return Vec::new() };
+    let plain = record[..key].first() == Some(&b'{') && record[1..key].iter().all(|byte| is_space(*byte));
+    let end = memchr(b'"', &record[key + 1..]).filter(|length| plain && *length < 100);
+    end.map(|length| record[..key + length + 2].to_vec()).unwrap_or_default()
 }
 
 /// Length of the line without the spaces and the comma at its end.

@@ -56,13 +56,12 @@ impl Zipped {
     }
 }
 
-/// Calls `visit` for each entry of an archive without a usable directory, in the order of the file, until it
-/// returns `false` or no further entry can be made out.
-pub(crate) fn each_streamed(
-    file: File,
-    context: &mut Context<'_>,
-    visit: &mut dyn FnMut(&mut Context<'_>, Entry, Box<dyn Read + '_>),
-) {
+/// Takes an entry and its bytes.
+type Visit<'v> = dyn FnMut(&mut Context<'_>, Entry, Box<dyn Read + '_>) + 'v;
+
+/// Calls `visit` for each entry of an archive without a usable directory, in the order of the file, until no
+/// further entry can be made out.
+pub(crate) fn each_streamed(file: File, context: &mut Context<'_>, visit: &mut Visit<'_>) {
     let mut source = BufReader::new(Metered::new(file, context.meter.clone()));
     if source.seek(SeekFrom::Start(0)).is_err() {
         return;

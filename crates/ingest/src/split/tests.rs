@@ -77,6 +77,17 @@ fn damage_costs_only_itself() {
 }
 
 #[test]
+fn a_missing_bracket_or_quote_costs_one_record() {
+    let damaged = |bytes: usize| format!("! 10: {bytes} bytes are damaged: a bracket or a quote is missing");
+    check(
+        r#"[{"id":1},{"id":{"a":2},{"id":3},{"id":4}]"#,
+        &Layout::Array,
+        &[r#"{"id":1}"#, &damaged(14), r#"{"id":3}"#, r#"{"id":4}"#],
+    );
+    check(r#"[{"id":1},{"id":"2},{"id":3}]"#, &Layout::Array, &[r#"{"id":1}"#, &damaged(10), r#"{"id":3}"#]);
+}
+
+#[test]
 fn what_is_too_large_is_not_held() {
     let text = format!(r#"[{{"id":1}},{{"id":"{}"}},{{"id":3}}]"#, "x".repeat(3 << 20));
     let (_, pieces) = split(text.as_bytes(), LIMITS, 4_096);

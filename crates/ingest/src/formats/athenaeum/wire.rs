@@ -271,7 +271,7 @@ impl LineMessage<'_> {
             context.notice(format!("unknown role '{}', kept as a tool's", self.role.escape_debug()));
             Role::Tool
         });
-        let mut blocks: Vec<Block> = self.text.map(|text| Block::text(text)).into_iter().collect();
+        let mut blocks: Vec<Block> = self.text.map(Block::text).into_iter().collect();
         blocks.extend(self.blocks.into_iter().map(|block| {
             let kind = BlockKind::from_name(&block.kind);
             if kind == BlockKind::Unknown && block.kind != BlockKind::Unknown.as_str() {

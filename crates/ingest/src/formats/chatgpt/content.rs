@@ -8,7 +8,7 @@ use super::{
     assets, attach, joined,
     wire::{Content, Metadata, Part, Pointer},
 };
-use crate::context::Context;
+use crate::{context::Context, lenient::Text};
 
 /// Turns the content of a node's message into blocks; files that it points to become attachments.
 pub(super) fn blocks(
@@ -43,7 +43,7 @@ pub(super) fn blocks(
         "reasoning_recap" => one(BlockKind::Thinking, joined_or_parts(content), None),
         "user_editable_context" => {
             let texts = [content.user_profile, content.user_instructions];
-            texts.into_iter().filter_map(|text| text.filled()).map(Block::text).collect()
+            texts.into_iter().filter_map(Text::filled).map(Block::text).collect()
         }
         "model_editable_context" => one(BlockKind::Text, content.model_set_context.filled(), None),
         "computer_output" => {
@@ -144,7 +144,7 @@ fn parts(
         match part {
             Part::Text(text) => blocks.push(Block::text(text)),
             Part::Object(pointer) => {
-                blocks.extend(object(context, *pointer, raw, (node, index), attachments))
+                blocks.extend(object(context, *pointer, raw, (node, index), attachments));
             }
             Part::Odd => {}
         }

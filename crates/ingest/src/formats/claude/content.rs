@@ -67,7 +67,7 @@ fn read_block(
         "thinking" => content.blocks.extend(thinking(block)),
         "tool_use" | "server_tool_use" | "mcp_tool_use" => tool_use(block, content),
         "tool_result" | "mcp_tool_result" | "web_search_tool_result" => {
-            tool_result(context, block, place, raw, content)
+            tool_result(context, block, place, raw, content);
         }
         "voice_note" => {
             let title = block.title.filled_ref().unwrap_or_default().to_owned();
@@ -179,7 +179,7 @@ fn result_item(
     let source = item.title.filled_ref().or(item.url.filled_ref()).map(str::to_owned);
     match (item.text.filled(), source) {
         (Some(text), Some(source)) => {
-            content.blocks.push(Block::new(BlockKind::Quote, text).labelled(source))
+            content.blocks.push(Block::new(BlockKind::Quote, text).labelled(source));
         }
         (Some(text), None) => content.blocks.push(result(text)),
         (None, Some(source)) => content.blocks.push(Block::new(BlockKind::Quote, source)),
