@@ -63,6 +63,7 @@ const FILES: &[(&str, &str)] = files![
     "claude-code/8dbb90fa-139f-5513-8d62-7dcc77f7e84d.jsonl",
     "claude/conversations.json",
     "deepseek/conversations.json",
+    "gemini/Takeout/My Activity/Gemini Apps/MyActivity.json",
     "grok/prod-grok-backend.json",
     "sharegpt/conversations.json",
 ];

@@ -165,7 +165,7 @@ impl Default for Settings {
             data: PathBuf::new(),
             log: "warn".to_owned(),
             server: Server { addr: SocketAddr::from(([127, 0, 0, 1], 7878)), shutdown_seconds: 10 },
-            import: Import { parser_seconds: 600, parser_output_mib: 4096 },
+            import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             limits: athenaeum_api::Settings::default(),
         }
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(origin(&layered, "data"), "\"1234\" (environment)");
         assert_eq!(origin(&layered, "log"), format!("\"info\" ({})", file.display()));
         assert_eq!(origin(&layered, "server.shutdown_seconds"), format!("3 ({})", file.display()));
-        assert_eq!(origin(&layered, "import.parser_seconds"), "600 (default)");
+        assert_eq!(origin(&layered, "import.parser_seconds"), "3600 (default)");
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use athenaeum_archive::{Archive, Import};
 use athenaeum_core::Provider;
-use athenaeum_ingest::Options;
+use athenaeum_ingest::{ExternalParser, Options};
 use athenaeum_tenancy::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,8 @@ use crate::{
 pub struct ImportOptions {
     /// The format's provider; `None` recognises it by content.
     pub provider: Option<Provider>,
+    /// A program that reads the source instead of the parsers built in.
+    pub parser: Option<ExternalParser>,
     /// What the source is called in the records, where its path says nothing to its person (an upload).
     pub display_name: Option<String>,
 }
@@ -72,7 +74,12 @@ pub(crate) async fn carry_on(
     let report = Report::new(import.id(), source_name(path, &options));
     let mut intake = Intake::new(archive, scope, import, report, progress);
     // All problems come one by one: the report counts them itself.
-    let read = Options { provider: options.provider, problems_max: usize::MAX, ..Options::default() };
+    let read = Options {
+        provider: options.provider,
+        parser: options.parser,
+        problems_max: usize::MAX,
+        ..Options::default()
+    };
     let stop = cancel.child_token();
     let mut reader = Reader::start(path, read, stop.clone());
     let ending = intake.take_all(&mut reader, &cancel).await;

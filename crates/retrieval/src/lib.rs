@@ -37,6 +37,7 @@ mod progress;
 mod reader;
 mod report;
 
+pub use athenaeum_ingest::ExternalParser;
 pub use error::Error;
 pub use import::{ImportOptions, import};
 pub use imports::{Imports, Source, Status};

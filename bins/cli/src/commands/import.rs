@@ -1,10 +1,10 @@
-use std::{io::IsTerminal, path::Path, process::ExitCode};
+use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use athenaeum::{
     archive::Archive,
     core::Severity,
-    retrieval::{self, CancellationToken, ImportOptions, Report},
+    retrieval::{self, CancellationToken, ExternalParser, ImportOptions, Report},
 };
 use serde::Serialize;
 
@@ -36,11 +36,23 @@ pub(super) async fn run(context: &mut Context, args: Import) -> Outcome {
 }
 
 fn options(context: &Context, args: &Import) -> anyhow::Result<ImportOptions> {
-    let _ = context;
-    if let Some(command) = &args.parser {
-        bail!("{:?} cannot be run: this build reads the formats that it knows only", split_command(command)?);
-    }
-    Ok(ImportOptions { provider: args.provider.clone().into_option(), display_name: None })
+    let settings = &context.settings.settings.import;
+    let words = match (&args.parser, &args.python_bridge) {
+        (Some(command), _) => split_command(command)?,
+        (None, Some(script)) => {
+            let script = script.to_str().context("the script's path is not valid Unicode")?;
+            vec!["python3".to_owned(), script.to_owned()]
+        }
+        (None, None) => Vec::new(),
+    };
+    let mut words = words.into_iter();
+    let parser = words.next().map(|program| ExternalParser {
+        program: program.into(),
+        arguments: words.collect(),
+        time_limit: Duration::from_secs(args.parser_seconds.unwrap_or(settings.parser_seconds)),
+        output_limit: settings.parser_output_mib.saturating_mul(1 << 20),
+    });
+    Ok(ImportOptions { provider: args.provider.clone().into_option(), parser, display_name: None })
 }
 
 /// Imports one source and says how it went. Fails only where nothing more can be written.

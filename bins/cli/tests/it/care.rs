@@ -65,6 +65,6 @@ fn settings_say_where_they_come_from() {
     let shown = library.ok(&["config", "show", "--origin"]);
     assert!(shown.contains(&format!("server.shutdown_seconds = 3  # from {}", path.trim())), "{shown}");
     assert!(shown.contains("# from ATHENAEUM_DATA"), "{shown}");
-    assert!(shown.contains("import.parser_seconds = 600  # from default"), "{shown}");
+    assert!(shown.contains("import.parser_seconds = 3600  # from default"), "{shown}");
     assert!(library.ok(&["config", "path"]).contains(path.trim()));
 }
