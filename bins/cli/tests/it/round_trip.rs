@@ -47,7 +47,18 @@ fn the_sample_imports_without_a_problem() {
     let report = library.json(&["import", sample().to_str().unwrap()]).remove(0);
     assert_eq!(report["problem_details"], serde_json::json!([]), "{report}");
     assert!(report["conversations"].as_u64().unwrap() >= 15, "{report}");
-    for query in ["swifts", "borrow checker", "anscheinend", "zoneinfo", "has:code pandas", "title:coins", "東福寺", "梯度", "olbers", "محارات"] {
+    for query in [
+        "swifts",
+        "borrow checker",
+        "anscheinend",
+        "zoneinfo",
+        "has:tool pandas",
+        "title:coins",
+        "東福寺",
+        "梯度",
+        "olbers",
+        "محارات",
+    ] {
         assert!(!library.json(&["search", query]).is_empty(), "{query}");
     }
 }
