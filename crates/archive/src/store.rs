@@ -180,7 +180,7 @@ impl Archive {
     /// # Errors
     /// Only those of the disk.
     pub async fn stats(&self, scope: &Scope) -> Result<Stats, Error> {
-        stats::stats(&self.files, scope).await
+        stats::stats(&self.files, &self.indexes, scope).await
     }
 
     /// Lists imports, newest first.
@@ -234,6 +234,19 @@ impl Archive {
     /// [`ErrorKind::Damaged`] when `from` is no whole archive; the old one is then untouched.
     pub async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
         backup::restore(dir, from).await
+    }
+
+    /// Brings the search index of this scope up to the last message, or makes it anew, and waits for it. Searches
+    /// do so by themselves where little is missing, and in the background where much is; this is for programs
+    /// that want it done now. Returns whether there was something to do.
+    ///
+    /// # Errors
+    /// Only those of the disk. Another process at it is no error; nothing is done then.
+    pub async fn catch_up(&self, scope: &Scope) -> Result<bool, Error> {
+        match self.indexes.of(&self.files, scope) {
+            Some(index) => builder::follow(&self.files, scope, index.watermark(), i64::MAX).await,
+            None => builder::rebuild(&self.files, scope).await.map(|()| true),
+        }
     }
 
     /// Looks for damage: reads the whole file. An empty list means that all is well.

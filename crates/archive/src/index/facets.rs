@@ -24,6 +24,10 @@ const MICROS_A_DAY: i64 = 86_400_000_000;
 pub struct FacetCounts {
     /// Most frequent first; months oldest first.
     pub facets: Facets,
+    /// Messages by day since 1970 (UTC), oldest first.
+    pub days: Vec<(i64, u64)>,
+    /// Oldest and newest message, in microseconds since 1970.
+    pub span: Option<(i64, i64)>,
     /// Messages counted.
     pub total: u64,
     /// Counting stopped there, or a prefix stood for more terms than were looked at.
@@ -32,7 +36,7 @@ pub struct FacetCounts {
 
 pub(super) fn facets(snapshot: &Snapshot, query: &Query, filter: &Filter) -> Result<FacetCounts> {
     let (plan, cut) = plan(snapshot, query, Field::Body)?;
-    let mut counts = Counts::default();
+    let mut counts = Counts { span: (i64::MAX, i64::MIN), ..Counts::default() };
     let mut approximate = cut;
     for (at, part) in snapshot.parts.iter().enumerate() {
         let segment = &*part.segment;
@@ -55,6 +59,7 @@ pub(super) fn facets(snapshot: &Snapshot, query: &Query, filter: &Filter) -> Res
                 }
                 if let Some(time) = times.get(doc) {
                     counts.add_day(time.div_euclid(MICROS_A_DAY));
+                    counts.span = (counts.span.0.min(time), counts.span.1.max(time));
                 }
             }
             doc = node.seek(doc + 1, 0);
@@ -72,7 +77,9 @@ pub(super) fn facets(snapshot: &Snapshot, query: &Query, filter: &Filter) -> Res
         }
     }
     let total = counts.total;
-    Ok(FacetCounts { facets: counts.finish(), total, approximate })
+    let days = counts.days();
+    let span = (!days.is_empty()).then_some(counts.span);
+    Ok(FacetCounts { facets: counts.finish(&days), days, span, total, approximate })
 }
 
 #[derive(Default)]
@@ -84,6 +91,7 @@ struct Counts {
     days: FxHashMap<i64, u64>,
     /// Neighbours are mostly of one day.
     day: (i64, u64),
+    span: (i64, i64),
     total: u64,
 }
 
@@ -97,11 +105,17 @@ impl Counts {
         }
     }
 
-    fn finish(mut self) -> Facets {
+    fn days(&mut self) -> Vec<(i64, u64)> {
         self.add_day(i64::MIN);
+        let mut days: Vec<_> = self.days.drain().filter(|(_, count)| *count > 0).collect();
+        days.sort_unstable();
+        days
+    }
+
+    fn finish(self, days: &[(i64, u64)]) -> Facets {
         let mut months: FxHashMap<(i64, i64), u64> = FxHashMap::default();
-        for (day, count) in self.days.into_iter().filter(|(_, count)| *count > 0) {
-            *months.entry(month(day)).or_default() += count;
+        for (day, count) in days {
+            *months.entry(month(*day)).or_default() += count;
         }
         let mut months: Vec<_> = months.into_iter().collect();
         months.sort_unstable();

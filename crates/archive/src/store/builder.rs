@@ -75,10 +75,19 @@ impl Builder {
     /// Takes the index for writing; `None` while someone else has it for longer than `patience`, or where it
     /// cannot be made. A damaged one is thrown away and begun anew.
     pub(crate) async fn open(files: &Files, scope: &Scope, patience: Duration) -> Option<Self> {
+        Self::open_by(files, scope, patience, open_writer).await
+    }
+
+    async fn open_by(
+        files: &Files,
+        scope: &Scope,
+        patience: Duration,
+        open: fn(&Path) -> index::Result<Writer>,
+    ) -> Option<Self> {
         let deadline = Instant::now() + patience;
         let writer = loop {
             let dir = dir(files, scope);
-            match tokio::task::spawn_blocking(move || open_writer(&dir)).await.ok()? {
+            match tokio::task::spawn_blocking(move || open(&dir)).await.ok()? {
                 Ok(writer) => break writer,
                 Err(index::Error::Busy { .. }) if Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -145,6 +154,15 @@ impl Builder {
     }
 }
 
+/// Returns how many row ids lie beyond the watermark. They may be other tenants', or gone.
+pub(crate) async fn behind(files: &Files, watermark: i64) -> Result<i64, Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
+        .fetch_one(&files.readers)
+        .await
+        .map_err(database("looking for new messages"))?;
+    Ok(last.unwrap_or(0).saturating_sub(watermark).max(0))
+}
+
 /// Brings the tenant's index up to the last row, if at most `rows_max` are missing and nobody else does it.
 /// Returns whether it did something.
 pub(crate) async fn follow(
@@ -153,20 +171,27 @@ pub(crate) async fn follow(
     watermark: i64,
     rows_max: i64,
 ) -> Result<bool, Error> {
-    let failed = database("looking for new messages");
-    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
-        .fetch_one(&files.readers)
-        .await
-        .map_err(&failed)?;
-    let last = last.unwrap_or(0);
-    if last <= watermark || last - watermark > rows_max || !files.is_writable() {
+    let behind = behind(files, watermark).await?;
+    if behind == 0 || behind > rows_max || !files.is_writable() {
         return Ok(false);
     }
     let Some(mut builder) = Builder::open(files, scope, Duration::ZERO).await else { return Ok(false) };
-    let mut reader = files.readers.acquire().await.map_err(&failed)?;
+    let mut reader = files.readers.acquire().await.map_err(database("looking for new messages"))?;
+    let last = watermark + behind;
     catch_up(&mut builder, &mut reader, scope, last).await?;
     builder.publish_and_wait(last).await;
     Ok(true)
+}
+
+/// Throws the tenant's index away and makes it anew.
+pub(crate) async fn rebuild(files: &Files, scope: &Scope) -> Result<(), Error> {
+    let builder = Builder::open_by(files, scope, PATIENCE, Writer::rebuild).await;
+    let Some(mut builder) = builder.filter(|_| files.is_writable()) else { return Ok(()) };
+    let last = behind(files, 0).await?;
+    let mut reader = files.readers.acquire().await.map_err(database("reading messages"))?;
+    catch_up(&mut builder, &mut reader, scope, last).await?;
+    builder.publish_and_wait(last).await;
+    Ok(())
 }
 
 /// Reads into the index what the rows have beyond it. `connection` may be inside a transaction.

@@ -7,6 +7,10 @@ use super::{
     open::Files,
     raw, row,
 };
+use crate::{
+    Filters,
+    index::{Filter, Index, Query},
+};
 
 /// Something that [`Archive::check`](crate::Archive::check) found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,7 @@ pub(crate) async fn check(files: &Files) -> Result<Vec<Finding>, Error> {
     text_index(files, &mut findings).await;
     counts(files, &mut findings).await?;
     sources(files, &mut findings).await?;
+    search_indexes(files, &mut findings).await?;
     Ok(findings)
 }
 
@@ -135,6 +140,48 @@ async fn sources(files: &Files, findings: &mut Vec<Finding>) -> Result<(), Error
                 "Import its export again, or restore a backup.",
             ));
         }
+    }
+    Ok(())
+}
+
+/// Compares each tenant's search index with the number of its messages.
+async fn search_indexes(files: &Files, findings: &mut Vec<Finding>) -> Result<(), Error> {
+    let failed = database("counting messages");
+    let tenants = sqlx::query("SELECT tenant, sum(message_count) FROM conversations GROUP BY tenant")
+        .fetch_all(&files.readers)
+        .await
+        .map_err(&failed)?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
+        .fetch_one(&files.readers)
+        .await
+        .map_err(&failed)?;
+    let last = last.unwrap_or(0);
+    for row in &tenants {
+        let (tenant, messages): (&str, i64) =
+            (row.try_get(0).map_err(&failed)?, row.try_get(1).map_err(&failed)?);
+        let dir = files.dir.join("search").join(tenant);
+        let counted = tokio::task::spawn_blocking(move || {
+            let filters = Filters { include_hidden: true, ..Filters::default() };
+            let filter = Filter { filters, ..Filter::default() };
+            let index = Index::open(&dir)?;
+            // What it does not claim to hold yet, it catches up with by itself.
+            let complete = index.watermark() >= last;
+            complete.then(|| index.facets(&Query::All(Vec::new()), &filter)).transpose()
+        });
+        let what = match counted.await {
+            Ok(Ok(None)) => continue,
+            Ok(Ok(Some(counts))) if counts.approximate || i64::try_from(counts.total) == Ok(messages) => {
+                continue;
+            }
+            Ok(Ok(Some(counts))) => {
+                format!("The search index of '{tenant}' holds {} of {messages} messages.", counts.total)
+            }
+            Ok(Err(error)) => format!("The search index of '{tenant}' cannot be read ({error})."),
+            Err(error) => return Err(Error::Internal { what: error.to_string() }),
+        };
+        let advice =
+            "Nothing is lost: remove its directory under `search`, and the next search makes it anew.";
+        findings.push(Finding { is_damage: false, what, advice: advice.to_owned() });
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ CREATE TABLE conversations (
     UNIQUE (tenant, provider, external_id)
 );
 CREATE INDEX conversations_by_time ON conversations (tenant, began_at, id);
-CREATE INDEX conversations_by_provider ON conversations (tenant, provider, began_at, id);
+CREATE INDEX conversations_by_provider ON conversations (tenant, provider, began_at, id, message_count);
 CREATE INDEX conversations_by_model ON conversations (tenant, model, began_at, id);
 CREATE INDEX conversations_by_user ON conversations (tenant, user_id, began_at, id);
 CREATE INDEX conversations_by_title ON conversations (tenant, title COLLATE NOCASE);

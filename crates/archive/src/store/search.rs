@@ -1,7 +1,7 @@
 //! A search from the text typed to the passages shown.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ConversationSummary, Facets, Hit, Notice, SearchRequest, SearchResults, Snippet, Total,
-    index::{Filter, Index, Query, TopDoc, TopDocs},
+    index::{self, Filter, Index, Query, TopDoc, TopDocs},
     query::{self, Expr},
     snippet::{self, Wanted},
     text::Analyzer,
@@ -29,6 +29,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
     open: Mutex<HashMap<String, Index>>,
+    /// Tenants whose index is being mended in the background.
+    mending: Mutex<HashSet<String>>,
     analyzers: Mutex<Vec<Analyzer>>,
 }
 
@@ -54,6 +56,32 @@ impl Indexes {
         }
     }
 
+    /// Reads into the index what it lacks, or makes it anew, without anyone waiting for it.
+    fn mend_in_background(self: &Arc<Self>, files: &Arc<Files>, scope: &Scope, mend: Mend) {
+        let tenant = scope.tenant().as_str().to_owned();
+        let mending = move |indexes: &Self, begins: bool| {
+            let mut mending = indexes.mending.lock().unwrap_or_else(PoisonError::into_inner);
+            if begins { mending.insert(tenant.clone()) } else { mending.remove(&tenant) }
+        };
+        if !files.is_writable() || !mending(self, true) {
+            return;
+        }
+        let (indexes, files, scope) = (Arc::clone(self), Arc::clone(files), scope.clone());
+        let mending = mending.clone();
+        tokio::spawn(async move {
+            let done = match mend {
+                Mend::Follow(watermark) => {
+                    builder::follow(&files, &scope, watermark, i64::MAX).await.map(drop)
+                }
+                Mend::Rebuild => builder::rebuild(&files, &scope).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "the search index could not be brought up to date");
+            }
+            mending(&indexes, false);
+        });
+    }
+
     fn with_analyzer<T>(&self, use_it: impl FnOnce(&mut Analyzer) -> T) -> T {
         let lock = || self.analyzers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut analyzer = lock().pop().unwrap_or_default();
@@ -66,8 +94,17 @@ impl Indexes {
     }
 }
 
+/// What an index needs.
+#[derive(Debug, Clone, Copy)]
+enum Mend {
+    /// The rows beyond its watermark.
+    Follow(i64),
+    /// To be made anew.
+    Rebuild,
+}
+
 pub(crate) async fn search(
-    files: &Files,
+    files: &Arc<Files>,
     indexes: &Arc<Indexes>,
     scope: &Scope,
     request: &SearchRequest,
@@ -104,6 +141,9 @@ pub(crate) async fn search(
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(%error, "the search index cannot be read; searching with SQLite's");
+            if matches!(error, index::Error::Damaged { .. }) {
+                indexes.mend_in_background(files, scope, Mend::Rebuild);
+            }
             return by_sqlite(files, scope, request, asked, UNREADABLE, started).await;
         }
     };
@@ -131,7 +171,7 @@ pub(crate) async fn search(
 }
 
 pub(crate) async fn facets(
-    files: &Files,
+    files: &Arc<Files>,
     indexes: &Arc<Indexes>,
     scope: &Scope,
     request: &SearchRequest,
@@ -196,12 +236,18 @@ impl Asked {
     /// Returns the index where it can answer, or what to tell when it cannot.
     async fn index(
         &self,
-        files: &Files,
+        files: &Arc<Files>,
         indexes: &Arc<Indexes>,
         scope: &Scope,
     ) -> Result<Result<Index, &'static str>, Error> {
-        let Some(mut index) = indexes.of(files, scope) else { return Ok(Err(UNREADABLE)) };
-        if builder::follow(files, scope, index.watermark(), TAIL_ROWS).await? {
+        let Some(mut index) = indexes.of(files, scope) else {
+            indexes.mend_in_background(files, scope, Mend::Rebuild);
+            return Ok(Err(UNREADABLE));
+        };
+        let behind = builder::behind(files, index.watermark()).await?;
+        if behind > TAIL_ROWS {
+            indexes.mend_in_background(files, scope, Mend::Follow(index.watermark()));
+        } else if behind > 0 && builder::follow(files, scope, index.watermark(), TAIL_ROWS).await? {
             let Some(fresh) = indexes.of(files, scope) else { return Ok(Err(UNREADABLE)) };
             index = fresh;
         }
@@ -407,7 +453,7 @@ fn nothing(started: Instant, notices: Vec<Notice>) -> SearchResults {
 }
 
 const UNREADABLE: &str =
-    "The search index cannot be read, so this was searched the slow way; `athenaeum doctor` makes it anew.";
+    "The search index cannot be read, so this was searched the slow way; it is being made anew.";
 
 const UNBUILT: &str = "The search index is still being made, so this was searched the slow way.";
 

@@ -9,10 +9,14 @@ use sqlx::Row;
 use super::{
     error::{Error, database},
     open::Files,
+    search::Indexes,
 };
-use crate::{Count, Facets, Stats};
+use crate::{
+    Count, Filters, Stats,
+    index::{Filter, Query},
+};
 
-pub(crate) async fn stats(files: &Files, scope: &Scope) -> Result<Stats, Error> {
+pub(crate) async fn stats(files: &Files, indexes: &Indexes, scope: &Scope) -> Result<Stats, Error> {
     let mut stats = Stats {
         conversations_by_provider: counts(
             files,
@@ -20,39 +24,68 @@ pub(crate) async fn stats(files: &Files, scope: &Scope) -> Result<Stats, Error> 
             "SELECT provider, count(*) FROM conversations WHERE tenant = ? GROUP BY provider ORDER BY 2 DESC, 1",
         )
         .await?,
-        facets: Facets {
-            providers: counts(
-                files,
-                scope,
-                "SELECT provider, sum(message_count) FROM conversations WHERE tenant = ?
-                 GROUP BY provider ORDER BY 2 DESC, 1",
-            )
-            .await?,
-            models: counts(
-                files,
-                scope,
-                "SELECT coalesce(m.model, c.model) AS value, count(*)
-                 FROM conversations c JOIN messages m ON m.conversation_id = c.id
-                 WHERE c.tenant = ? GROUP BY 1 HAVING value IS NOT NULL ORDER BY 2 DESC, 1",
-            )
-            .await?,
-            roles: counts(
-                files,
-                scope,
-                "SELECT m.role, count(*) FROM conversations c JOIN messages m ON m.conversation_id = c.id
-                 WHERE c.tenant = ? GROUP BY 1 ORDER BY 2 DESC, 1",
-            )
-            .await?,
-            months: Vec::new(),
-        },
         ..Stats::default()
     };
+    stats.facets.providers = counts(
+        files,
+        scope,
+        "SELECT provider, sum(message_count) FROM conversations WHERE tenant = ?
+         GROUP BY provider HAVING sum(message_count) > 0 ORDER BY 2 DESC, 1",
+    )
+    .await?;
     stats.conversations = stats.conversations_by_provider.iter().map(|count| count.count).sum();
     stats.messages = stats.facets.providers.iter().map(|count| count.count).sum();
-    days(files, scope, &mut stats).await?;
     stats.database_bytes = std::fs::metadata(files.database_path()).map_or(0, |file| file.len());
+    if !by_index(files, indexes, scope, &mut stats).await? {
+        by_rows(files, scope, &mut stats).await?;
+    }
     Ok(stats)
 }
+
+/// Counts in the columns of the search index, some hundred times faster than in the rows. Returns whether it
+/// could: the index must hold exactly the messages that there are.
+async fn by_index(files: &Files, indexes: &Indexes, scope: &Scope, stats: &mut Stats) -> Result<bool, Error> {
+    let Some(index) = indexes.of(files, scope) else { return Ok(false) };
+    let filter =
+        Filter { filters: Filters { include_hidden: true, ..Filters::default() }, ..Filter::default() };
+    let counted = tokio::task::spawn_blocking(move || index.facets(&Query::All(Vec::new()), &filter)).await;
+    let Ok(Ok(counted)) = counted else { return Ok(false) };
+    if counted.approximate || counted.total != stats.messages {
+        return Ok(false);
+    }
+    stats.facets.models = counted.facets.models;
+    stats.facets.roles = counted.facets.roles;
+    stats.facets.months = counted.facets.months;
+    stats.span =
+        counted.span.map(|(first, last)| (Timestamp::from_micros(first), Timestamp::from_micros(last)));
+    let day = |(day, count): (i64, u64)| {
+        let begins = Timestamp::from_micros(day.saturating_mul(MICROS_A_DAY)).to_string();
+        Count { value: begins.chars().take_while(|c| *c != 'T').collect(), count }
+    };
+    stats.days = counted.days.into_iter().map(day).collect();
+    Ok(true)
+}
+
+async fn by_rows(files: &Files, scope: &Scope, stats: &mut Stats) -> Result<(), Error> {
+    stats.facets.models = counts(
+        files,
+        scope,
+        "SELECT coalesce(m.model, c.model) AS value, count(*)
+         FROM conversations c JOIN messages m ON m.conversation_id = c.id
+         WHERE c.tenant = ? GROUP BY 1 HAVING value IS NOT NULL ORDER BY 2 DESC, 1",
+    )
+    .await?;
+    stats.facets.roles = counts(
+        files,
+        scope,
+        "SELECT m.role, count(*) FROM conversations c JOIN messages m ON m.conversation_id = c.id
+         WHERE c.tenant = ? GROUP BY 1 ORDER BY 2 DESC, 1",
+    )
+    .await?;
+    days(files, scope, stats).await
+}
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
 
 async fn days(files: &Files, scope: &Scope, stats: &mut Stats) -> Result<(), Error> {
     let failed = database("counting messages by day");
