@@ -129,6 +129,12 @@ fn add_part(message: &mut Message, part: &Node<'_>, notes: &mut Notes) {
         | "code_execution_tool_result"
         | "bash_code_execution_tool_result"
         | "text_editor_code_execution_tool_result" => add_result(message, part, name),
+        // Jan keeps a call and its output in one part.
+        "tool_call" if part.has("tool_name") => {
+            let arguments = shown_or_empty(part.first(&["input", "arguments"]));
+            add_call(message, part.first(&["tool_call_id", "id"]).id(), name, &arguments);
+            add_labelled(message, BlockKind::ToolResult, &result_text(part.get("output")), Some(name));
+        }
         "tool_call" if part.get("tool_call").is_object() => {
             add_librechat_call(message, part.get("tool_call"));
         }
@@ -183,9 +189,10 @@ fn text_of(part: &Node<'_>) -> String {
 
 fn thought_of(part: &Node<'_>) -> String {
     let thought = part.first(&["thinking", "reasoning", "think", "text", "content", "summary"]);
-    match thought.is_array() {
-        true => result_text(thought),
-        false => shown_or_empty(thought),
+    match thought.get("value").str() {
+        Some(value) => value.to_owned(),
+        None if thought.is_array() => result_text(thought),
+        None => shown_or_empty(thought),
     }
 }
 
@@ -299,6 +306,10 @@ mod tests {
         check(
             r#"[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]"#,
             r#"@None/None/Some("image/png")"#,
+        );
+        check(
+            r#"[{"type":"reasoning","text":{"value":"hm"}},{"type":"tool_call","tool_name":"t","input":{"a":1},"output":"o"}]"#,
+            r#"thinking::hm | tool_use:t:{"a":1} | tool_result:t:o"#,
         );
         check(r#"{"functionCall":{"name":"f","args":{}}}"#, "tool_use:f:{}");
         check(

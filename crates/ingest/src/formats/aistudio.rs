@@ -29,7 +29,16 @@ fn recognise(sample: &Sample<'_>) -> Fit {
 }
 
 fn parse(context: &mut Context<'_>, text: &str) -> Result<(), Reject> {
-    draft::emit_record(context, text, conversation)
+    let base = context.file.rsplit('/').next().unwrap_or_default().to_owned();
+    draft::emit_record(context, text, |node, notes| {
+        let mut conversation = conversation(node, notes);
+        // In Drive the name of the file is the title that the person gave; a name with an extension is somebody
+        // else's.
+        if conversation.title.is_none() && !base.contains('.') {
+            conversation.title = Some(base);
+        }
+        conversation
+    })
 }
 
 /// Fields of a chunk that hold a file, and what kind of file it is where that is not said.

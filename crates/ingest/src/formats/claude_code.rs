@@ -27,7 +27,8 @@ pub(crate) const FORMAT: Format = Format {
 fn recognise(sample: &Sample<'_>) -> Fit {
     let fits = |record: &serde_json::Value| {
         let session = record.get("sessionId").or_else(|| record.get("session_id")).is_some();
-        let said = ["message", "uuid", "summary"].into_iter().any(|key| record.get(key).is_some());
+        let said = record.get("message").is_some_and(serde_json::Value::is_object)
+            || ["uuid", "summary"].into_iter().any(|key| record.get(key).is_some());
         let kind = record.get("type").and_then(serde_json::Value::as_str);
         (session && said && kind.is_some()) || (kind == Some("summary") && record.get("leafUuid").is_some())
     };
@@ -197,7 +198,7 @@ impl Session {
 
     fn push(&mut self, mut message: Message, node: &Node<'_>) {
         message.external_id = node.get("uuid").id();
-        message.created_at = node.get("timestamp").time();
+        message.created_at = node.first(&["timestamp", "_audit_timestamp"]).time();
         message.hidden |= node.get("isMeta").is_true() || node.get("isCompactSummary").is_true();
         message.off_branch = node.get("isSidechain").is_true();
         let parent = node.get("parentUuid").id().or_else(|| node.get("logicalParentUuid").id());
