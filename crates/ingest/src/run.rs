@@ -222,7 +222,7 @@ fn say_if_nothing_was_found(context: &mut Context<'_>) {
     }
     match summary.empty {
         0 => context.broken(format!("no conversations were found; known are {}", detect::known())),
-        empty => context.notice(format!("all {empty} conversations are empty; there is nothing to import")),
+        empty => context.skipped(format!("all {empty} conversations are empty; there is nothing to import")),
     }
 }
 
