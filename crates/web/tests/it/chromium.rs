@@ -107,6 +107,7 @@ impl Chromium {
     }
 
     /// Sends a command and waits for its answer.
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes its parameters on the spot")]
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next_id += 1;
         let id = self.next_id;
@@ -133,10 +134,10 @@ impl Chromium {
             }
             "Runtime.exceptionThrown" => self.complaints.push(parameters.to_string()),
             "Runtime.consoleAPICalled" if parameters["type"] == "error" => {
-                self.complaints.push(parameters.to_string())
+                self.complaints.push(parameters.to_string());
             }
             "Log.entryAdded" if parameters["entry"]["level"] == "error" => {
-                self.complaints.push(parameters.to_string())
+                self.complaints.push(parameters.to_string());
             }
             _ => {}
         }
