@@ -36,6 +36,7 @@ mod html;
 mod markdown;
 mod marks;
 mod pages;
+mod statistics;
 mod when;
 
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ use axum::{
     middleware,
     routing::{get, post},
 };
+use statistics::Statistics;
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -85,9 +87,20 @@ impl Default for Settings {
     }
 }
 
+/// What every page is handed.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    archive: Archive,
+    imports: Imports,
+    settings: Settings,
+    statistics: Statistics,
+}
+
 /// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
 /// page that says so.
 pub fn router(web: Web) -> Router {
+    let Web { archive, imports, settings } = web;
+    let desk = Desk { archive, imports, settings, statistics: Statistics::default() };
     Router::new()
         .route("/", get(pages::home::show))
         .route("/search", get(pages::search::show))
@@ -110,5 +123,5 @@ pub fn router(web: Web) -> Router {
         .route("/assets/{file_name}", get(assets::serve))
         .fallback(pages::missing)
         .layer(middleware::from_fn(guard::headers))
-        .with_state(web)
+        .with_state(desk)
 }

@@ -82,6 +82,12 @@ impl Clock {
     }
 }
 
+/// Returns a moment that is one. The archive counts what has no time as 1970, before the first chat with a machine
+/// that anybody could export.
+pub(crate) fn known(time: Timestamp) -> Option<Timestamp> {
+    (time.as_micros() > 0).then_some(time)
+}
+
 /// Tells a month of the form `2024-05` as `May 2024`; anything else as it stands.
 pub(crate) fn month(value: &str) -> String {
     let date = format!("{value}-01").parse::<Date>();

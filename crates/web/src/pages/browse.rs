@@ -3,12 +3,12 @@ use axum::{extract::State, response::Html};
 
 use super::{
     Parameters, Room,
-    entry::Entry,
+    entry::{Entry, began},
     facets::{self, Group},
     parameter, render,
 };
 use crate::{
-    Web,
+    Desk,
     choice::{Chip, Choice},
     error::Error,
     when::Clock,
@@ -19,16 +19,16 @@ const PATH: &str = "/conversations";
 const ROWS: usize = 60;
 
 /// Answers `GET /conversations`.
-pub(crate) async fn show(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
+pub(crate) async fn show(State(desk): State<Desk>, parameters: Parameters) -> Result<Html<String>, Error> {
     let choice = Choice { q: String::new(), ..Choice::read(&parameters) };
-    let clock = Clock::now(web.settings.time_zone.as_deref());
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
     let scope = athenaeum_tenancy::local();
     let request = choice.request(&clock, ROWS);
-    let page = web.archive.conversations(&scope, &request.filters, request.cursor.as_ref(), ROWS).await?;
-    let providers = web.archive.stats(&scope).await?.conversations_by_provider;
+    let page = desk.archive.conversations(&scope, &request.filters, request.cursor.as_ref(), ROWS).await?;
+    let stats = desk.statistics.of(&desk.archive).await?;
     let mut shelves: Vec<(String, Vec<Entry>)> = Vec::new();
     for summary in &page.items {
-        let time = summary.updated_at.or(summary.created_at);
+        let time = began(summary);
         let name = time.map_or_else(|| "Undated".to_owned(), |time| clock.shelf(time));
         let entry = Entry::new(summary, &clock);
         match shelves.last_mut() {
@@ -42,7 +42,7 @@ pub(crate) async fn show(State(web): State<Web>, parameters: Parameters) -> Resu
         deleted: parameter(&parameters, "deleted") == "1",
         filtered: choice.is_filtered(),
         chips: choice.chips(PATH),
-        groups: facets::of_conversations(&choice, &providers, PATH),
+        groups: facets::of_conversations(&choice, &stats.conversations_by_provider, PATH),
         shelves,
         first: Choice { cursor: None, ..choice.clone() }.href(PATH),
         next: page.next.map(|cursor| choice.continued(&cursor).href(PATH)),

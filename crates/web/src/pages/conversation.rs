@@ -14,7 +14,7 @@ use super::{
     parameter, render,
 };
 use crate::{
-    Web,
+    Desk,
     address::Address,
     branches::Branches,
     choice::provider_title,
@@ -30,26 +30,26 @@ const OUTLINE_MAX: usize = 200;
 /// Answers `GET /conversations/{id}`. Understands `branch` and `at` (a message's position: the way through it, and
 /// the part of the page that it stands in), `page`, `q` (words to mark) and `hidden=1`.
 pub(crate) async fn show(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Html<String>, Error> {
     let id: ConversationId = id.parse().map_err(|_| Error::NotFound)?;
-    let conversation = web.archive.conversation(&athenaeum_tenancy::local(), id).await?;
+    let conversation = desk.archive.conversation(&athenaeum_tenancy::local(), id).await?;
     let asked = Asked::read(&parameters);
-    let per_page = web.settings.messages_per_page.max(1);
-    let clock = Clock::now(web.settings.time_zone.as_deref());
+    let per_page = desk.settings.messages_per_page.max(1);
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
     render(&page(&conversation, &asked, per_page, &clock)?)
 }
 
 /// Answers `GET /messages/{id}`: the lasting address of a message.
 pub(crate) async fn redirect_to_message(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Redirect, Error> {
     let id: MessageId = id.parse().map_err(|_| Error::NotFound)?;
-    let (conversation, position) = web.archive.locate(&athenaeum_tenancy::local(), id).await?;
+    let (conversation, position) = desk.archive.locate(&athenaeum_tenancy::local(), id).await?;
     let address = Address::new(&format!("/conversations/{conversation}"))
         .with("q", parameter(&parameters, "q"))
         .with("at", &position.to_string());
@@ -58,12 +58,12 @@ pub(crate) async fn redirect_to_message(
 
 /// Answers `GET /messages/{id}/body`: a message alone, to be opened in place.
 pub(crate) async fn body(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Html<String>, Error> {
     let id: MessageId = id.parse().map_err(|_| Error::NotFound)?;
-    message::standalone(&web, id, parameter(&parameters, "q")).await.map(Html)
+    message::standalone(&desk, id, parameter(&parameters, "q")).await.map(Html)
 }
 
 /// What the address asks of the page.

@@ -13,13 +13,13 @@ use super::{
     entry::{Entry, title_of},
     render,
 };
-use crate::{Web, error::Error, guard, when::Clock};
+use crate::{Desk, error::Error, guard, when::Clock};
 
 /// Answers `GET /conversations/{id}/delete`: asks first.
-pub(crate) async fn ask(State(web): State<Web>, Path(id): Path<String>) -> Result<Html<String>, Error> {
+pub(crate) async fn ask(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Html<String>, Error> {
     let id: ConversationId = id.parse().map_err(|_| Error::NotFound)?;
-    let conversation = web.archive.conversation(&athenaeum_tenancy::local(), id).await?;
-    let entry = Entry::new(&conversation.summary, &Clock::now(web.settings.time_zone.as_deref()));
+    let conversation = desk.archive.conversation(&athenaeum_tenancy::local(), id).await?;
+    let entry = Entry::new(&conversation.summary, &Clock::now(desk.settings.time_zone.as_deref()));
     render(&Delete {
         room: Room::at("Delete a conversation", "conversations"),
         id: id.to_string(),
@@ -32,14 +32,15 @@ pub(crate) async fn ask(State(web): State<Web>, Path(id): Path<String>) -> Resul
 
 /// Answers `POST /conversations/{id}/delete`.
 pub(crate) async fn delete(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Confirmation>,
 ) -> Result<Redirect, Error> {
     guard::check_form(&headers, &form.token)?;
     let id: ConversationId = id.parse().map_err(|_| Error::NotFound)?;
-    web.archive.delete(&athenaeum_tenancy::local(), id).await?;
+    desk.archive.delete(&athenaeum_tenancy::local(), id).await?;
+    desk.statistics.forget();
     Ok(Redirect::to("/conversations?deleted=1"))
 }
 

@@ -1,11 +1,12 @@
 //! A conversation in a list.
 
 use athenaeum_archive::ConversationSummary;
+use athenaeum_core::Timestamp;
 
 use crate::{
     choice::provider_title,
     html::{counted, shortened},
-    when::Clock,
+    when::{Clock, known},
 };
 
 /// One row of a list of conversations.
@@ -24,7 +25,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(summary: &ConversationSummary, clock: &Clock) -> Self {
         let (title, untitled) = title_of(summary);
-        let time = summary.updated_at.or(summary.created_at);
+        let time = began(summary);
         Self {
             href: format!("/conversations/{}", summary.id),
             title,
@@ -45,6 +46,15 @@ pub(crate) fn title_of(summary: &ConversationSummary) -> (String, bool) {
         Some(title) if !title.is_empty() => (title, false),
         _ => ("Untitled conversation".to_owned(), true),
     }
+}
+
+/// Returns when the conversation began: as its source says, or by its id, which holds the time of its first message
+/// where the source is silent. Lists are in this order.
+pub(crate) fn began(summary: &ConversationSummary) -> Option<Timestamp> {
+    let mut bytes = [0; 8];
+    bytes[2..].copy_from_slice(&summary.id.as_bytes()[..6]);
+    let by_id = Timestamp::from_micros(i64::from_be_bytes(bytes).saturating_mul(1_000));
+    summary.created_at.or(Some(by_id)).and_then(known)
 }
 
 pub(crate) fn messages_of(summary: &ConversationSummary) -> String {

@@ -9,7 +9,7 @@ use super::{
     render,
 };
 use crate::{
-    Web,
+    Desk,
     address::Address,
     choice::{Choice, provider_title},
     error::Error,
@@ -24,11 +24,11 @@ const YEARS_BACK: i16 = 5;
 const PER_YEAR: usize = 3;
 
 /// Answers `GET /`.
-pub(crate) async fn show(State(web): State<Web>) -> Result<Html<String>, Error> {
+pub(crate) async fn show(State(desk): State<Desk>) -> Result<Html<String>, Error> {
     let scope = athenaeum_tenancy::local();
-    let clock = Clock::now(web.settings.time_zone.as_deref());
-    let stats = web.archive.stats(&scope).await?;
-    let recent = web.archive.conversations(&scope, &Filters::default(), None, RECENT).await?;
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
+    let stats = desk.statistics.of(&desk.archive).await?;
+    let recent = desk.archive.conversations(&scope, &Filters::default(), None, RECENT).await?;
     let mut years_ago = Vec::new();
     let first_year = stats.span.and_then(|(oldest, _)| clock.date(oldest)).map_or(i16::MAX, Date::year);
     for years in 1..=YEARS_BACK {
@@ -37,7 +37,7 @@ pub(crate) async fn show(State(web): State<Web>) -> Result<Html<String>, Error> 
             break;
         }
         let filters = Filters { after: clock.beginning(day), before: clock.end(day), ..Filters::default() };
-        let page = web.archive.conversations(&scope, &filters, None, PER_YEAR).await?;
+        let page = desk.archive.conversations(&scope, &filters, None, PER_YEAR).await?;
         if !page.items.is_empty() {
             let told =
                 format!("{} ago, {}", counted(years as u64, "year", "years"), day.strftime("%A %-d %B %Y"));

@@ -17,7 +17,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::{Room, render};
 use crate::{
-    Web,
+    Desk,
     error::Error,
     guard,
     html::{bytes, shortened},
@@ -30,17 +30,17 @@ pub(crate) async fn show() -> Result<Html<String>, Error> {
 
 /// Answers `POST /import`: keeps the files as they arrive, a piece at a time, and begins the import.
 pub(crate) async fn upload(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     headers: HeaderMap,
     mut form: Multipart,
 ) -> Result<Redirect, Error> {
     guard::check_site(&headers)?;
-    let folder = match &web.settings.upload_folder {
+    let folder = match &desk.settings.upload_folder {
         Some(parent) => tempfile::Builder::new().prefix("upload-").tempdir_in(parent),
         None => tempfile::Builder::new().prefix("athenaeum-upload-").tempdir(),
     };
     let folder = folder.map_err(Error::Upload)?;
-    let files = receive(&mut form, &headers, &folder, web.settings.upload_bytes_max).await?;
+    let files = receive(&mut form, &headers, &folder, desk.settings.upload_bytes_max).await?;
     let display_name = match files.as_slice() {
         [] => {
             let sentence = "No file arrived. Go back, choose one or more files and send them again.";
@@ -55,7 +55,7 @@ pub(crate) async fn upload(
     };
     let source = Source { path, keep: Some(Box::new(folder)) };
     let options = ImportOptions { display_name: Some(display_name), ..ImportOptions::default() };
-    match web.imports.start(&athenaeum_tenancy::local(), source, options).await {
+    match desk.imports.start(&athenaeum_tenancy::local(), source, options).await {
         Ok(id) => Ok(Redirect::to(&format!("/imports/{id}"))),
         Err(error) => Err(refusal(&error)),
     }
@@ -63,14 +63,14 @@ pub(crate) async fn upload(
 
 /// Answers `POST /imports/{id}/cancel`.
 pub(crate) async fn cancel(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Cancellation>,
 ) -> Result<Redirect, Error> {
     guard::check_form(&headers, &form.token)?;
     let id: ImportId = id.parse().map_err(|_| Error::NotFound)?;
-    web.imports.cancel(&athenaeum_tenancy::local(), id).map_err(|error| refusal(&error))?;
+    desk.imports.cancel(&athenaeum_tenancy::local(), id).map_err(|error| refusal(&error))?;
     Ok(Redirect::to(&format!("/imports/{id}")))
 }
 

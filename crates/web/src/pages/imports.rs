@@ -19,7 +19,7 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::{Parameters, Room, parameter, render};
 use crate::{
-    Web,
+    Desk,
     address::Address,
     choice::provider_title,
     error::Error,
@@ -31,24 +31,28 @@ use crate::{
 const ROWS: usize = 50;
 
 /// Answers `GET /imports`.
-pub(crate) async fn list(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
+pub(crate) async fn list(State(desk): State<Desk>, parameters: Parameters) -> Result<Html<String>, Error> {
     let cursor = parameter(&parameters, "cursor");
     let cursor = (!cursor.is_empty()).then(|| Cursor(cursor.to_owned()));
-    let page = web.archive.imports(&athenaeum_tenancy::local(), cursor.as_ref(), ROWS).await?;
-    let clock = Clock::now(web.settings.time_zone.as_deref());
+    let page = desk.archive.imports(&athenaeum_tenancy::local(), cursor.as_ref(), ROWS).await?;
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
     let next = page.next.map(|cursor| Address::new("/imports").with("cursor", &cursor.0).finish());
-    let rows = page.items.iter().map(|event| Row::new(&web, event, &clock)).collect();
+    let rows = page.items.iter().map(|event| Row::new(&desk, event, &clock)).collect();
     render(&Imports { room: Room::at("Imports", "import"), rows, next })
 }
 
 /// Answers `GET /imports/{id}`.
-pub(crate) async fn show(State(web): State<Web>, Path(id): Path<String>) -> Result<Html<String>, Error> {
+pub(crate) async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Html<String>, Error> {
     let id: ImportId = id.parse().map_err(|_| Error::NotFound)?;
     let scope = athenaeum_tenancy::local();
-    let event = web.archive.import_event(&scope, id).await?;
-    let progress = running(&web, id);
+    let event = desk.archive.import_event(&scope, id).await?;
+    let progress = running(&desk, id);
+    if progress.is_none() {
+        // Whoever sees an import done looks at the shelves next.
+        desk.statistics.forget();
+    }
     let report = Report::read(event.stats.as_deref());
-    let row = Row::new(&web, &event, &Clock::now(web.settings.time_zone.as_deref()));
+    let row = Row::new(&desk, &event, &Clock::now(desk.settings.time_zone.as_deref()));
     let tally = match &progress {
         Some(progress) => told(progress),
         None => tally(&report),
@@ -72,11 +76,11 @@ pub(crate) async fn show(State(web): State<Web>, Path(id): Path<String>) -> Resu
 
 /// Answers `GET /imports/{id}/events`: a `progress` event for each step, then `done`.
 pub(crate) async fn events(
-    State(web): State<Web>,
+    State(desk): State<Desk>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
     let id: ImportId = id.parse().map_err(|_| Error::NotFound)?;
-    let watched = web.imports.subscribe(&athenaeum_tenancy::local(), id).ok_or(Error::NotFound)?;
+    let watched = desk.imports.subscribe(&athenaeum_tenancy::local(), id).ok_or(Error::NotFound)?;
     let mut over = false;
     let steps = WatchStream::new(watched).take_while(move |status| {
         // The final state is told, and nothing after it.
@@ -93,8 +97,8 @@ pub(crate) async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-fn running(web: &Web, id: ImportId) -> Option<Progress> {
-    let watched = web.imports.subscribe(&athenaeum_tenancy::local(), id)?;
+fn running(desk: &Desk, id: ImportId) -> Option<Progress> {
+    let watched = desk.imports.subscribe(&athenaeum_tenancy::local(), id)?;
     let status = watched.borrow();
     match &*status {
         Status::Running(progress) => Some(*progress),
@@ -234,9 +238,9 @@ struct Row {
 }
 
 impl Row {
-    fn new(web: &Web, event: &ImportEvent, clock: &Clock) -> Self {
+    fn new(desk: &Desk, event: &ImportEvent, clock: &Clock) -> Self {
         let report = Report::read(event.stats.as_deref());
-        let here = running(web, event.id).is_some();
+        let here = running(desk, event.id).is_some();
         let (status, mood) = match event.status {
             _ if here => ("running", "busy"),
             ImportStatus::InProgress => ("not finished here", "busy"),

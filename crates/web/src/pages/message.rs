@@ -6,7 +6,7 @@ use athenaeum_core::{Attachment, Block, BlockKind, Message, MessageId, Role};
 
 use super::marks_of;
 use crate::{
-    Web,
+    Desk,
     branches::Fork,
     error::Error,
     html::{bytes, counted, escape, shortened},
@@ -102,10 +102,10 @@ pub(crate) fn render_into(
 
 /// Reads one message and returns its body as HTML.
 /// The words of `query` are marked in it.
-pub(crate) async fn standalone(web: &Web, id: MessageId, query: &str) -> Result<String, Error> {
+pub(crate) async fn standalone(desk: &Desk, id: MessageId, query: &str) -> Result<String, Error> {
     let scope = athenaeum_tenancy::local();
-    let (conversation, position) = web.archive.locate(&scope, id).await?;
-    let conversation = web.archive.conversation(&scope, conversation).await?;
+    let (conversation, position) = desk.archive.locate(&scope, id).await?;
+    let conversation = desk.archive.conversation(&scope, conversation).await?;
     let stored = conversation.messages.get(position as usize).ok_or(Error::NotFound)?;
     // Made after the last wait: marks keep a cell, which may not be shared between threads.
     Ok(body(&stored.message, &marks_of(query)))

@@ -7,18 +7,18 @@ use axum::{extract::State, response::Html};
 
 use super::{
     Parameters, Room,
-    entry::{colour_of, messages_of, title_of},
+    entry::{began, colour_of, messages_of, title_of},
     facets::{self, Group},
     message, parameter, render,
 };
 use crate::{
-    Web,
+    Desk,
     address::Address,
     choice::{Chip, Choice, Kind, label, provider_title},
     error::Error,
     html::{counted, escape, grouped, shortened},
     marks::write_marked,
-    when::Clock,
+    when::{Clock, known},
 };
 
 const PATH: &str = "/search";
@@ -26,9 +26,9 @@ const PATH: &str = "/search";
 const HITS: usize = 20;
 
 /// Answers `GET /search`.
-pub(crate) async fn show(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
+pub(crate) async fn show(State(desk): State<Desk>, parameters: Parameters) -> Result<Html<String>, Error> {
     let choice = Choice::read(&parameters);
-    let results = results(&web, &choice, parameter(&parameters, "open")).await?.render()?;
+    let results = results(&desk, &choice, parameter(&parameters, "open")).await?.render()?;
     let title = if choice.q.is_empty() {
         "Search".to_owned()
     } else {
@@ -39,8 +39,11 @@ pub(crate) async fn show(State(web): State<Web>, parameters: Parameters) -> Resu
 }
 
 /// Answers `GET /search/results`: what stands below the search box, for the script that asks while one types.
-pub(crate) async fn fragment(State(web): State<Web>, parameters: Parameters) -> Result<Html<String>, Error> {
-    render(&results(&web, &Choice::read(&parameters), "").await?)
+pub(crate) async fn fragment(
+    State(desk): State<Desk>,
+    parameters: Parameters,
+) -> Result<Html<String>, Error> {
+    render(&results(&desk, &Choice::read(&parameters), "").await?)
 }
 
 #[derive(Template)]
@@ -104,18 +107,18 @@ struct Open {
     fragment: String,
 }
 
-async fn results(web: &Web, choice: &Choice, open: &str) -> Result<Results, Error> {
-    let clock = Clock::now(web.settings.time_zone.as_deref());
+async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Error> {
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
     let scope = athenaeum_tenancy::local();
     let (found, facets) = if choice.is_empty() {
         (None, Facets::default())
     } else {
         let request = choice.request(&clock, HITS);
-        let found = web.archive.search(&scope, &request).await?;
-        (Some(found), web.archive.facets(&scope, &request).await?)
+        let found = desk.archive.search(&scope, &request).await?;
+        (Some(found), desk.archive.facets(&scope, &request).await?)
     };
     let opened = match open.parse::<MessageId>() {
-        Ok(id) => Some((id, message::standalone(web, id, &choice.q).await?)),
+        Ok(id) => Some((id, message::standalone(desk, id, &choice.q).await?)),
         Err(_) => None,
     };
     let hits = found.as_ref().map(|found| group(&found.hits, choice, opened.as_ref(), &clock));
@@ -170,7 +173,7 @@ fn group(
                 title: title_html(hit),
                 provider: provider_title(summary.provider.as_str()),
                 colour: colour_of(summary.provider.as_str()),
-                when: summary.created_at.map(|time| clock.day(time)).unwrap_or_default(),
+                when: began(summary).map(|time| clock.day(time)).unwrap_or_default(),
                 messages: messages_of(summary),
                 hits: Vec::new(),
             });
@@ -216,7 +219,7 @@ fn view(hit: &Hit, choice: &Choice, opened: Option<&(MessageId, String)>, clock:
             + &format!("#m{}", hit.position),
         passage,
         speaker: model.unwrap_or_else(|| label(Kind::Role, hit.role.as_str())),
-        when: hit.created_at.map(|time| clock.minute(time)).unwrap_or_default(),
+        when: hit.created_at.and_then(known).map(|time| clock.minute(time)).unwrap_or_default(),
         off_branch: hit.off_branch,
         open: Some(Open {
             page,

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Html};
 
 use super::{Room, render};
 use crate::{
-    Web,
+    Desk,
     address::Address,
     charts::{self, Bar, Year},
     choice::{Kind, label},
@@ -17,9 +17,9 @@ use crate::{
 const ROWS: usize = 15;
 
 /// Answers `GET /stats`.
-pub(crate) async fn show(State(web): State<Web>) -> Result<Html<String>, Error> {
-    let stats = web.archive.stats(&athenaeum_tenancy::local()).await?;
-    let clock = Clock::now(web.settings.time_zone.as_deref());
+pub(crate) async fn show(State(desk): State<Desk>) -> Result<Html<String>, Error> {
+    let stats = desk.statistics.of(&desk.archive).await?;
+    let clock = Clock::now(desk.settings.time_zone.as_deref());
     let per_conversation = stats.messages.checked_div(stats.conversations).unwrap_or(0);
     let mut figures = vec![
         (grouped(stats.conversations), "conversations"),
