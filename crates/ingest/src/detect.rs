@@ -92,7 +92,10 @@ pub(crate) fn describe(sample: &Sample<'_>) -> String {
     let layout = match sample.layout {
         Layout::Single => "one value".to_owned(),
         Layout::Array => "a list".to_owned(),
-        Layout::Container(key) => format!("a list under '{}'", key.escape_debug()),
+        Layout::Container(key) => {
+            let beside = sample.head.as_object().map_or(0, |head| head.len().saturating_sub(1));
+            format!("a list under '{}' beside {beside} other members", key.escape_debug())
+        }
         Layout::Lines => "a value a line".to_owned(),
     };
     let first = match sample.first() {

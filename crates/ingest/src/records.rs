@@ -29,8 +29,6 @@ pub(crate) struct Record<'a> {
     pub(crate) text: &'a str,
     /// Place of its first byte in the file (after unpacking and decoding).
     pub(crate) offset: u64,
-    /// Its place among the records, from 0.
-    pub(crate) index: u64,
 }
 
 enum Ahead {
@@ -73,8 +71,8 @@ impl<'r> Records<'r> {
             match ahead {
                 Ahead::Record { text, offset, lossy } => {
                     self.current = text;
-                    let index = self.step(context, lossy);
-                    return Some(Record { text: &self.current, offset, index });
+                    self.step(context, lossy);
+                    return Some(Record { text: &self.current, offset });
                 }
                 Ahead::Fault { fault, offset } => report(context, &fault, offset),
             }
@@ -97,19 +95,17 @@ impl<'r> Records<'r> {
                 true
             }
         };
-        let index = self.step(context, lossy);
+        self.step(context, lossy);
         let text = if lossy { &self.current } else { str::from_utf8(self.splitter.handed()).ok()? };
-        Some(Record { text, offset, index })
+        Some(Record { text, offset })
     }
 
-    fn step(&mut self, context: &mut Context<'_>, lossy: bool) -> u64 {
-        let index = self.count;
+    fn step(&mut self, context: &mut Context<'_>, lossy: bool) {
         self.count += 1;
-        context.begin_record(format!("#{}", index + 1));
+        context.begin_record(format!("#{}", self.count));
         if lossy {
             context.notice("holds bytes that are not UTF-8; they were replaced");
         }
-        index
     }
 
     fn read_ahead(&mut self) {
