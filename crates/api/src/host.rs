@@ -61,7 +61,10 @@ fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -71,6 +74,17 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
         }
         check(&Uri::from_static("/"), &headers, &["Library.home.arpa".to_owned()]).is_ok()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_passes_is_ours(host in "[a-z0-9.:\\[\\]@%-]{0,24}") {
+            if allowed(&[&host]) {
+                let name = name_of(&host).unwrap();
+                let loopback = name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+                prop_assert!(name == "localhost" || name == "library.home.arpa" || loopback, "{}", host);
+            }
+        }
     }
 
     #[test]

@@ -114,6 +114,8 @@ const VALUES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(query: &str) -> Result<Params, String> {
@@ -142,6 +144,22 @@ mod tests {
         assert_eq!(detail("q=%f"), "The parameter 'q' accepts percent-encoded UTF-8 only.");
         assert_eq!(detail("q=%zz"), "The parameter 'q' accepts percent-encoded UTF-8 only.");
         assert!(detail("%ff=1").starts_with("The parameter '\u{fffd}'"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(query in "[!-~]{0,200}") {
+            if let Ok(uri) = format!("/x?{query}").parse::<Uri>() {
+                let _ = Params::read(&uri, &["q"]);
+            }
+        }
+
+        #[test]
+        fn what_was_encoded_is_decoded(text in any::<String>()) {
+            let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let params = Params::read(&format!("/x?q={encoded}").parse().unwrap(), &["q"]).unwrap();
+            prop_assert_eq!(params.one("q").unwrap(), Some(text.as_str()));
+        }
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl Import {
                 archive::ImportStatus::Completed => ImportStatus::Completed,
                 archive::ImportStatus::Failed => ImportStatus::Failed,
             },
-            progress: progress.map(Into::into),
+            // The record is written a moment before the registry lets go of the import.
+            progress: progress.filter(|_| event.status == archive::ImportStatus::InProgress).map(Into::into),
             report: event.stats.and_then(|stats| serde_json::from_str(&stats).ok()),
             error: event.error,
             created_at: time(Some(event.created_at)).unwrap_or_default(),

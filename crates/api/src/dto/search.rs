@@ -187,6 +187,8 @@ pub(crate) fn escape(text: &str, html: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -199,6 +201,24 @@ mod tests {
         let marked = Marked::new(text, &[of("naïve"), of("日本")]);
         assert_eq!(marked.marks, [[5, 10], [17, 19]]);
         assert_eq!(marked.html, "é &lt;b&gt;<mark>naïve</mark>&lt;/b&gt; &amp; <mark>日本</mark>");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_marks_make_markup(
+            text in "[a-c<>&'\"é日😀]{0,40}",
+            marks in prop::collection::vec((0usize..60, 0usize..60), 0..6),
+        ) {
+            let marks: Vec<Range<usize>> = marks.into_iter().map(|(start, end)| start..end).collect();
+            let marked = Marked::new(&text, &marks);
+            let length = text.chars().count();
+            prop_assert!(marked.marks.iter().all(|[start, end]| start <= end && *end <= length));
+            prop_assert!(marked.marks.windows(2).all(|pair| pair[0][1] <= pair[1][0]));
+            let bare = marked.html.replace("<mark>", "").replace("</mark>", "");
+            prop_assert!(!bare.contains(['<', '>', '"', '\'']));
+            let read = bare.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+            prop_assert_eq!(read.replace("&amp;", "&"), text);
+        }
     }
 
     #[test]
