@@ -99,6 +99,18 @@ impl<'s> Cursor<'s> {
         self.entry.df
     }
 
+    /// Moves to the next document.
+    #[inline]
+    pub(super) fn advance(&mut self) -> u32 {
+        self.at += 1;
+        if self.at < self.len {
+            self.doc = self.docs[self.at & (BLOCK - 1)];
+        } else if self.doc != END {
+            self.open_block(self.block + 1);
+        }
+        self.doc
+    }
+
     /// Moves to the first document at or behind `target`; never back.
     #[inline]
     pub(super) fn seek(&mut self, target: u32) -> u32 {
@@ -187,6 +199,21 @@ impl<'s> Cursor<'s> {
         }
     }
 
+    /// Returns the greatest stored bound of the blocks that reach into `from..=to`.
+    pub(super) fn bound_between(&mut self, from: u32, to: u32) -> u16 {
+        let (mut bound, mut last) = self.bound_at(from);
+        let mut block = self.shallow;
+        while last < to {
+            block += 1;
+            let Some(meta) = BlockMeta::read(&self.table, block) else {
+                return if self.has_rest() { u16::MAX } else { bound };
+            };
+            bound = bound.max(meta.bound);
+            last = meta.last_doc;
+        }
+        bound
+    }
+
     fn has_rest(&self) -> bool {
         !(self.entry.df as usize).is_multiple_of(BLOCK)
     }
@@ -252,6 +279,28 @@ impl<'s> Cursor<'s> {
         if known.is_none() {
             self.tfs = [1; BLOCK];
             self.fault.get_or_insert_with(|| self.segment.file.damaged("postings"));
+        }
+    }
+
+    /// Hands out the documents and frequencies of the open block that stand before `end`, from the current one
+    /// on, and moves behind them.
+    #[inline]
+    pub(super) fn take_block(&mut self, end: u32, mut each: impl FnMut(&[u32], &[u32])) {
+        if !self.tfs_known {
+            self.read_tfs();
+        }
+        let rest = &self.docs[self.at..self.len];
+        let count = if rest.last().is_some_and(|&last| last < end) {
+            rest.len()
+        } else {
+            rest.partition_point(|&doc| doc < end)
+        };
+        each(&rest[..count], &self.tfs[self.at..self.at + count]);
+        self.at += count;
+        if self.at < self.len {
+            self.doc = self.docs[self.at];
+        } else {
+            self.open_block(self.block + 1);
         }
     }
 

@@ -11,8 +11,12 @@ use super::{
     segment::{Field, Segment},
 };
 
+pub(super) use any::each_match;
+pub(super) use common::each_common;
 pub(super) use phrase::Phrase;
 
+mod any;
+mod common;
 mod phrase;
 
 /// What a node needs to know of the segment.
@@ -41,9 +45,19 @@ pub(super) enum Node<'s> {
     Term(Box<TermNode<'s>>),
     Phrase(Box<Phrase<'s>>),
     All(Box<All<'s>>),
+    /// Any of these terms: can be run by [`each_match`] too.
+    Terms(Vec<TermNode<'s>>),
     Any(Vec<Node<'s>>),
-    Conversations { rows: &'s rustc_hash::FxHashSet<i64>, column: Arc<Column>, doc: u32, docs: u32 },
-    Every { doc: u32, docs: u32 },
+    Conversations {
+        rows: &'s rustc_hash::FxHashSet<i64>,
+        column: Arc<Column>,
+        doc: u32,
+        docs: u32,
+    },
+    Every {
+        doc: u32,
+        docs: u32,
+    },
 }
 
 /// A term's documents with their scores.
@@ -90,7 +104,7 @@ impl<'s> Node<'s> {
                 match nodes.len() {
                     0 => None,
                     1 => nodes.pop(),
-                    _ => Some(Self::Any(nodes)),
+                    _ => Some(Self::any(nodes)),
                 }
             }
             Plan::Conversations(rows) if rows.is_empty() => None,
@@ -106,6 +120,14 @@ impl<'s> Node<'s> {
         Ok(node)
     }
 
+    fn any(nodes: Vec<Self>) -> Self {
+        if !nodes.iter().all(|node| matches!(node, Self::Term(_))) {
+            return Self::Any(nodes);
+        }
+        let term = |node| if let Self::Term(term) = node { Some(*term) } else { None };
+        Self::Terms(nodes.into_iter().filter_map(term).collect())
+    }
+
     /// About how many documents match, at most.
     pub(super) fn cost(&self) -> u64 {
         match self {
@@ -113,6 +135,7 @@ impl<'s> Node<'s> {
             // Looking at positions makes a phrase dearer than a term, and testing conversations one by one too.
             Self::Phrase(phrase) => phrase.cost(),
             Self::All(all) => all.required.iter().map(Self::cost).min().unwrap_or(0),
+            Self::Terms(terms) => terms.iter().map(|term| u64::from(term.cursor.df())).sum(),
             Self::Any(nodes) => nodes.iter().map(Self::cost).sum(),
             Self::Conversations { docs, .. } => u64::from(*docs),
             Self::Every { docs, .. } => u64::from(*docs) + 1,
@@ -125,6 +148,7 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.cursor.doc(),
             Self::Phrase(phrase) => phrase.doc(),
             Self::All(all) => all.doc,
+            Self::Terms(terms) => terms.iter().map(|term| term.cursor.doc()).min().unwrap_or(END),
             Self::Any(nodes) => nodes.iter().map(Self::doc).min().unwrap_or(END),
             Self::Conversations { doc, .. } | Self::Every { doc, .. } => *doc,
         }
@@ -142,6 +166,7 @@ impl<'s> Node<'s> {
                 }
                 all.doc
             }
+            Self::Terms(terms) => terms.iter_mut().map(|term| term.cursor.seek(target)).min().unwrap_or(END),
             Self::Any(nodes) => {
                 let mut least = END;
                 for node in nodes {
@@ -175,6 +200,9 @@ impl<'s> Node<'s> {
                 all.settle(target, floor);
                 all.doc
             }
+            Self::Terms(terms) => {
+                terms.iter_mut().map(|term| term.cursor.restart(target)).min().unwrap_or(END)
+            }
             Self::Any(nodes) => nodes.iter_mut().map(|node| node.restart(target, 0)).min().unwrap_or(END),
             Self::Conversations { rows, column, doc, docs } => {
                 *doc = next_in(rows, column, target, *docs);
@@ -193,6 +221,11 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.score(context),
             Self::Phrase(phrase) => phrase.score(),
             Self::All(all) => all.required.iter_mut().map(|node| node.score(context)).sum(),
+            Self::Terms(terms) => {
+                let doc = terms.iter().map(|term| term.cursor.doc()).min().unwrap_or(END);
+                let own = terms.iter_mut().filter(|term| term.cursor.doc() == doc);
+                own.map(|term| term.score(context)).sum()
+            }
             Self::Any(nodes) => {
                 let doc = nodes.iter().map(Self::doc).min().unwrap_or(END);
                 nodes.iter_mut().filter(|node| node.doc() == doc).map(|node| node.score(context)).sum()
@@ -211,8 +244,34 @@ impl<'s> Node<'s> {
             }
             Self::Phrase(phrase) => phrase.bound_at(target),
             Self::All(all) => sum_bounds(&mut all.required, target),
+            Self::Terms(terms) => terms.iter_mut().fold((0, END - 1), |(sum, until), term| {
+                let (bound, last) = term.cursor.bound_at(target);
+                (sum + term.weight.bound(bound), until.min(last))
+            }),
             Self::Any(nodes) => sum_bounds(nodes, target),
             Self::Conversations { .. } | Self::Every { .. } => (0, END - 1),
+        }
+    }
+
+    /// Documents whose positions were looked at so far, for a phrase.
+    pub(super) fn examined(&self) -> u64 {
+        if let Self::Phrase(phrase) = self { phrase.examined } else { 0 }
+    }
+
+    /// Takes out the terms, rarest first, of a node that asks for all of several terms and nothing else.
+    pub(super) fn take_common(&mut self) -> Option<Vec<TermNode<'s>>> {
+        let Self::All(all) = self else { return None };
+        let plain = all.excluded.is_empty() && all.required.iter().all(|node| matches!(node, Self::Term(_)));
+        let term = |node| if let Self::Term(term) = node { Some(*term) } else { None };
+        plain.then(|| std::mem::take(&mut all.required).into_iter().filter_map(term).collect())
+    }
+
+    /// Returns whether a seek with a floor passes over matches without a trace.
+    pub(super) fn heeds_floor(&self) -> bool {
+        match self {
+            Self::Phrase(_) => true,
+            Self::All(all) => all.required.len() == 1 && all.required.iter().any(Self::heeds_floor),
+            _ => false,
         }
     }
 
@@ -222,6 +281,9 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.cursor.fault.take().map_or(Ok(()), Err),
             Self::Phrase(phrase) => phrase.fault(),
             Self::All(all) => all.required.iter_mut().chain(&mut all.excluded).try_for_each(Self::fault),
+            Self::Terms(terms) => {
+                terms.iter_mut().try_for_each(|term| term.cursor.fault.take().map_or(Ok(()), Err))
+            }
             Self::Any(nodes) => nodes.iter_mut().try_for_each(Self::fault),
             Self::Conversations { .. } | Self::Every { .. } => Ok(()),
         }

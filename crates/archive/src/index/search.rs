@@ -8,7 +8,7 @@ use super::{
     columns::{self, Column, Layout},
     document::Kind,
     error::Result,
-    eval::{Context, Node},
+    eval::{Context, Node, each_common, each_match},
     filter::{Accept, Filter, time_range},
     plan::{Plan, Planner},
     query::Query,
@@ -57,6 +57,9 @@ const LIFTING: usize = 256;
 /// Where so few documents can match, all are counted rather than passed over. Tests pass over sooner.
 const COUNTED: u64 = if cfg!(test) { 200 } else { 16_384 };
 
+/// Documents of which the positions are looked at, for one search by score: some 10 ms.
+const EXAMINED_MAX: u64 = 20_000;
+
 /// Values read one by one before a whole column is.
 const POINT_READS: u32 = 48;
 
@@ -86,6 +89,7 @@ pub(super) fn search(
     if !is_title_only(query) {
         cut |= pass(snapshot, query, filter, sort, Field::Body, &mut messages)?;
     }
+    let approximate = cut || titles.exhausted || messages.exhausted;
     let matched = titles.matched + messages.matched;
     let total =
         if titles.skipped || messages.skipped { Total::AtLeast(matched) } else { Total::Exactly(matched) };
@@ -110,7 +114,7 @@ pub(super) fn search(
         score: plain(hit.score),
         is_title: hit.message().is_none(),
     });
-    Ok(TopDocs { hits: hits.collect(), total, approximate: cut })
+    Ok(TopDocs { hits: hits.collect(), total, approximate })
 }
 
 /// Returns whether there is a word to rank by.
@@ -188,7 +192,9 @@ fn pass(
     }
     let kind = if field == Field::Body { Kind::Message } else { Kind::Title };
     let mut open = true;
-    for at in 0..snapshot.parts.len() {
+    let mut parts: Vec<usize> = (0..snapshot.parts.len()).collect();
+    parts.sort_by_key(|&at| std::cmp::Reverse(snapshot.parts[at].segment.meta.times.max));
+    for at in parts {
         let run = Run::new(snapshot, at, field, kind, filter, &plan)?;
         let Some(mut run) = run else {
             open = false;
@@ -257,9 +263,76 @@ impl<'s> Run<'s> {
 
     fn by_score(&mut self, top: &mut Top) -> Result<()> {
         let prune = self.node.cost() > COUNTED;
-        for (start, end, _) in join(&self.ranges) {
-            self.range_by_score(start, end, prune, top)?;
+        if prune && self.is_phrase() {
+            return self.phrase_by_score(top);
         }
+        let mut common = self.node.take_common();
+        for (start, end, _) in join(&self.ranges) {
+            let range = (start, end);
+            if let Some(terms) = &mut common {
+                self.offer(prune, top, |_, context, each, floor| {
+                    each_common(terms, context, range, each, floor)
+                })?;
+            } else if matches!(self.node, Node::Terms(_)) {
+                self.offer(prune, top, |node, context, each, floor| match node {
+                    Node::Terms(terms) => each_match(terms, context, range, each, floor),
+                    _ => Ok(false),
+                })?;
+            } else {
+                self.range_by_score(start, end, prune, top)?;
+            }
+        }
+        common.into_iter().flatten().try_for_each(|mut term| term.cursor.fault.take().map_or(Ok(()), Err))
+    }
+
+    fn is_phrase(&self) -> bool {
+        matches!(self.node, Node::Phrase(_))
+    }
+
+    /// A phrase of frequent words may take a look at the positions in very many documents and still be found
+    /// nowhere. So the newest come first, and the looks are counted.
+    fn phrase_by_score(&mut self, top: &mut Top) -> Result<()> {
+        self.ranges.sort_by_key(|range| std::cmp::Reverse(range.2));
+        for (start, end, _) in std::mem::take(&mut self.ranges) {
+            let before = self.node.examined();
+            if top.examined >= EXAMINED_MAX {
+                top.exhausted = true;
+                top.skipped = true;
+                break;
+            }
+            self.node.restart(start, top.floor());
+            self.range_by_score(start, end, true, top)?;
+            top.examined += self.node.examined() - before;
+        }
+        Ok(())
+    }
+
+    /// Runs one of the faster evaluations and offers what it finds.
+    fn offer(
+        &mut self,
+        prune: bool,
+        top: &mut Top,
+        run: impl FnOnce(
+            &mut Node<'s>,
+            &Context<'s>,
+            &mut dyn FnMut(u32, Fixed) -> Result<Fixed>,
+            Fixed,
+        ) -> Result<bool>,
+    ) -> Result<()> {
+        let Self { at, context, accept, node, times, ids, rows, .. } = self;
+        let mut naming = Naming { times, ids, rows };
+        let floor = if prune { top.floor() } else { 0 };
+        let mut each = |doc, score| {
+            if accept.test(doc) {
+                top.matched += 1;
+                if score >= top.floor() {
+                    top.add(naming.found(*at, doc, score, None)?);
+                }
+            }
+            Ok(if prune { top.floor() } else { 0 })
+        };
+        let skipped = run(node, context, &mut each, floor)?;
+        top.skipped |= skipped;
         Ok(())
     }
 
@@ -289,7 +362,7 @@ impl<'s> Run<'s> {
                     self.add(doc, score, None, top)?;
                 }
             }
-            top.skipped |= floor > 0 && matches!(self.node, Node::Phrase(_));
+            top.skipped |= floor > 0 && self.node.heeds_floor();
             doc = self.node.seek(doc + 1, floor);
         }
         Ok(())
@@ -332,21 +405,34 @@ impl<'s> Run<'s> {
     }
 
     fn add(&mut self, doc: u32, score: Fixed, by_time: Option<i64>, top: &mut Top) -> Result<()> {
+        let mut columns = Naming { times: &mut self.times, ids: &mut self.ids, rows: &mut self.rows };
+        top.add(columns.found(self.at, doc, score, by_time)?);
+        Ok(())
+    }
+}
+
+/// The columns that a found document is ordered and named by.
+struct Naming<'a, 's> {
+    times: &'a mut Values<'s>,
+    ids: &'a mut Values<'s>,
+    rows: &'a mut Values<'s>,
+}
+
+impl Naming<'_, '_> {
+    fn found(&mut self, part: usize, doc: u32, score: Fixed, by_time: Option<i64>) -> Result<Found> {
         let time = match by_time {
             Some(time) => time,
             None => self.times.get(doc)?.unwrap_or(i64::MIN),
         };
-        let found = Found {
+        Ok(Found {
             rank: by_time.map_or(score, time_rank),
             time,
             id: self.ids.get(doc)?.unwrap_or(i64::MIN),
             conversation: self.rows.get(doc)?.unwrap_or(0),
-            part: self.at,
+            part,
             doc,
             score,
-        };
-        top.add(found);
-        Ok(())
+        })
     }
 }
 

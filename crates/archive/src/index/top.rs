@@ -31,11 +31,15 @@ pub(super) struct Top {
     pub(super) matched: u64,
     /// Whether some matches were passed over because they could not be among the best.
     pub(super) skipped: bool,
+    /// Documents whose positions were looked at, and whether that was cut short.
+    pub(super) examined: u64,
+    pub(super) exhausted: bool,
 }
 
 impl Top {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, heap: BinaryHeap::with_capacity(limit.min(1024) + 1), matched: 0, skipped: false }
+        let heap = BinaryHeap::with_capacity(limit.min(1024) + 1);
+        Self { limit, heap, matched: 0, skipped: false, examined: 0, exhausted: false }
     }
 
     /// Returns the rank that a document must reach to have a chance: those below it need not be added.
