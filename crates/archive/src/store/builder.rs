@@ -14,7 +14,7 @@ use athenaeum_core::{Message, Provider, Role, Timestamp};
 use athenaeum_tenancy::Scope;
 use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
     error::{Error, database},
@@ -30,6 +30,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Builder {
     jobs: mpsc::Sender<Job>,
+    /// A permit for each KiB of text that may wait for the thread.
+    room: Arc<Semaphore>,
     /// The last message row that was handed over, or passed over because it is another tenant's.
     last: i64,
 }
@@ -59,7 +61,8 @@ pub(crate) struct About {
 
 #[derive(Debug)]
 enum Job {
-    Add(Vec<Entry>),
+    /// The permit is given back when the text is.
+    Add(Vec<Entry>, Option<OwnedSemaphorePermit>),
     RemoveMessages(Vec<i64>),
     RemoveTitle(i64),
     RemoveConversation(i64),
@@ -103,7 +106,7 @@ impl Builder {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let thread = std::thread::Builder::new().name("archive-index".into());
         thread.spawn(move || work(writer, queue)).ok()?;
-        Some(Self { jobs, last })
+        Some(Self { jobs, room: Arc::new(Semaphore::new(WAITING_KIB as usize)), last })
     }
 
     /// Returns the last message row that the index has, or will have once published.
@@ -115,7 +118,11 @@ impl Builder {
     pub(crate) async fn add(&mut self, entries: Vec<Entry>) {
         let last = entries.iter().map(|entry| entry.message_id).max();
         self.last = self.last.max(last.unwrap_or(0));
-        self.send(Job::Add(entries)).await;
+        let bytes: usize = entries.iter().map(|entry| entry.text.len() + 100).sum();
+        let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(WAITING_KIB);
+        // The semaphore is never closed; without a permit the text would merely wait uncounted.
+        let permit = Arc::clone(&self.room).acquire_many_owned(permits).await.ok();
+        self.send(Job::Add(entries, permit)).await;
     }
 
     pub(crate) async fn remove_messages(&mut self, ids: Vec<i64>) {
@@ -318,7 +325,11 @@ fn work(mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
     let mut analyzer = Analyzer::new();
     while let Some(job) = queue.blocking_recv() {
         let (result, done) = match job {
-            Job::Add(entries) => (add(&mut writer, &mut analyzer, &entries), None),
+            Job::Add(entries, permit) => {
+                let added = add(&mut writer, &mut analyzer, &entries);
+                drop((entries, permit));
+                (added, None)
+            }
             Job::RemoveMessages(ids) => (writer.remove_messages(&ids).map(drop), None),
             Job::RemoveTitle(row) => (writer.remove_titles(&[row]).map(drop), None),
             Job::RemoveConversation(row) => (writer.remove_conversations(&[row]).map(drop), None),
@@ -373,8 +384,11 @@ fn flags(stored: i64) -> Flags {
 /// How long those who can do without the index wait for it: as long as its last writer takes to put it down.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Conversations that may wait for the thread: a few hundred kilobytes, or as much as the largest are.
-const JOBS_MAX: usize = 32;
+/// Conversations that may wait for the thread.
+const JOBS_MAX: usize = 256;
+
+/// Text that may wait for the thread, in KiB; a single larger conversation waits alone.
+const WAITING_KIB: u32 = 8 << 10;
 
 /// Text that is handed over at once while catching up, in bytes.
 const CATCH_UP_BYTES: usize = 1 << 20;

@@ -26,7 +26,8 @@ pub struct Settings {
     pub reader_cache_bytes: u64,
     /// Page cache of the one writer, in bytes.
     pub writer_cache_bytes: u64,
-    /// How much of the file may be mapped into memory, in bytes. Mapped pages are the system's to take back.
+    /// How much of the file readers may map into memory, in bytes. Mapped pages are the system's to take back,
+    /// but count as this process's until it does. The writer maps nothing: an import would touch every page.
     pub mmap_bytes: u64,
     /// Conversations in one transaction of an import. At least 1.
     pub batch_conversations: usize,
@@ -40,7 +41,7 @@ impl Default for Settings {
             readers_max: 8,
             reader_cache_bytes: 2 << 20,
             writer_cache_bytes: 32 << 20,
-            mmap_bytes: 4 << 30,
+            mmap_bytes: 256 << 20,
             batch_conversations: 1_000,
             busy_timeout: Duration::from_secs(60),
         }
@@ -176,7 +177,6 @@ fn writer_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
         .statement_cache_capacity(64)
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", cache_pages(settings.writer_cache_bytes))
-        .pragma("mmap_size", settings.mmap_bytes.to_string())
         .pragma("journal_size_limit", JOURNAL_BYTES_KEPT.to_string())
         .thread_name(|_| "archive-writer".into())
 }
