@@ -25,7 +25,7 @@ pub use places::Places;
 pub struct Settings {
     /// The folder that holds the archive; empty for the platform's own.
     pub data: PathBuf,
-    /// Filter of what is written to stderr, in the syntax of `tracing_subscriber::EnvFilter`.
+    /// Filter of what is written to stderr, a level, or levels by part.
     pub log: String,
     /// The server.
     pub server: Server,
