@@ -1,9 +1,12 @@
 use axum::{
     Router,
-    routing::{get, post},
+    http::StatusCode,
+    routing::{any, get, post},
 };
 
-use crate::{Api, conversations, docs, events, health, imports, observe, protect, query_language, search};
+use crate::{
+    Api, Problem, conversations, docs, events, health, imports, observe, protect, query_language, search,
+};
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
 ///
@@ -31,7 +34,13 @@ pub fn router(api: Api) -> Router {
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
+        .route("/athenaeum/{*rest}", any(nowhere))
         .with_state(api)
+}
+
+/// Pages that share the listener have an answer of their own for unknown addresses; programs get ours.
+async fn nowhere() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND, "")
 }
 
 /// Makes a server's whole surface: these routes and `others` (pages), guarded and counted as one.

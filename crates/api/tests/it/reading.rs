@@ -236,3 +236,14 @@ async fn large_answers_are_compressed_for_those_who_ask() {
     assert_eq!(plain.header("content-encoding"), "");
     assert!(answer.body.len() * 3 < plain.body.len());
 }
+
+#[tokio::test]
+async fn unknown_addresses_answer_programs_whatever_else_is_mounted() {
+    let server = Server::start().await;
+    let pages = axum::Router::new().fallback(async || axum::response::Html("a page"));
+    let both = athenaeum_api::app(server.api.clone(), pages);
+    let answer = ask(&both, Method::GET, "/athenaeum/v1/nowhere", &[], Body::empty()).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.problem()["instance"], "/athenaeum/v1/nowhere");
+    assert_eq!(ask(&both, Method::GET, "/nowhere", &[], Body::empty()).await.text(), "a page");
+}
