@@ -40,7 +40,15 @@
     try {
       const fragment = new URL(address);
       fragment.pathname = "/search/results";
-      const answer = await fetch(fragment, { signal: request.signal, headers: { accept: "text/html" } });
+      let answer = await fetch(fragment, { signal: request.signal, headers: { accept: "text/html" } });
+      if (answer.status === 429) {
+        // Typed faster than the server lets anybody search: ask once more when it says.
+        const seconds = Number(answer.headers.get("retry-after")) || 1;
+        await new Promise((resolve) => { setTimeout(resolve, Math.min(seconds, 5) * 1000); });
+        if (request.signal.aborted) return;
+        answer = await fetch(fragment, { signal: request.signal, headers: { accept: "text/html" } });
+      }
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
       const html = await answer.text();
       if (request.signal.aborted) return;
       // The server escaped all foreign text and the content policy allows no inline script.

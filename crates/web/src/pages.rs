@@ -15,7 +15,10 @@ pub(crate) mod stats;
 
 use askama::Template;
 use athenaeum_archive::query;
-use axum::response::Html;
+use axum::{
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Response},
+};
 
 use crate::{error::Error, marks::Marks};
 
@@ -51,9 +54,16 @@ pub(crate) fn render(page: &impl Template) -> Result<Html<String>, Error> {
     Ok(Html(page.render()?))
 }
 
-/// Answers every address that no other route takes.
-pub(crate) async fn missing() -> Error {
-    Error::NotFound
+/// Answers every address that no other route takes: with a page, and bare where a program asks, so that whatever
+/// stands around these routes can answer in its own form.
+pub(crate) async fn missing(address: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+    let for_people = accepts.contains("text/html") || accepts.contains("*/*");
+    if for_people && !address.path().starts_with("/athenaeum/") {
+        Error::NotFound.into_response()
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
 }
 
 /// Reads a query for what is to be marked.

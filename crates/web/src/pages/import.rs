@@ -36,7 +36,10 @@ pub(crate) async fn upload(
 ) -> Result<Redirect, Error> {
     guard::check_site(&headers)?;
     let folder = match &desk.settings.upload_folder {
-        Some(parent) => tempfile::Builder::new().prefix("upload-").tempdir_in(parent),
+        Some(parent) => {
+            tokio::fs::create_dir_all(parent).await.map_err(Error::Upload)?;
+            tempfile::Builder::new().prefix("upload-").tempdir_in(parent)
+        }
         None => tempfile::Builder::new().prefix("athenaeum-upload-").tempdir(),
     };
     let folder = folder.map_err(Error::Upload)?;

@@ -29,7 +29,8 @@ impl House {
             settings: athenaeum_web::Settings {
                 time_zone: Some("UTC".into()),
                 messages_per_page: 50,
-                upload_folder: Some(folder.path().to_owned()),
+                // Not there yet: the first upload makes it.
+                upload_folder: Some(folder.path().join("uploads")),
                 ..athenaeum_web::Settings::default()
             },
         };

@@ -310,6 +310,14 @@ async fn what_is_not_there_says_so() {
     }
 }
 
+#[tokio::test]
+async fn programs_that_ask_for_nothing_get_no_page() {
+    let house = House::empty().await;
+    let request = Request::get("/nowhere").header("accept", "application/json").body(Body::empty()).unwrap();
+    assert_eq!(text(house.send(request).await).await, (StatusCode::NOT_FOUND, String::new()));
+    assert_eq!(house.get("/athenaeum/v1/nothing").await, (StatusCode::NOT_FOUND, String::new()));
+}
+
 fn upload(token: &str, files: &[(&str, &str)]) -> Request<Body> {
     let mut body = format!("--x\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n");
     for (name, content) in files {
