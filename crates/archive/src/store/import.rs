@@ -13,7 +13,7 @@ use super::{
     builder::{self, About, Builder, Entry},
     error::{Error, database, io},
     import_events::{self, End},
-    open::{Files, Held},
+    open::{Files, Held, PAUSE},
     raw, row, update,
 };
 
@@ -156,6 +156,7 @@ impl Import {
         self.batch = Some(batch);
         if full {
             self.commit_now().await?;
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(outcome)
     }

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{
@@ -65,6 +65,8 @@ pub(crate) struct Writer {
     connection: SqliteConnection,
     /// A transaction was begun and neither committed nor rolled back: whoever had it was dropped.
     open: bool,
+    /// How long to wait for other processes.
+    patience: Duration,
 }
 
 /// The writer, held by one task.
@@ -81,7 +83,13 @@ pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Res
         let failed = database("opening the archive");
         let mut connection = writer_options(&path, settings).connect().await.map_err(failed)?;
         schema::migrate(&mut connection).await?;
-        writer = Some(Arc::new(Mutex::new(Writer { connection, open: false })));
+        let polling = format!("PRAGMA busy_timeout = {}", POLL.as_millis());
+        sqlx::query(sqlx::AssertSqlSafe(polling))
+            .execute(&mut connection)
+            .await
+            .map_err(database("opening the archive"))?;
+        let patience = settings.busy_timeout;
+        writer = Some(Arc::new(Mutex::new(Writer { connection, open: false, patience })));
     } else {
         std::fs::metadata(&path).map_err(io("open the archive", &path))?;
     }
@@ -130,11 +138,19 @@ impl Files {
 
 impl Writer {
     /// Begins a transaction that holds the write lock from the start, so that it cannot fail half-way.
+    ///
+    /// SQLite's own waiting sleeps up to a tenth of a second between looks and so misses every pause of an import
+    /// in another process; this looks every few milliseconds, and imports pause for [`PAUSE`].
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut self.connection)
-            .await
-            .map_err(database("waiting for another process to finish writing"))?;
+        let failed = database("waiting for another process to finish writing");
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(&failed) {
+                Ok(_) => break,
+                Err(Error::Busy { .. }) if Instant::now() < deadline => tokio::time::sleep(POLL / 2).await,
+                Err(error) => return Err(error),
+            }
+        }
         self.open = true;
         Ok(())
     }
@@ -202,6 +218,12 @@ fn cache_pages(bytes: u64) -> String {
 
 /// Rows of 700 bytes leave 3% of such a page unused, and twice as much of one half as large.
 const PAGE_BYTES: u32 = 16384;
+
+/// How long SQLite waits by itself for another process that writes.
+const POLL: Duration = Duration::from_millis(4);
+
+/// How long an import leaves the lock to others after each batch: less than a hundredth of its time.
+pub(crate) const PAUSE: Duration = Duration::from_millis(8);
 
 /// The write-ahead log is cut back to this after each checkpoint.
 const JOURNAL_BYTES_KEPT: u64 = 64 << 20;
