@@ -53,6 +53,8 @@ pub(super) enum Node<'s> {
         column: Arc<Column>,
         doc: u32,
         docs: u32,
+        /// No match at or behind this one is looked for.
+        end: u32,
     },
     Every {
         doc: u32,
@@ -72,10 +74,13 @@ pub(super) struct All<'s> {
     pub(super) required: Vec<Node<'s>>,
     excluded: Vec<Node<'s>>,
     doc: u32,
+    /// No match at or behind this one is looked for.
+    end: u32,
 }
 
 impl<'s> Node<'s> {
-    /// Prepares a plan for a segment and stands on its first document. `None` if no document can match.
+    /// Prepares a plan for a segment. `None` if no document can match. The node stands nowhere before the first
+    /// [`Node::restart`].
     pub(super) fn new(plan: &'s Plan, context: &Context<'s>) -> Result<Option<Self>> {
         let docs = context.segment.meta.docs;
         let node = match plan {
@@ -84,7 +89,7 @@ impl<'s> Node<'s> {
                 Phrase::new(terms, *idf, context)?.map(|node| Self::Phrase(Box::new(node)))
             }
             Plan::All { required, excluded } => {
-                let mut all = All { required: Vec::new(), excluded: Vec::new(), doc: 0 };
+                let mut all = All { required: Vec::new(), excluded: Vec::new(), doc: 0, end: END };
                 for plan in required {
                     let Some(node) = Self::new(plan, context)? else { return Ok(None) };
                     all.required.push(node);
@@ -93,7 +98,6 @@ impl<'s> Node<'s> {
                     all.excluded.extend(Self::new(plan, context)?);
                 }
                 all.required.sort_by_key(Self::cost);
-                all.settle(0, 0);
                 Some(Self::All(Box::new(all)))
             }
             Plan::Any(plans) => {
@@ -108,12 +112,13 @@ impl<'s> Node<'s> {
                 }
             }
             Plan::Conversations(rows) if rows.is_empty() => None,
-            Plan::Conversations(rows) => {
-                let mut node =
-                    Self::Conversations { rows, column: context.segment.conversations()?, doc: 0, docs };
-                node.restart(0, 0);
-                Some(node)
-            }
+            Plan::Conversations(rows) => Some(Self::Conversations {
+                rows,
+                column: context.segment.conversations()?,
+                doc: 0,
+                docs,
+                end: END,
+            }),
             Plan::Every => Some(Self::Every { doc: 0, docs }),
             Plan::Nothing => None,
         };
@@ -175,9 +180,9 @@ impl<'s> Node<'s> {
                 }
                 least
             }
-            Self::Conversations { rows, column, doc, docs } => {
+            Self::Conversations { rows, column, doc, docs, end } => {
                 if *doc < target {
-                    *doc = next_in(rows, column, target, *docs);
+                    *doc = next_in(rows, column, target, (*docs).min(*end));
                 }
                 *doc
             }
@@ -204,8 +209,8 @@ impl<'s> Node<'s> {
                 terms.iter_mut().map(|term| term.cursor.restart(target)).min().unwrap_or(END)
             }
             Self::Any(nodes) => nodes.iter_mut().map(|node| node.restart(target, 0)).min().unwrap_or(END),
-            Self::Conversations { rows, column, doc, docs } => {
-                *doc = next_in(rows, column, target, *docs);
+            Self::Conversations { rows, column, doc, docs, end } => {
+                *doc = next_in(rows, column, target, (*docs).min(*end));
                 *doc
             }
             Self::Every { doc, docs } => {
@@ -253,9 +258,28 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// Documents whose positions were looked at so far, for a phrase.
-    pub(super) fn examined(&self) -> u64 {
-        if let Self::Phrase(phrase) = self { phrase.examined } else { 0 }
+    /// Sets the document at which searching for matches stops; holds from the next [`Node::restart`] on.
+    pub(super) fn set_end(&mut self, limit: u32) {
+        match self {
+            Self::Phrase(phrase) => phrase.end = limit,
+            Self::All(all) => {
+                all.end = limit;
+                all.required.iter_mut().chain(&mut all.excluded).for_each(|node| node.set_end(limit));
+            }
+            Self::Any(nodes) => nodes.iter_mut().for_each(|node| node.set_end(limit)),
+            Self::Conversations { end, .. } => *end = limit,
+            Self::Term(_) | Self::Terms(_) | Self::Every { .. } => {}
+        }
+    }
+
+    /// Documents whose positions were looked at so far; `None` where positions do not matter.
+    pub(super) fn examined(&self) -> Option<u64> {
+        match self {
+            Self::Phrase(phrase) => Some(phrase.examined),
+            Self::All(all) => all.required.iter().filter_map(Self::examined).reduce(|a, b| a + b),
+            Self::Any(nodes) => nodes.iter().filter_map(Self::examined).reduce(|a, b| a + b),
+            _ => None,
+        }
     }
 
     /// Takes out the terms, rarest first, of a node that asks for all of several terms and nothing else.
@@ -321,7 +345,11 @@ impl All<'_> {
         let mut target = target;
         // A lone required part may use the floor; beside others, how much they add is not known yet.
         let floor = if self.required.len() == 1 { floor } else { 0 };
-        'candidates: while target != END {
+        'candidates: loop {
+            if target >= self.end {
+                target = END;
+                break;
+            }
             for node in &mut self.required {
                 let doc = if node.doc() < target { node.seek(target, floor) } else { node.doc() };
                 if doc > target {

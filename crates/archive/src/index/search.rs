@@ -263,7 +263,7 @@ impl<'s> Run<'s> {
 
     fn by_score(&mut self, top: &mut Top) -> Result<()> {
         let prune = self.node.cost() > COUNTED;
-        if prune && self.is_phrase() {
+        if prune && self.node.examined().is_some() {
             return self.phrase_by_score(top);
         }
         let mut common = self.node.take_common();
@@ -285,24 +285,19 @@ impl<'s> Run<'s> {
         common.into_iter().flatten().try_for_each(|mut term| term.cursor.fault.take().map_or(Ok(()), Err))
     }
 
-    fn is_phrase(&self) -> bool {
-        matches!(self.node, Node::Phrase(_))
-    }
-
     /// A phrase of frequent words may take a look at the positions in very many documents and still be found
     /// nowhere. So the newest come first, and the looks are counted.
     fn phrase_by_score(&mut self, top: &mut Top) -> Result<()> {
         self.ranges.sort_by_key(|range| std::cmp::Reverse(range.2));
         for (start, end, _) in std::mem::take(&mut self.ranges) {
-            let before = self.node.examined();
+            let before = self.node.examined().unwrap_or(0);
             if top.examined >= EXAMINED_MAX {
                 top.exhausted = true;
                 top.skipped = true;
                 break;
             }
-            self.node.restart(start, top.floor());
             self.range_by_score(start, end, true, top)?;
-            top.examined += self.node.examined() - before;
+            top.examined += self.node.examined().unwrap_or(0) - before;
         }
         Ok(())
     }
@@ -337,7 +332,8 @@ impl<'s> Run<'s> {
     }
 
     fn range_by_score(&mut self, start: u32, end: u32, prune: bool, top: &mut Top) -> Result<()> {
-        let mut doc = self.node.seek(start, if prune { top.floor() } else { 0 });
+        self.node.set_end(end);
+        let mut doc = self.node.restart(start, if prune { top.floor() } else { 0 });
         // Bounds were looked at for the documents before this one.
         let mut known = start;
         while doc < end {
@@ -388,6 +384,7 @@ impl<'s> Run<'s> {
                 top.skipped = true;
                 break;
             }
+            self.node.set_end(end);
             let mut doc = self.node.restart(start, 0);
             while doc < end {
                 if self.accept.test(doc) {

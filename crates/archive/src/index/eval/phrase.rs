@@ -13,6 +13,8 @@ pub(in crate::index) struct Phrase<'s> {
     weight: Weight,
     context: Context<'s>,
     doc: u32,
+    /// No match at or behind this one is looked for.
+    pub(in crate::index) end: u32,
     tf: u32,
     starts: Vec<u32>,
     positions: Vec<u32>,
@@ -33,18 +35,17 @@ impl<'s> Phrase<'s> {
             members.push(Member { offset: *offset, node });
         }
         members.sort_by_key(|member| member.node.cursor.df());
-        let mut phrase = Self {
+        Ok(Some(Self {
             terms: members,
             weight: context.weight(idf),
             context: context.clone(),
             doc: 0,
+            end: END,
             tf: 0,
             starts: Vec::new(),
             positions: Vec::new(),
             examined: 0,
-        };
-        phrase.settle(0, 0);
-        Ok(Some(phrase))
+        }))
     }
 
     pub(super) fn cost(&self) -> u64 {
@@ -93,7 +94,8 @@ impl<'s> Phrase<'s> {
         let mut target = target;
         loop {
             target = self.together(target);
-            if target == END {
+            if target >= self.end {
+                target = END;
                 break;
             }
             if self.may_reach(floor, target) {
