@@ -4,6 +4,7 @@ use std::{fs::File, path::PathBuf, sync::Arc};
 
 use athenaeum_core::{Conversation, ConversationId, ImportId, Message, Provider, Timestamp};
 use athenaeum_tenancy::Scope;
+use futures_util::TryStreamExt;
 use rustc_hash::FxHashSet;
 use sqlx::{Row, SqliteConnection};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -409,13 +410,12 @@ impl Known {
         }
         self.seen_version = version;
         let mut hashes = FxHashSet::default();
-        let rows = sqlx::query("SELECT provider, external_id FROM conversations WHERE tenant = ? LIMIT ?")
-            .bind(tenant)
-            .bind(KNOWN_MAX as i64 + 1)
-            .fetch_all(connection)
-            .await
-            .map_err(&failed)?;
-        for row in &rows {
+        let mut rows =
+            sqlx::query("SELECT provider, external_id FROM conversations WHERE tenant = ? LIMIT ?")
+                .bind(tenant)
+                .bind(KNOWN_MAX as i64 + 1)
+                .fetch(connection);
+        while let Some(row) = rows.try_next().await.map_err(&failed)? {
             let provider = row.try_get(0).map_err(&failed)?;
             hashes.insert(Self::hash(provider, row.try_get(1).map_err(&failed)?));
         }
