@@ -13,7 +13,7 @@ use super::{
 
 pub(super) use any::each_match;
 pub(super) use common::each_common;
-pub(super) use phrase::Phrase;
+pub(super) use phrase::{LOOK, Phrase};
 
 mod any;
 mod common;
@@ -272,7 +272,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// Documents whose positions were looked at so far; `None` where positions do not matter.
+    /// Work done on positions so far, see [`Phrase::examined`]; `None` where positions do not matter.
     pub(super) fn examined(&self) -> Option<u64> {
         match self {
             Self::Phrase(phrase) => Some(phrase.examined),

@@ -8,7 +8,7 @@ use super::{
     columns::{self, Column, Layout},
     document::Kind,
     error::Result,
-    eval::{Context, Node, each_common, each_match},
+    eval::{Context, LOOK, Node, each_common, each_match},
     filter::{Accept, Filter, time_range},
     plan::{Plan, Planner},
     query::Query,
@@ -57,8 +57,8 @@ const LIFTING: usize = 256;
 /// Where so few documents can match, all are counted rather than passed over. Tests pass over sooner.
 const COUNTED: u64 = if cfg!(test) { 200 } else { 16_384 };
 
-/// Documents of which the positions are looked at, for one search by score: some 10 ms.
-const EXAMINED_MAX: u64 = 20_000;
+/// Documents examined for one search by score where positions matter: some 10 ms.
+const EXAMINED_MAX: u64 = 15_000 * LOOK;
 
 /// Values read one by one before a whole column is.
 const POINT_READS: u32 = 48;

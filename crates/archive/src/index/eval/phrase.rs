@@ -18,9 +18,12 @@ pub(in crate::index) struct Phrase<'s> {
     tf: u32,
     starts: Vec<u32>,
     positions: Vec<u32>,
-    /// Documents whose positions were read.
+    /// Documents that hold all terms: one each, and [`LOOK`] where the positions were read.
     pub(in crate::index) examined: u64,
 }
+
+/// Reading a document's positions costs as much as passing over so many.
+pub(in crate::index) const LOOK: u64 = 8;
 
 struct Member<'s> {
     offset: u32,
@@ -98,6 +101,7 @@ impl<'s> Phrase<'s> {
                 target = END;
                 break;
             }
+            self.examined += 1;
             if self.may_reach(floor, target) {
                 self.tf = self.count();
                 if self.tf > 0 {
@@ -136,7 +140,7 @@ impl<'s> Phrase<'s> {
 
     /// Counts how often the phrase occurs in the document that all terms stand on.
     fn count(&mut self) -> u32 {
-        self.examined += 1;
+        self.examined += LOOK - 1;
         self.starts.clear();
         for (i, member) in self.terms.iter_mut().enumerate() {
             member.node.cursor.positions(&mut self.positions);
