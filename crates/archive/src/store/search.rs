@@ -94,6 +94,12 @@ impl Indexes {
     }
 }
 
+/// An index that can answer, and what its answers may lack.
+struct Usable {
+    index: Index,
+    notice: Option<&'static str>,
+}
+
 /// What an index needs.
 #[derive(Debug, Clone, Copy)]
 enum Mend {
@@ -113,13 +119,14 @@ pub(crate) async fn search(
     let Some(asked) = Asked::new(files, indexes, scope, request).await? else {
         return Ok(nothing(started, Vec::new()));
     };
-    let index = match asked.index(files, indexes, scope).await? {
-        Ok(index) => index,
+    let Usable { index, notice } = match asked.index(files, indexes, scope).await? {
+        Ok(usable) => usable,
         Err(notice) => return by_sqlite(files, scope, request, asked, notice, started).await,
     };
     let offset = cursor::decode_offset(request.cursor.as_ref())?;
     let limit = cursor::limit(request.limit);
     let mut notices = asked.notices.clone();
+    notices.extend(notice.map(|notice| Notice(notice.to_owned())));
     let (sort, filter) = (request.sort, asked.filter.clone());
     let ask = async |query: Query| {
         let (index, filter) = (index.clone(), filter.clone());
@@ -177,7 +184,7 @@ pub(crate) async fn facets(
     request: &SearchRequest,
 ) -> Result<Facets, Error> {
     let Some(asked) = Asked::new(files, indexes, scope, request).await? else { return Ok(Facets::default()) };
-    let Ok(index) = asked.index(files, indexes, scope).await? else {
+    let Ok(Usable { index, .. }) = asked.index(files, indexes, scope).await? else {
         return fallback::facets(files, scope, &asked.plain(request)).await;
     };
     let (query, relaxed, filter) = (asked.query.clone(), asked.relaxed(), asked.filter.clone());
@@ -239,20 +246,23 @@ impl Asked {
         files: &Arc<Files>,
         indexes: &Arc<Indexes>,
         scope: &Scope,
-    ) -> Result<Result<Index, &'static str>, Error> {
+    ) -> Result<Result<Usable, &'static str>, Error> {
         let Some(mut index) = indexes.of(files, scope) else {
             indexes.mend_in_background(files, scope, Mend::Rebuild);
             return Ok(Err(UNREADABLE));
         };
         let behind = builder::behind(files, index.watermark()).await?;
+        let mut lacks = behind > 0;
         if behind > TAIL_ROWS {
             indexes.mend_in_background(files, scope, Mend::Follow(index.watermark()));
-        } else if behind > 0 && builder::follow(files, scope, index.watermark(), TAIL_ROWS).await? {
+        } else if lacks && builder::follow(files, scope, index.watermark(), TAIL_ROWS).await? {
             let Some(fresh) = indexes.of(files, scope) else { return Ok(Err(UNREADABLE)) };
+            lacks = fresh.watermark() < index.watermark() + behind;
             index = fresh;
         }
+        let notice = lacks.then_some(LAGGING);
         if index.watermark() > 0 {
-            return Ok(Ok(index));
+            return Ok(Ok(Usable { index, notice }));
         }
         let empty = sqlx::query("SELECT 1 FROM conversations WHERE tenant = ? LIMIT 1")
             .bind(scope.tenant().as_str())
@@ -260,7 +270,7 @@ impl Asked {
             .await
             .map_err(database("looking for conversations"))?
             .is_none();
-        Ok(if empty { Ok(index) } else { Err(UNBUILT) })
+        Ok(if empty { Ok(Usable { index, notice: None }) } else { Err(UNBUILT) })
     }
 
     /// Returns the query with its words joined by "or", where that asks for more.
@@ -454,6 +464,8 @@ fn nothing(started: Instant, notices: Vec<Notice>) -> SearchResults {
 
 const UNREADABLE: &str =
     "The search index cannot be read, so this was searched the slow way; it is being made anew.";
+
+const LAGGING: &str = "The newest messages are still being indexed; some may be missing here.";
 
 const UNBUILT: &str = "The search index is still being made, so this was searched the slow way.";
 
