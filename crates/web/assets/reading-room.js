@@ -150,6 +150,10 @@
   // === Copying ===
 
   function dressUp(root) {
+    for (const facets of $$(".facets", root)) {
+      facets.open = !matchMedia("(max-width: 60rem)").matches;
+      facets.dataset.ready = "";
+    }
     for (const bar of $$(".code-bar", root)) {
       if ($("button", bar)) continue;
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Copy" });

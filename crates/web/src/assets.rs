@@ -89,3 +89,65 @@ impl Asset {
         format!("/assets/{}", self.file_name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    const STYLE: &str = include_str!("../assets/reading-room.css");
+
+    /// Reads the colours of the first rule whose selector contains `selector`.
+    fn palette(selector: &str) -> HashMap<&'static str, [f64; 3]> {
+        let from = STYLE.find(selector).unwrap();
+        let rule = &STYLE[from..from + STYLE[from..].find('}').unwrap()];
+        let colour = |declaration: &'static str| {
+            let (name, value) = declaration.split_once(": #")?;
+            let channel = |at: usize| u8::from_str_radix(value.get(at..at + 2)?, 16).ok().map(f64::from);
+            Some((name.trim().trim_start_matches('{').trim(), [channel(0)?, channel(2)?, channel(4)?]))
+        };
+        rule.split(';').filter_map(colour).collect()
+    }
+
+    /// Contrast as WCAG 2.2 defines it, <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio>.
+    fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
+        let luminance = |colour: [f64; 3]| {
+            let linear = colour.map(|channel| {
+                let channel = channel / 255.0;
+                if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        };
+        let (a, b) = (luminance(one), luminance(other));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// Level AA: 4.5 to 1 for text, in both themes.
+    #[test]
+    fn text_stands_out_from_its_ground() {
+        const TEXTS: &[(&str, &[&str])] = &[
+            ("--ink", &["--paper", "--page", "--tint", "--code"]),
+            ("--ink-soft", &["--paper", "--page", "--tint", "--code"]),
+            ("--accent", &["--paper", "--page", "--tint"]),
+            ("--on-accent", &["--accent", "--accent-deep"]),
+            ("--on-mark", &["--mark"]),
+            ("--good", &["--paper"]),
+            ("--bad", &["--paper", "--page"]),
+        ];
+        const CODE: [&str; 7] = ["--hc", "--hs", "--hn", "--hk", "--ht", "--hf", "--hm"];
+        for selector in [":root {", ":root:not([data-theme=\"light\"]) {", ":root[data-theme=\"dark\"] {"] {
+            let palette = palette(selector);
+            let code = CODE.map(|text| (text, &["--code"][..]));
+            for (text, grounds) in TEXTS.iter().copied().chain(code) {
+                for ground in grounds {
+                    let ratio = contrast(palette[text], palette[ground]);
+                    assert!(ratio >= 4.5, "{text} on {ground} in {selector}: {ratio:.2}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_fetched_from_a_style_sheet() {
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !STYLE.contains("//"));
+    }
+}

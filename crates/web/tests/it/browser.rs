@@ -186,6 +186,11 @@ fn every_page_is_quiet_and_fits_a_phone() {
             true
         );
     }
+    // On a phone the hits are in sight and the filters folded until they are asked for.
+    browser.go(&format!("{}/search?q=hostile", house.origin));
+    assert_eq!(browser.evaluate("document.querySelector('.hit').getBoundingClientRect().top < 800"), true);
+    browser.evaluate("document.querySelector('.facets > summary').click()");
+    browser.wait("document.querySelector('.facets .group').offsetHeight > 0");
     browser.assert_quiet(&house.origin);
 }
 
