@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use athenaeum_core::ImportId;
-use athenaeum_retrieval::{Error, ImportOptions, Imports, Source, Status};
+use athenaeum_retrieval::{Error, ExternalParser, ImportOptions, Imports, Source, Status};
 
 use crate::support::{Place, export, many};
 
@@ -77,11 +77,16 @@ async fn shutting_down_ends_what_runs_and_what_waits() {
 async fn too_many_are_turned_away() {
     let place = Place::new().await;
     let imports = Imports::new(place.archive.clone());
-    let path = place.write("a.json", &many(5_000));
+    // The first has the turn for as long as its parser sleeps.
+    let path = place.write("a.json", "");
+    let mut parser = ExternalParser::new("sh");
+    parser.arguments = vec!["-c".into(), "sleep 60".into()];
+    parser.time_limit = Duration::from_secs(25);
     let mut refused = None;
     for _ in 0..=Imports::WAITING_MAX + 1 {
         let source = Source { path: path.clone(), keep: None };
-        if let Err(error) = imports.start(&place.scope, source, ImportOptions::default()).await {
+        let options = ImportOptions { parser: Some(parser.clone()), ..ImportOptions::default() };
+        if let Err(error) = imports.start(&place.scope, source, options).await {
             refused = Some(error);
             break;
         }
