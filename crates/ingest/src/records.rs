@@ -129,7 +129,7 @@ fn report(context: &mut Context<'_>, fault: &Fault, offset: u64) {
     context.begin_record(format!("byte {offset}"));
     match fault {
         Fault::TooLarge { .. } | Fault::TooDeep { .. } | Fault::Unbalanced { .. } | Fault::Garbage(_) => {
-            context.skipped(fault.to_string())
+            context.skipped(fault.to_string());
         }
         Fault::Truncated | Fault::Unclosed | Fault::Read(_) => context.broken(fault.to_string()),
     }
