@@ -41,8 +41,10 @@ fn recognise(sample: &Sample<'_>) -> Fit {
 
 fn fit(record: &serde_json::Value) -> Fit {
     let design = record.pointer("/messages/0/content/authorAccountUuid").is_some();
+    // A tree with a current node is ChatGPT's, whatever list a tool has put beside it.
+    let tree = record.get("mapping").is_some() && record.get("current_node").is_some();
     Fit::strong(
-        record.get("chat_messages").is_some_and(serde_json::Value::is_array)
+        (record.get("chat_messages").is_some_and(serde_json::Value::is_array) && !tree)
             || (design && has_keys(record, &["uuid"])),
     )
 }
