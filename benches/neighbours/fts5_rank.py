@@ -1,10 +1,13 @@
 """Draws a query mix from an archive and times SQLite's own FTS5 ranking on it.
 
-    python3 fts5_rank.py ARCHIVE.db OUT.json [--per-class 20] [--seed 1]
+    python3 fts5_rank.py ARCHIVE.db OUT.json [--per-class 20] [--seed 1] [--index INDEX.db]
 
 The queries are words and phrases that stand in the archive, sorted into classes by how many messages hold them.
 OUT.json gets, for each query: its class, the text to type, the FTS5 expression, the milliseconds of
 `ORDER BY rank LIMIT 20`, and the ids and scores of its 20 best. `cargo xtask bench search` reads it.
+
+The archive's own FTS5 table keeps no positions (detail=none), which makes SQLite's ranking slower than need be. So
+that the neighbour is seen at its best, a table with positions and without content is made in INDEX.db first.
 Standard library only.
 """
 
@@ -19,11 +22,10 @@ def main():
     arguments.add_argument("out")
     arguments.add_argument("--per-class", type=int, default=20)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--index", help="where to keep the FTS5 table; beside OUT.json by default")
     arguments.add_argument("--no-timing", action="store_true", help="only draw the queries")
     options = arguments.parse_args()
-    db = sqlite3.connect(f"file:{options.archive}?mode=ro", uri=True)
-    db.execute("PRAGMA mmap_size=8589934592")
-    db.execute("PRAGMA cache_size=-65536")
+    db = connect(options.archive, options.index or options.out.removesuffix(".json") + ".fts5.db")
     dice = random.Random(options.seed)
     queries = list(draw(db, dice, options.per_class))
     for query in queries:
@@ -35,12 +37,26 @@ def main():
     report(queries)
 
 
+def connect(archive, index):
+    db = sqlite3.connect(index)
+    for pragma in ("mmap_size=8589934592", "cache_size=-65536", "journal_mode=OFF", "synchronous=OFF"):
+        db.execute(f"PRAGMA {pragma}")
+    db.execute("ATTACH ? AS archive", (archive,))
+    if not db.execute("SELECT 1 FROM main.sqlite_master WHERE name = 'best_fts'").fetchone():
+        db.execute("CREATE VIRTUAL TABLE main.best_fts USING fts5(content, content='', "
+                   "tokenize='porter unicode61 remove_diacritics 2')")
+        db.execute("INSERT INTO main.best_fts(rowid, content) SELECT id, content FROM archive.messages")
+        db.execute("INSERT INTO main.best_fts(best_fts) VALUES ('optimize')")
+        db.commit()
+    return db
+
+
 def draw(db, dice, count):
-    last = db.execute("SELECT max(id) FROM messages").fetchone()[0]
-    total = db.execute("SELECT count(*) FROM messages").fetchone()[0]
+    last = db.execute("SELECT max(id) FROM archive.messages").fetchone()[0]
+    total = db.execute("SELECT count(*) FROM archive.messages").fetchone()[0]
     texts = []
     while len(texts) < 400:
-        row = db.execute("SELECT content FROM messages WHERE id >= ? LIMIT 1", (dice.randrange(last),)).fetchone()
+        row = db.execute("SELECT content FROM archive.messages WHERE id >= ? LIMIT 1", (dice.randrange(last),)).fetchone()
         words = WORD.findall(row[0].lower())
         if len(words) > 12:
             texts.append(words)
@@ -49,7 +65,7 @@ def draw(db, dice, count):
     def df(word):
         if word not in frequency:
             frequency[word] = db.execute(
-                "SELECT count(*) FROM messages_fts WHERE messages_fts MATCH ?", (f'"{word}"',)
+                "SELECT count(*) FROM best_fts WHERE best_fts MATCH ?", (f'"{word}"',)
             ).fetchone()[0]
         return frequency[word]
 
@@ -91,8 +107,8 @@ def draw(db, dice, count):
     for _ in range(count):
         words = list(dict.fromkeys(dice.choice(texts)[:9]))
         yield plain("question-or", " OR ".join(words), " OR ".join(f'"{w}"' for w in words))
-    models = [row[0] for row in db.execute("SELECT DISTINCT model FROM conversations WHERE model IS NOT NULL LIMIT 5")]
-    low, high = db.execute("SELECT min(created_at), max(created_at) FROM messages").fetchone()
+    models = [row[0] for row in db.execute("SELECT DISTINCT model FROM archive.conversations WHERE model IS NOT NULL LIMIT 5")]
+    low, high = db.execute("SELECT min(created_at), max(created_at) FROM archive.messages").fetchone()
     for name in ["mid", "high", "common"]:
         for _ in range(count):
             word = pick(name)
@@ -104,15 +120,15 @@ def draw(db, dice, count):
 def rank(db, query):
     filters, values, join = "", [], ""
     if query["filters"]:
-        join = "JOIN messages m ON m.id = f.rowid"
+        join = "JOIN archive.messages m ON m.id = f.rowid"
         filters = "AND m.model = ? AND m.created_at BETWEEN ? AND ?"
         values = [query["filters"][key] for key in ("model", "after", "before")]
-    sql = f"SELECT f.rowid, f.rank FROM messages_fts f {join} WHERE messages_fts MATCH ? {filters} ORDER BY f.rank LIMIT 20"
+    sql = f"SELECT f.rowid, f.rank FROM best_fts f {join} WHERE best_fts MATCH ? {filters} ORDER BY f.rank LIMIT 20"
     start = time.perf_counter()
     try:
         query["hits"] = [[row, -score] for row, score in db.execute(sql, [query["match"], *values])]
         query["ms"] = (time.perf_counter() - start) * 1000
-    except sqlite3.OperationalError as error:  # phrases, where the index keeps no positions
+    except sqlite3.OperationalError as error:
         query["error"] = str(error)
 
 
