@@ -1,5 +1,7 @@
 //! What the archive holds, counted.
 
+use std::path::Path;
+
 use std::collections::BTreeMap;
 
 use athenaeum_core::Timestamp;
@@ -35,11 +37,18 @@ pub(crate) async fn stats(files: &Files, indexes: &Indexes, scope: &Scope) -> Re
     .await?;
     stats.conversations = stats.conversations_by_provider.iter().map(|count| count.count).sum();
     stats.messages = stats.facets.providers.iter().map(|count| count.count).sum();
-    stats.database_bytes = std::fs::metadata(files.database_path()).map_or(0, |file| file.len());
+    stats.database_bytes = bytes_on_disk(&files.database_path());
     if !by_index(files, indexes, scope, &mut stats).await? {
         by_rows(files, scope, &mut stats).await?;
     }
     Ok(stats)
+}
+
+/// The file and what waits in its write-ahead log.
+fn bytes_on_disk(database: &Path) -> u64 {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    [database.as_os_str(), &log].iter().map(|path| std::fs::metadata(path).map_or(0, |file| file.len())).sum()
 }
 
 /// Counts in the columns of the search index, some hundred times faster than in the rows. Returns whether it
