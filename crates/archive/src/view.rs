@@ -120,7 +120,7 @@ pub struct Hit {
     pub role: Role,
     /// The model that wrote it.
     pub model: Option<String>,
-    /// When it was written.
+    /// When it was written; `None` where the source does not tell, even if it tells when the conversation began.
     pub created_at: Option<Timestamp>,
     /// Higher is better; comparable within one answer only.
     pub score: f64,

@@ -42,7 +42,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Kind,
     pub(crate) message_id: i64,
     pub(crate) conversation: i64,
-    pub(crate) time: i64,
+    /// The message's, or else its conversation's; `None` where the source tells neither.
+    pub(crate) time: Option<i64>,
     pub(crate) role: Option<Role>,
     pub(crate) flags: i64,
     pub(crate) model: Option<Arc<str>>,
@@ -51,12 +52,12 @@ pub(crate) struct Entry {
 }
 
 /// What all entries of a conversation share.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct About {
     pub(crate) provider: Provider,
     pub(crate) user: Option<String>,
     pub(crate) model: Option<Arc<str>>,
-    pub(crate) began_at: i64,
+    pub(crate) began_at: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -67,6 +68,8 @@ enum Job {
     RemoveTitle(i64),
     RemoveConversation(i64),
     Publish(i64, Option<oneshot::Sender<Result<(), String>>>),
+    /// Answers whether it merged something.
+    Merge(oneshot::Sender<bool>),
 }
 
 /// Returns where a tenant's index is kept.
@@ -155,6 +158,19 @@ impl Builder {
         }
     }
 
+    /// Merges what was published into fewer parts, so that searches have fewer to look into. Stops when `patience`
+    /// is over, after the step that it is in; later publishes go on where it stopped. Dropped, it ends likewise.
+    pub(crate) async fn merge(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        loop {
+            let (done, wait) = oneshot::channel();
+            self.send(Job::Merge(done)).await;
+            if !wait.await.unwrap_or(false) || Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
     async fn send(&self, job: Job) {
         // The thread ends early only after a failure, which it reports itself.
         let _ = self.jobs.send(job).await;
@@ -235,7 +251,7 @@ pub(crate) async fn catch_up(
                     provider: row::provider(found.try_get(7).map_err(&failed)?)?,
                     user: found.try_get(8).map_err(&failed)?,
                     model: found.try_get::<Option<String>, _>(9).map_err(&failed)?.map(Arc::from),
-                    began_at: found.try_get(10).map_err(&failed)?,
+                    began_at: Some(found.try_get(10).map_err(&failed)?).filter(|time| *time != 0),
                 });
                 about = Some((conversation, Arc::clone(&shared)));
                 shared
@@ -256,7 +272,7 @@ pub(crate) async fn catch_up(
             kind: Kind::Message,
             message_id: found.try_get(0).map_err(&failed)?,
             conversation,
-            time: found.try_get::<Option<i64>, _>(5).map_err(&failed)?.unwrap_or(shared.began_at),
+            time: found.try_get::<Option<i64>, _>(5).map_err(&failed)?.or(shared.began_at),
             role: row::role(found.try_get(2).map_err(&failed)?),
             flags: found.try_get(3).map_err(&failed)?,
             model: model.map(Arc::from).or_else(|| shared.model.clone()),
@@ -300,7 +316,7 @@ impl Entry {
             kind: Kind::Message,
             message_id: id,
             conversation,
-            time: message.created_at.map_or(about.began_at, Timestamp::as_micros),
+            time: message.created_at.map(Timestamp::as_micros).or(about.began_at),
             role: Some(message.role),
             flags,
             model: message.model.as_deref().map(Arc::from).or_else(|| about.model.clone()),
@@ -334,6 +350,11 @@ fn work(mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
             Job::RemoveTitle(row) => (writer.remove_titles(&[row]).map(drop), None),
             Job::RemoveConversation(row) => (writer.remove_conversations(&[row]).map(drop), None),
             Job::Publish(watermark, done) => (writer.publish(watermark), done),
+            Job::Merge(done) => {
+                let merged = writer.merge_step();
+                let _ = done.send(*merged.as_ref().unwrap_or(&false));
+                (merged.map(drop), None)
+            }
         };
         let failed = result.as_ref().err().map(ToString::to_string);
         if let Some(error) = &failed {
@@ -354,7 +375,7 @@ fn add(writer: &mut Writer, analyzer: &mut Analyzer, entries: &[Entry]) -> index
             kind: entry.kind,
             message_id: entry.message_id,
             conversation: entry.conversation,
-            time: Some(entry.time),
+            time: entry.time,
             role: entry.role,
             flags: flags(entry.flags),
             provider: entry.about.provider.as_str(),

@@ -27,7 +27,7 @@ pub(crate) async fn search(
     let words = words(&request.query);
 
     let mut sql = QueryBuilder::new(format!(
-        "SELECT {}, m.id, m.position, m.role, m.model, coalesce(m.created_at, c.began_at), m.flags, m.content, {} {}",
+        "SELECT {}, m.id, m.position, m.role, m.model, m.created_at, m.flags, m.content, {} {}",
         row::SUMMARY,
         if words.is_empty() { "0.0" } else { "messages_fts.rank" },
         from(&words),
@@ -35,7 +35,7 @@ pub(crate) async fn search(
     matching(&mut sql, scope, request, &words);
     sql.push(match (request.sort, words.is_empty()) {
         (Sort::Relevance, false) => " ORDER BY messages_fts.rank, m.id",
-        _ => " ORDER BY coalesce(m.created_at, c.began_at) DESC, m.id DESC",
+        _ => concat!(" ORDER BY ", row::time_sql!(), " DESC, m.id DESC"),
     });
     sql.push(" LIMIT ").push_bind(limit as i64 + 1).push(" OFFSET ").push_bind(offset as i64);
     let rows = sql.build().fetch_all(&files.readers).await.map_err(&failed)?;
@@ -60,7 +60,7 @@ pub(crate) async fn facets(files: &Files, scope: &Scope, request: &SearchRequest
             files,
             scope,
             request,
-            "strftime('%Y-%m', coalesce(m.created_at, c.began_at) / 1000000, 'unixepoch')",
+            concat!("strftime('%Y-%m', ", row::time_sql!(), " / 1000000, 'unixepoch')"),
             "1",
         )
         .await?,

@@ -8,7 +8,7 @@ use super::row;
 use crate::{Filters, Flag};
 
 /// Adds ` AND …` for every filter that concerns conversations (`c`) alone. Times are compared with the
-/// conversation's beginning.
+/// conversation's beginning; one without any time has 0 there and passes none of them.
 pub(crate) fn conversations(sql: &mut QueryBuilder<Sqlite>, scope: &Scope, filters: &Filters) {
     sql.push(" c.tenant = ").push_bind(scope.tenant().as_str().to_owned());
     any(sql, "c.provider", false, filters.providers.iter().map(Provider::as_str));
@@ -18,7 +18,7 @@ pub(crate) fn conversations(sql: &mut QueryBuilder<Sqlite>, scope: &Scope, filte
         sql.push(" AND c.began_at >= ").push_bind(after.as_micros());
     }
     if let Some(before) = filters.before {
-        sql.push(" AND c.began_at <= ").push_bind(before.as_micros());
+        sql.push(" AND c.began_at <> 0 AND c.began_at <= ").push_bind(before.as_micros());
     }
     if let Some(id) = filters.conversation {
         sql.push(" AND c.uid = ").push_bind(id.as_bytes().to_vec());
@@ -131,7 +131,7 @@ fn model_matches(pattern: &str, value: &str) -> bool {
 
 fn time(sql: &mut QueryBuilder<Sqlite>, operator: &'static str, bound: Option<Timestamp>) {
     if let Some(bound) = bound {
-        sql.push(" AND coalesce(m.created_at, c.began_at)").push(operator).push_bind(bound.as_micros());
+        sql.push(concat!(" AND ", row::time_sql!())).push(operator).push_bind(bound.as_micros());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing: an import from its first conversation to its record.
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use athenaeum_core::{Conversation, ConversationId, ImportId, Message, Provider, Timestamp};
 use athenaeum_tenancy::Scope;
@@ -189,7 +189,7 @@ impl Import {
         self.finish_index().await
     }
 
-    /// Waits until searches find what was imported.
+    /// Waits until searches find what was imported, and fast.
     async fn finish_index(&mut self) -> Result<(), Error> {
         let builder = match self.builder.take() {
             Some(builder) => Some(builder),
@@ -201,6 +201,7 @@ impl Import {
         let last = last_message(&mut reader).await?;
         builder::catch_up(&mut builder, &mut reader, &self.scope, last).await?;
         builder.publish_and_wait(last).await;
+        builder.merge(MERGING_MAX).await;
         Ok(())
     }
 
@@ -261,7 +262,7 @@ impl Import {
         let connection = batch.held.connection();
         let replaced =
             update::replace(connection, stored.id, &mut batch.next_message, conversation, hash).await?;
-        self.counts.messages_written += replaced.entries.len() as u64;
+        self.counts.messages_written += replaced.written;
         if let Some(builder) = &mut self.builder {
             builder.remove_messages(replaced.removed).await;
             builder.remove_title(stored.id).await;
@@ -484,7 +485,7 @@ pub(crate) fn about(conversation: &Conversation) -> Arc<About> {
         provider: conversation.provider.clone(),
         user: conversation.user_id.clone(),
         model: conversation.model.as_deref().map(Arc::from),
-        began_at: began_at(conversation).as_micros(),
+        began_at: Some(began_at(conversation).as_micros()).filter(|time| *time != 0),
     })
 }
 
@@ -523,6 +524,9 @@ async fn data_version(connection: &mut SqliteConnection) -> Result<i64, Error> {
 const RUNNING: &str = "running";
 
 const INTERRUPTED: &str = "interrupted: the program ended before the import did; what it had committed stays, import again to complete it";
+
+/// How long an import that is complete may tidy up behind itself: an index in few parts answers sooner.
+const MERGING_MAX: Duration = Duration::from_secs(10);
 
 /// 16 MB at most.
 const KNOWN_MAX: usize = 1_000_000;

@@ -55,7 +55,8 @@ async fn everything_else() {
         ("SELECT id FROM conversations c WHERE tenant = ? AND model = ?", "conversations_by_model"),
         ("SELECT id FROM messages m WHERE conversation_id = ? ORDER BY position", "messages_by_conversation"),
         ("SELECT id FROM messages m WHERE created_at > ?", "messages_by_time"),
-        ("SELECT id FROM messages m WHERE role = ?", "messages_by_role"),
+        ("SELECT id FROM messages m WHERE role = 'tool'", "messages_by_role"),
+        ("SELECT id FROM messages m ORDER BY created_at DESC LIMIT 9", "messages_by_time"),
         (
             "SELECT id FROM import_events WHERE tenant = ? AND (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC",
             "import_events_by_time (tenant=? AND created_at<?)",

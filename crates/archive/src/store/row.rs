@@ -32,6 +32,15 @@ pub(crate) const INDEXED_IN_BULK: i64 = 256;
 /// Columns that [`summary`] reads, in its order.
 pub(crate) const SUMMARY: &str = "c.uid, c.provider, c.external_id, c.title, c.model, c.created_at, c.updated_at, c.user_id, c.message_count";
 
+/// When a message (`m`) was written, or else its conversation (`c`) begun: what is filtered, ordered and counted by.
+/// NULL where the source tells neither; what is shown of a message is `m.created_at` alone.
+macro_rules! time_sql {
+    () => {
+        "coalesce(m.created_at, nullif(c.began_at, 0))"
+    };
+}
+pub(crate) use time_sql;
+
 /// Reads the columns [`SUMMARY`] from the front of a row.
 pub(crate) fn summary(row: &SqliteRow) -> Result<ConversationSummary, Error> {
     let failed = database("reading a conversation");

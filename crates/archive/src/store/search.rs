@@ -429,8 +429,7 @@ fn message_hit(
 /// What stands behind the columns of the summary, from the row's id on.
 const CONVERSATIONS: &str = "c.id FROM conversations c WHERE c.id IN (";
 
-const MESSAGES: &str =
-    "m.id, m.position, m.role, m.model, coalesce(m.created_at, c.began_at), m.flags, m.content
+const MESSAGES: &str = "m.id, m.position, m.role, m.model, m.created_at, m.flags, m.content
      FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id IN (";
 
 async fn fetch(

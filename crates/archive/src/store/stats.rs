@@ -11,6 +11,7 @@ use sqlx::Row;
 use super::{
     error::{Error, database},
     open::Files,
+    row,
     search::Indexes,
 };
 use crate::{
@@ -98,12 +99,12 @@ const MICROS_A_DAY: i64 = 86_400_000_000;
 
 async fn days(files: &Files, scope: &Scope, stats: &mut Stats) -> Result<(), Error> {
     let failed = database("counting messages by day");
-    let rows = sqlx::query(
-        "SELECT coalesce(m.created_at, c.began_at) / 86400000000, count(*),
-                min(coalesce(m.created_at, c.began_at)), max(coalesce(m.created_at, c.began_at))
-         FROM conversations c JOIN messages m ON m.conversation_id = c.id
-         WHERE c.tenant = ? GROUP BY 1 ORDER BY 1",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT time / 86400000000, count(*), min(time), max(time) FROM (SELECT ",
+        row::time_sql!(),
+        " AS time FROM conversations c JOIN messages m ON m.conversation_id = c.id WHERE c.tenant = ?)
+         WHERE time IS NOT NULL GROUP BY 1 ORDER BY 1",
+    ))
     .bind(scope.tenant().as_str())
     .fetch_all(&files.readers)
     .await

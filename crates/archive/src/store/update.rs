@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     batch::{Batch, MessageRow},
-    builder::Entry,
+    builder::{About, Entry},
     error::{Error, database},
     import::{about, content, conversation_row},
     raw, row,
@@ -17,9 +17,12 @@ use super::{
 /// What a replacement changed.
 #[derive(Debug)]
 pub(crate) struct Replaced {
-    /// Messages with rows of their own now.
+    /// Message rows written.
+    pub(crate) written: u64,
+    /// What the index must take in: the messages of these rows, and the unchanged ones where what they are filtered
+    /// by has changed.
     pub(crate) entries: Vec<Entry>,
-    /// Rows of messages that are gone.
+    /// Rows of messages that the index must forget first.
     pub(crate) removed: Vec<i64>,
     /// The title, changed or not.
     pub(crate) title: Option<Entry>,
@@ -44,17 +47,24 @@ pub(crate) async fn replace(
 ) -> Result<Replaced, Error> {
     let failed = database("replacing a conversation");
     let mut stored = stored_messages(connection, id).await?;
+    let stored_about = stored_about(connection, id).await?;
     let contents: Vec<Arc<str>> = conversation.messages.iter().map(content).collect();
     let about = about(&conversation);
     let (row, messages) = conversation_row(id, &Arc::from(""), conversation, &contents, hash);
     let raw_json = raw::encode_all([&row.source])?.pop().flatten();
     let mut batch = Batch::default();
-    let mut entries = Vec::new();
+    let filters_changed = stored_about != *about;
+    let (mut entries, mut removed, mut written) = (Vec::new(), Vec::new(), 0);
     for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
         let twin = stored.get_mut(&row::message_hash(&message)).and_then(Vec::pop);
         if let Some(twin) = twin {
             if (twin.position, twin.parent) != (position, message.parent) {
                 move_to(connection, twin.id, position, message.parent).await?;
+            }
+            if filters_changed {
+                removed.push(twin.id);
+                let flags = row::flags(&message);
+                entries.push(Entry::message(twin.id, id, flags, &message, &content, &about));
             }
             continue;
         }
@@ -69,12 +79,12 @@ pub(crate) async fn replace(
             message,
         });
         *next_message += 1;
+        written += 1;
         if batch.is_full() {
             batch.flush(connection).await?;
         }
     }
     batch.index(connection).await?;
-    let mut removed = Vec::new();
     for gone in stored.into_values().flatten() {
         removed.push(gone.id);
         sqlx::query("DELETE FROM messages WHERE id = ?")
@@ -104,7 +114,24 @@ pub(crate) async fn replace(
     .execute(connection)
     .await
     .map_err(&failed)?;
-    Ok(Replaced { entries, removed, title })
+    Ok(Replaced { written, entries, removed, title })
+}
+
+/// Reads what the index was told of the conversation beside its texts.
+async fn stored_about(connection: &mut SqliteConnection, id: i64) -> Result<About, Error> {
+    let failed = database("reading a conversation");
+    let found =
+        sqlx::query("SELECT provider, user_id, model, nullif(began_at, 0) FROM conversations WHERE id = ?")
+            .bind(id)
+            .fetch_one(connection)
+            .await
+            .map_err(&failed)?;
+    Ok(About {
+        provider: row::provider(found.try_get(0).map_err(&failed)?)?,
+        user: found.try_get(1).map_err(&failed)?,
+        model: found.try_get::<Option<String>, _>(2).map_err(&failed)?.map(Arc::from),
+        began_at: found.try_get(3).map_err(&failed)?,
+    })
 }
 
 /// Finds the stored messages by what they say; equal ones stand in reverse order, so that the first is popped

@@ -148,6 +148,50 @@ async fn a_lost_index_is_made_again() {
     }
 }
 
+/// Nothing is made up where a source tells no time: neither 1970 nor the conversation's.
+#[tokio::test]
+async fn what_has_no_time_gets_none() {
+    let (_dir, archive) = sample::archive().await;
+    let mut timeless = sample::conversation("a", "Clocks", &["what time is it"]);
+    (timeless.created_at, timeless.updated_at) = (None, None);
+    timeless.messages[0].created_at = None;
+    let mut dated = sample::conversation("b", "Calendars", &["what day is it"]);
+    dated.messages[0].created_at = None;
+    sample::import(&archive, &local(), &[timeless, dated]).await;
+
+    for query in ["time", "day"] {
+        assert_eq!(search(&archive, query).await.hits[0].created_at, None, "{query}");
+    }
+    let found = search(&archive, "before:2030-01-01 what").await;
+    assert_eq!(found.hits.iter().map(shown).collect::<Vec<_>>(), ["Calendars/0: [what] day is it"]);
+    let before = Filters { before: Some(sample::time(9)), ..Filters::default() };
+    let listed = archive.conversations(&local(), &before, None, 10).await.unwrap();
+    assert_eq!(listed.items.len(), 1);
+    let stats = archive.stats(&local()).await.unwrap();
+    assert_eq!(stats.span, Some((sample::time(0), sample::time(0))));
+    assert_eq!(stats.days.len(), 1);
+}
+
+/// What a conversation is filtered by holds for its unchanged messages too.
+#[tokio::test]
+async fn a_new_model_or_user_is_found_by_filters() {
+    let (_dir, archive) = library().await;
+    let mut changed =
+        sample::conversation("a", "Sourdough bread", &["How does the starter rise?", "It rises slowly."]);
+    changed.model = Some("o3".into());
+    changed.user_id = Some("baker".into());
+    changed.updated_at = Some(sample::time(9));
+    let before = search(&archive, "slowly").await.hits[0].message;
+    sample::import(&archive, &local(), &[changed]).await;
+    let expected = ["Sourdough bread/1: It rises [slowly]."];
+    check(&archive, "slowly model:o3", &expected).await;
+    check(&archive, "slowly user:baker", &expected).await;
+    check(&archive, "slowly model:gpt-4o", &[]).await;
+    check(&archive, "slowly", &expected).await;
+    check(&archive, "sourdough model:o3", &["[Sourdough] bread"]).await;
+    assert_eq!(search(&archive, "slowly").await.hits[0].message, before, "an unchanged message keeps its id");
+}
+
 #[tokio::test]
 async fn filters_of_page_and_query_must_both_hold() {
     let (_dir, archive) = library().await;
