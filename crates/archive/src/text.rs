@@ -35,7 +35,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use self::{
     fold::{Class, compose_hangul, compose_kana, look_up},
-    stems::Stems,
+    stems::{Stem, Stems},
 };
 
 pub use prefix::Prefix;
@@ -59,8 +59,18 @@ pub struct Token<'a> {
     pub range: Range<usize>,
 }
 
-/// Splits texts into [`Token`]s. Holds buffers and a cache of stems (about 200 KiB): keep one per thread and
-/// use it for many texts.
+/// Takes the terms of a text, and can know a frequent word again before its term is made.
+pub trait Terms {
+    /// Takes a word with its `memo`: what [`Terms::take`] last returned for it, maybe to another taker; 0 where
+    /// nothing is remembered. Returns false if that says nothing here: then `take` follows.
+    fn take_known(&mut self, memo: u64, position: u32) -> bool;
+
+    /// Takes a term; returns what to remember with the word, 0 for nothing.
+    fn take(&mut self, term: &str, position: u32) -> u64;
+}
+
+/// Splits texts into [`Token`]s. Holds buffers and a cache of stems (64 KiB): keep one per thread and use it for
+/// many texts.
 #[derive(Debug, Clone)]
 pub struct Analyzer {
     stems: Stems,
@@ -77,7 +87,16 @@ impl Default for Analyzer {
 impl Analyzer {
     /// Makes an analyser; its answers depend on nothing but the texts.
     pub fn new() -> Self {
-        Self { stems: Stems::new(), word: String::new(), bytes: Vec::new() }
+        Self::with_pairs(PAIRS)
+    }
+
+    /// Makes an analyser for many texts: with a cache of 1 MiB, which holds nearly all words of running text.
+    pub fn for_many() -> Self {
+        Self::with_pairs(PAIRS_FOR_MANY)
+    }
+
+    fn with_pairs(pairs: usize) -> Self {
+        Self { stems: Stems::new(pairs), word: String::new(), bytes: Vec::new() }
     }
 
     /// Hands every token of `text` to `push`, in order, positions counting from 0.
@@ -93,43 +112,49 @@ impl Analyzer {
     /// As [`Analyzer::analyze`], until `push` returns false.
     #[inline]
     pub fn analyze_while(&mut self, text: &str, mut push: impl FnMut(Token<'_>) -> bool) {
-        let bytes = text.as_bytes();
         let mut position = 0_u32;
         let mut at = 0;
-        while at < bytes.len() {
-            let start = at;
-            let mut seen = KIND[usize::from(bytes[at])];
-            if seen == SEPARATOR {
-                at += 1;
-                continue;
-            }
-            if seen != WIDE {
-                at += 1;
-                while at < bytes.len() {
-                    let kind = KIND[usize::from(bytes[at])];
-                    if kind == SEPARATOR {
-                        break;
-                    }
-                    seen |= kind;
-                    if kind == WIDE {
-                        break;
-                    }
-                    at += 1;
-                }
-            }
+        while let Some((run, seen)) = next_run(text.as_bytes(), at) {
+            let start = run.start;
             let term = if seen & WIDE != 0 {
-                let end = self.fold(text, start);
-                if end == start {
-                    at = start + text[start..].chars().next().map_or(1, char::len_utf8);
+                at = self.fold(text, start);
+                if at == start {
+                    at += text[start..].chars().next().map_or(1, char::len_utf8);
                     continue;
                 }
-                at = end;
                 self.word.as_str()
             } else {
-                self.ascii(text, start..at, seen)
+                at = run.end;
+                self.ascii(text, run, seen)
             };
             if !push(Token { term, position, range: start..at }) {
                 return;
+            }
+            position = position.saturating_add(1);
+        }
+    }
+
+    /// As [`Analyzer::analyze`], but makes no term of a word that `terms` knows again.
+    pub fn analyze_to(&mut self, text: &str, terms: &mut impl Terms) {
+        let mut position = 0_u32;
+        let mut at = 0;
+        while let Some((run, seen)) = next_run(text.as_bytes(), at) {
+            let (start, length) = (run.start, run.len());
+            if seen & WIDE != 0 || length > Stems::WORD_BYTES_MAX {
+                at = self.fold(text, start);
+                if at == start {
+                    at += text[start..].chars().next().map_or(1, char::len_utf8);
+                    continue;
+                }
+                terms.take(&self.word, position);
+            } else {
+                at = run.end;
+                let place = self.stems.find(text.as_bytes(), start, length);
+                if !terms.take_known(self.stems.memo(place), position) {
+                    let stem = self.stems.stem(place);
+                    let memo = terms.take(shape(&mut self.word, &text[run], seen, stem), position);
+                    self.stems.keep(place, memo);
+                }
             }
             position = position.saturating_add(1);
         }
@@ -139,32 +164,13 @@ impl Analyzer {
     #[inline]
     fn ascii<'a>(&'a mut self, text: &'a str, range: Range<usize>, seen: u8) -> &'a str {
         let (start, length) = (range.start, range.len());
-        let plain = seen & UPPER == 0;
-        match length {
-            ..3 if plain => &text[range],
-            ..3 => {
-                self.word.clear();
-                self.word.push_str(&text[range]);
-                self.word.make_ascii_lowercase();
-                &self.word
-            }
-            3..=Stems::WORD_BYTES_MAX => {
-                let stem = self.stems.find(text.as_bytes(), start, length);
-                let kept = &text[start..start + usize::from(stem.keep)];
-                if plain && stem.tail().is_empty() {
-                    return kept;
-                }
-                self.word.clear();
-                self.word.push_str(kept);
-                self.word.make_ascii_lowercase();
-                self.word.extend(stem.tail().iter().map(|&byte| char::from(byte)));
-                &self.word
-            }
-            _ => {
-                self.fold(text, start);
-                &self.word
-            }
+        if length > Stems::WORD_BYTES_MAX {
+            self.fold(text, start);
+            return &self.word;
         }
+        let place = self.stems.find(text.as_bytes(), start, length);
+        let stem = self.stems.stem(place);
+        shape(&mut self.word, &text[range], seen, stem)
     }
 
     /// Leaves the term of the token that begins at `start` in `self.word` and returns its end; `start` itself
@@ -238,6 +244,36 @@ impl Analyzer {
     }
 }
 
+/// Makes the term of an ASCII word, in `room` where it is no part of the word as written.
+#[inline]
+fn shape<'a>(room: &'a mut String, word: &'a str, seen: u8, stem: Stem) -> &'a str {
+    let kept = &word[..usize::from(stem.keep)];
+    if seen & UPPER == 0 && stem.tail().is_empty() {
+        return kept;
+    }
+    room.clear();
+    room.push_str(kept);
+    room.make_ascii_lowercase();
+    room.extend(stem.tail().iter().map(|&byte| char::from(byte)));
+    room
+}
+
+/// Finds the next token: up to its end, or to its first character outside ASCII; with what bytes are in it.
+#[inline]
+fn next_run(bytes: &[u8], from: usize) -> Option<(Range<usize>, u8)> {
+    let kind = |at: usize| bytes.get(at).map_or(SEPARATOR, |&byte| KIND[usize::from(byte)]);
+    let start = from + bytes.get(from..)?.iter().position(|&byte| KIND[usize::from(byte)] != SEPARATOR)?;
+    let (mut at, mut seen) = (start, 0);
+    loop {
+        let kind = kind(at);
+        seen |= kind;
+        if kind == SEPARATOR || kind == WIDE {
+            return Some((start..at, seen));
+        }
+        at += 1;
+    }
+}
+
 /// A word too long to be its own term.
 struct Long {
     head: String,
@@ -272,6 +308,10 @@ const LONG_CHUNK_BYTES: usize = 1024;
 
 /// Room for a letter and five marks of three bytes.
 const ALONE_BYTES_MAX: usize = 18;
+
+/// Pairs of words in the cache of stems.
+const PAIRS: usize = 1 << 10;
+const PAIRS_FOR_MANY: usize = 1 << 14;
 
 const SEPARATOR: u8 = 0;
 const LOWER: u8 = 1;

@@ -4,7 +4,11 @@
 //! does not follow the last. When the buffer is full, terms are sorted and the tokens dealt out to them in a
 //! few passes. Nothing is kept per posting, so the cost of a token is one look-up in the table of terms.
 
-use std::{hash::Hasher, path::Path};
+use std::{
+    hash::Hasher,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use rustc_hash::FxHasher;
 
@@ -16,6 +20,7 @@ use super::{
     segment::{Field, Meta, SegmentWriter},
     shapes::ShapesBuilder,
 };
+use crate::text::Terms;
 
 /// Marks a word of the log that holds a position, not a term.
 const POSITION: u32 = 1 << 31;
@@ -23,12 +28,16 @@ const POSITION: u32 = 1 << 31;
 /// Tokens dealt out in one pass, 8 bytes each.
 const PASS_TOKENS: usize = 2 << 20;
 
-/// Bytes before a term in the arena: count u32 | number u32 | length u16 | field u8.
-const HEADER: usize = 11;
+/// Bytes before a term in the arena: number u32 | length u16 | field u8.
+const HEADER: usize = 7;
+
+/// Epochs handed out. Each life of a buffer, from empty to flushed, has its own in this process, so that numbers of
+/// another life are never taken for its own.
+static EPOCHS: AtomicU32 = AtomicU32::new(1);
 
 /// Collects documents.
-#[derive(Default)]
 pub(super) struct Buffer {
+    epoch: u32,
     /// Open addressing; each slot holds a hash and the place of a term in the arena plus one, zero when free.
     table: Vec<(u32, u32)>,
     arena: Vec<u8>,
@@ -66,6 +75,12 @@ impl Tokens<'_> {
     /// towards the document's length.
     #[inline]
     pub fn push(&mut self, term: &str, position: u32) {
+        let number = self.buffer.intern(self.field, term);
+        self.log(number, position);
+    }
+
+    #[inline]
+    fn log(&mut self, number: u32, position: u32) {
         let position = position.max(self.next.saturating_sub(1)).min(POSITION - 1);
         let beside = position.wrapping_add(1) == self.next;
         if position != self.next {
@@ -73,8 +88,46 @@ impl Tokens<'_> {
         }
         self.length += u32::from(!beside);
         self.next = position + 1;
-        let number = self.buffer.intern(self.field, term);
         self.buffer.log.push(number);
+    }
+}
+
+/// What is remembered of a word of a message: epoch and number of its term. Titles have terms of their own and
+/// are few.
+impl Terms for Tokens<'_> {
+    #[inline]
+    fn take_known(&mut self, memo: u64, position: u32) -> bool {
+        let known = (memo >> 32) as u32 == self.buffer.epoch && self.field == Field::Body;
+        if known {
+            self.log(memo as u32, position);
+        }
+        known
+    }
+
+    #[inline]
+    fn take(&mut self, term: &str, position: u32) -> u64 {
+        let number = self.buffer.intern(self.field, term);
+        self.log(number, position);
+        match self.field {
+            Field::Body => u64::from(self.buffer.epoch) << 32 | u64::from(number),
+            Field::Title => 0,
+        }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self {
+            epoch: EPOCHS.fetch_add(1, Ordering::Relaxed),
+            table: Vec::new(),
+            arena: Vec::new(),
+            terms: Vec::new(),
+            log: Vec::new(),
+            rows: Vec::new(),
+            shapes: ShapesBuilder::default(),
+            counts: [0; 2],
+            tokens: [0; 2],
+        }
     }
 }
 
@@ -145,12 +198,10 @@ impl Buffer {
             }
             if slot_hash == hash {
                 let at = place as usize - 1;
-                let header = &mut self.arena[at..];
-                let len = usize::from(u16::from_le_bytes([header[8], header[9]]));
-                if header[10] == field as u8 && &header[HEADER..HEADER + len] == term {
-                    let count = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-                    header[..4].copy_from_slice(&count.wrapping_add(1).to_le_bytes());
-                    return u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+                let header = &self.arena[at..];
+                let len = usize::from(u16::from_le_bytes([header[4], header[5]]));
+                if header[6] == field as u8 && &header[HEADER..HEADER + len] == term {
+                    return u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
                 }
             }
             slot = (slot + 1) & mask;
@@ -159,7 +210,6 @@ impl Buffer {
         let number = self.terms.len() as u32;
         self.table[slot] = (hash, place + 1);
         self.terms.push(place);
-        self.arena.extend_from_slice(&1_u32.to_le_bytes());
         self.arena.extend_from_slice(&number.to_le_bytes());
         self.arena.extend_from_slice(&(term.len() as u16).to_le_bytes());
         self.arena.push(field as u8);
@@ -179,11 +229,11 @@ impl Buffer {
         }
     }
 
-    /// Occurrences of the term that stands at `place`, and what it is sorted by: field and bytes.
-    fn term(&self, place: u32) -> (u32, &[u8]) {
-        let bytes = &self.arena[place as usize..];
-        let len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        (u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]), &bytes[HEADER - 1..HEADER + len])
+    /// What the term with this number is sorted by: field and bytes.
+    fn term(&self, number: u32) -> &[u8] {
+        let bytes = &self.arena[self.terms[number as usize] as usize..];
+        let len = usize::from(u16::from_le_bytes([bytes[4], bytes[5]]));
+        &bytes[HEADER - 1..HEADER + len]
     }
 
     /// Writes everything as a segment and empties the buffer. `bound_means` are the mean lengths to expect.
@@ -208,6 +258,7 @@ impl Buffer {
 
     /// Forgets all documents but keeps the memory.
     pub(super) fn clear(&mut self) {
+        self.epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
         self.table.fill((0, 0));
         self.arena.clear();
         self.terms.clear();
@@ -220,6 +271,10 @@ impl Buffer {
 
     fn write_terms(&self, writer: &mut SegmentWriter) -> Result<()> {
         let sorted = self.sorted();
+        let mut counts = vec![0_u32; self.terms.len()];
+        for &word in self.log.iter().filter(|&&word| word & POSITION == 0) {
+            counts[word as usize] += 1;
+        }
         // For each term, where its next token goes in this pass; `u32::MAX` if not in this pass.
         let mut slots = vec![u32::MAX; self.terms.len()];
         let mut dealt: Vec<u64> = Vec::new();
@@ -227,12 +282,12 @@ impl Buffer {
         while !rest.is_empty() {
             let mut total = 0;
             let mut taken = 0;
-            for &place in rest {
-                let count = self.term(place).0 as usize;
+            for &number in rest {
+                let count = counts[number as usize] as usize;
                 if taken > 0 && total + count > PASS_TOKENS {
                     break;
                 }
-                slots[self.number(place)] = total as u32;
+                slots[number as usize] = total as u32;
                 total += count;
                 taken += 1;
             }
@@ -241,38 +296,30 @@ impl Buffer {
             dealt.resize(total, 0);
             self.deal(&mut slots, &mut dealt);
             let mut left = dealt.as_slice();
-            for &place in now {
-                slots[self.number(place)] = u32::MAX;
-                let (count, key) = self.term(place);
-                let (tokens, others) = left.split_at(count as usize);
+            for &number in now {
+                slots[number as usize] = u32::MAX;
+                let (tokens, others) = left.split_at(counts[number as usize] as usize);
                 left = others;
-                write_term(writer, key, tokens)?;
+                write_term(writer, self.term(number), tokens)?;
             }
             rest = later;
         }
         Ok(())
     }
 
-    fn number(&self, place: u32) -> usize {
-        let bytes = &self.arena[place as usize + 4..];
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize
-    }
-
-    /// Returns the places of all terms, sorted by field and bytes.
+    /// Returns the numbers of all terms, sorted by field and bytes.
     fn sorted(&self) -> Vec<u32> {
-        let mut keyed: Vec<(u64, u32)> = self
-            .terms
-            .iter()
-            .map(|&place| {
-                let key = self.term(place).1;
+        let mut keyed: Vec<(u64, u32)> = (0..self.terms.len() as u32)
+            .map(|number| {
+                let key = self.term(number);
                 let mut first = [0; 8];
                 let len = key.len().min(8);
                 first[..len].copy_from_slice(&key[..len]);
-                (u64::from_be_bytes(first), place)
+                (u64::from_be_bytes(first), number)
             })
             .collect();
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).1.cmp(self.term(b.1).1)));
-        keyed.into_iter().map(|(_, place)| place).collect()
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).cmp(self.term(b.1))));
+        keyed.into_iter().map(|(_, number)| number).collect()
     }
 
     /// Writes the document and position of each token of this pass to its term's next slot.

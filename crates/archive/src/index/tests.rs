@@ -55,9 +55,13 @@ fn word(random: &mut Random, vocabulary: u64) -> String {
 }
 
 fn corpus(random: &mut Random, count: u64, vocabulary: u64) -> Vec<Doc> {
-    let mut docs = Vec::new();
+    let mut docs: Vec<Doc> = Vec::new();
     for n in 0..count {
-        let title = random.one_in(8);
+        let conversation = 1 + (n / 5) as i64;
+        // One title a conversation: two of the same time would have no order.
+        let titled =
+            docs.iter().rev().take(5).any(|doc| doc.kind == Kind::Title && doc.conversation == conversation);
+        let title = random.one_in(8) && !titled;
         let mut position = 0;
         let len = if title { 1 + random.below(4) } else { random.below(24) };
         let words = (0..len).map(|_| {
@@ -70,7 +74,7 @@ fn corpus(random: &mut Random, count: u64, vocabulary: u64) -> Vec<Doc> {
         docs.push(Doc {
             kind: if title { Kind::Title } else { Kind::Message },
             id: if title { 0 } else { 10 + n as i64 },
-            conversation: 1 + (n / 5) as i64,
+            conversation,
             time: (!random.one_in(9)).then(|| random.below(500) as i64 * 1_000_000),
             role: (!title).then(|| Role::ALL[random.below(4) as usize]),
             flags: match random.below(8) {

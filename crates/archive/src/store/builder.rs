@@ -338,7 +338,7 @@ fn open_writer(dir: &Path) -> index::Result<Writer> {
 
 /// The thread: does jobs until the handle is gone, or until the first failure.
 fn work(mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
-    let mut analyzer = Analyzer::new();
+    let mut analyzer = Analyzer::for_many();
     while let Some(job) = queue.blocking_recv() {
         let (result, done) = match job {
             Job::Add(entries, permit) => {
@@ -382,9 +382,7 @@ fn add(writer: &mut Writer, analyzer: &mut Analyzer, entries: &[Entry]) -> index
             model: entry.model.as_deref(),
             user: entry.about.user.as_deref(),
         };
-        writer.add(&document, |tokens| {
-            analyzer.analyze(&entry.text, |token| tokens.push(token.term, token.position));
-        })?;
+        writer.add(&document, |tokens| analyzer.analyze_to(&entry.text, tokens))?;
     }
     Ok(())
 }

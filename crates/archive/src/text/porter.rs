@@ -79,6 +79,9 @@ fn final_e(word: &mut Vec<u8>) {
 struct Rule {
     suffix: &'static [u8],
     becomes: &'static [u8],
+    /// The suffix as [`end_of`] reads it, and the bits of that which it fills.
+    end: u64,
+    mask: u64,
 }
 
 struct Step {
@@ -89,7 +92,8 @@ struct Step {
 }
 
 fn apply(step: &Step, word: &mut Vec<u8>) {
-    let fits = |rule: &&Rule| word.len() > rule.suffix.len() && word.ends_with(rule.suffix);
+    let end = end_of(word);
+    let fits = |rule: &&Rule| end & rule.mask == rule.end && word.len() > rule.suffix.len();
     let Some(rule) = step.rules.iter().find(fits) else { return };
     let rest = &word[..word.len() - rule.suffix.len()];
     // "-ion" only goes after s or t: "adoption", but not "onion".
@@ -97,6 +101,17 @@ fn apply(step: &Step, word: &mut Vec<u8>) {
     if allowed && measure(rest) > step.measure {
         replace_end(word, rule.suffix.len(), rule.becomes);
     }
+}
+
+/// The last eight bytes as a number, the last one lowest; zeros stand before a shorter word.
+const fn end_of(word: &[u8]) -> u64 {
+    let mut end = 0;
+    let mut at = word.len().saturating_sub(8);
+    while at < word.len() {
+        end = end << 8 | word[at] as u64;
+        at += 1;
+    }
+    end
 }
 
 fn replace_end(word: &mut Vec<u8>, count: usize, by: &[u8]) {
@@ -137,7 +152,8 @@ fn is_vowel(byte: u8, y_is_vowel: bool) -> bool {
 }
 
 const fn rule(suffix: &'static [u8], becomes: &'static [u8]) -> Rule {
-    Rule { suffix, becomes }
+    assert!(suffix.len() < 8);
+    Rule { suffix, becomes, end: end_of(suffix), mask: (1 << (8 * suffix.len())) - 1 }
 }
 
 const STEP_2: &Step = &Step {

@@ -18,20 +18,31 @@ impl Stem {
     }
 }
 
-/// A direct-mapped cache: a word's hash names its only place, a newcomer takes it over.
-///
-/// 8,192 places of 24 bytes (192 KiB): the words that make nine tenths of running text, in a size that stays in the
-/// second-level cache of the processor.
+/// A cache of pairs: a word's hash names its only pair, a newcomer takes the first place and moves the one there
+/// to the second.
 #[derive(Debug, Clone)]
 pub(super) struct Stems {
-    slots: Box<[Slot]>,
+    pairs: Box<[Pair]>,
     word: Vec<u8>,
 }
+
+/// One line of the processor's cache.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Pair([Slot; 2]);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     key: Key,
     stem: Stem,
+    memo: u64,
+}
+
+/// Where a word stands; until the next is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pair: usize,
+    second: bool,
 }
 
 /// Up to 16 bytes of a folded ASCII word as two little-endian numbers, zero beyond its end. Zero: no word.
@@ -41,25 +52,48 @@ impl Stems {
     /// Longest word that is kept, in bytes.
     pub(super) const WORD_BYTES_MAX: usize = 16;
 
-    pub(super) fn new() -> Self {
-        Self { slots: vec![Slot::default(); SLOTS].into_boxed_slice(), word: Vec::new() }
+    /// Makes room for twice as many words as there are `pairs`, a power of two. 64 bytes each.
+    pub(super) fn new(pairs: usize) -> Self {
+        Self { pairs: vec![Pair::default(); pairs.next_power_of_two()].into_boxed_slice(), word: Vec::new() }
     }
 
-    /// Finds the stem of the ASCII word of `length` bytes, 3 to 16, that begins at `start`. Letters of either
-    /// case; the stem is that of the word in lower case.
+    /// Finds the ASCII word of `length` bytes, 1 to 16, that begins at `start`. Letters of either case; the stem
+    /// is that of the word in lower case.
     #[inline]
-    pub(super) fn find(&mut self, bytes: &[u8], start: usize, length: usize) -> Stem {
+    pub(super) fn find(&mut self, bytes: &[u8], start: usize, length: usize) -> Place {
         let key = key(bytes, start, length);
-        let slot = place(key);
-        let held = &self.slots[slot];
-        if held.key == key {
-            return held.stem;
+        // Multiplicative hashing with an odd constant near 2^64 / φ; the upper bits are the good ones.
+        let mixed = (key[0] ^ key[1].rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let pair = (mixed >> 32) as usize & (self.pairs.len() - 1);
+        let [first, second] = &self.pairs[pair].0;
+        if first.key == key {
+            return Place { pair, second: false };
         }
-        self.learn(key, slot, length)
+        if second.key == key {
+            return Place { pair, second: true };
+        }
+        self.learn(key, pair, length);
+        Place { pair, second: false }
+    }
+
+    #[inline]
+    pub(super) fn stem(&self, place: Place) -> Stem {
+        self.pairs[place.pair].0[usize::from(place.second)].stem
+    }
+
+    /// What was last kept with the word since it came; 0 at first.
+    #[inline]
+    pub(super) fn memo(&self, place: Place) -> u64 {
+        self.pairs[place.pair].0[usize::from(place.second)].memo
+    }
+
+    #[inline]
+    pub(super) fn keep(&mut self, place: Place, memo: u64) {
+        self.pairs[place.pair].0[usize::from(place.second)].memo = memo;
     }
 
     #[cold]
-    fn learn(&mut self, key: Key, slot: usize, length: usize) -> Stem {
+    fn learn(&mut self, key: Key, pair: usize, length: usize) {
         let bytes = (u128::from(key[1]) << 64 | u128::from(key[0])).to_le_bytes();
         let folded = &bytes[..length];
         self.word.clear();
@@ -69,12 +103,11 @@ impl Stems {
         let mut stem =
             Stem { keep: keep as u8, tail_bytes: (self.word.len() - keep) as u8, ..Stem::default() };
         stem.tail[..self.word.len() - keep].copy_from_slice(&self.word[keep..]);
-        self.slots[slot] = Slot { key, stem };
-        stem
+        let [first, second] = &mut self.pairs[pair].0;
+        *second = *first;
+        *first = Slot { key, stem, memo: 0 };
     }
 }
-
-const SLOTS: usize = 8192;
 
 /// No rule of the stemmer leaves a longer ending that the word did not have: `e` and `i` are the only letters
 /// it adds. The rest is for safety.
@@ -94,11 +127,4 @@ fn key(bytes: &[u8], start: usize, length: usize) -> Key {
     // In ASCII, lower-case letters and digits have this bit already; upper-case letters gain it.
     let folded = (word | low_case) & (u128::MAX >> (128 - 8 * length));
     [folded as u64, (folded >> 64) as u64]
-}
-
-#[inline]
-fn place(key: Key) -> usize {
-    // Multiplicative hashing with two odd constants near 2^64 / φ; the upper bits are the good ones.
-    let mixed = (key[0] ^ key[1].rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> (64 - SLOTS.trailing_zeros())) as usize
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, fmt::Write as _};
 
-use athenaeum_archive::text::Analyzer;
+use athenaeum_archive::text::{Analyzer, Terms};
 use proptest::prelude::*;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -305,5 +305,41 @@ proptest! {
         for text in &texts {
             prop_assert_eq!(ours(&mut used, text), ours(&mut Analyzer::new(), text));
         }
+    }
+}
+
+/// Remembers every term by its place in the list.
+#[derive(Default)]
+struct Numbered {
+    terms: Vec<String>,
+    taken: Vec<(String, u32)>,
+}
+
+impl Terms for Numbered {
+    fn take_known(&mut self, memo: u64, position: u32) -> bool {
+        let Some(term) = (memo as usize).checked_sub(1).map(|place| &self.terms[place]) else { return false };
+        self.taken.push((term.clone(), position));
+        true
+    }
+
+    fn take(&mut self, term: &str, position: u32) -> u64 {
+        self.terms.push(term.to_owned());
+        self.taken.push((term.to_owned(), position));
+        self.terms.len() as u64
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// So many words in so small a cache push each other out.
+    #[test]
+    fn known_words_give_the_same_terms(words in prop::collection::vec("[a-d]{1,6}(ing|s|É)?|[A-Za-z0-9]{1,20}|東京", 1..4000)) {
+        let text = words.join(" ") + " " + &words.join("-");
+        let mut numbered = Numbered::default();
+        Analyzer::new().analyze_to(&text, &mut numbered);
+        let mut expected = Vec::new();
+        Analyzer::new().analyze(&text, |token| expected.push((token.term.to_owned(), token.position)));
+        prop_assert_eq!(numbered.taken, expected);
     }
 }
