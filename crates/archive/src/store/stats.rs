@@ -1,8 +1,6 @@
 //! What the archive holds, counted.
 
-use std::path::Path;
-
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use athenaeum_core::Timestamp;
 use athenaeum_tenancy::Scope;
