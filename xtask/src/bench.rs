@@ -29,6 +29,9 @@ pub(crate) struct Bench {
     /// Text file whose words head the vocabulary of the generated archive.
     #[arg(long, global = true)]
     text: Vec<PathBuf>,
+    /// Generate conversations without titles: the ten best can then be compared with SQLite's, which knows no titles.
+    #[arg(long, global = true)]
+    untitled: bool,
     /// Where corpora and archives are kept between runs; target/bench by default.
     #[arg(long, global = true)]
     dir: Option<PathBuf>,
@@ -65,8 +68,8 @@ impl Bench {
         let dir = self.dir.clone().unwrap_or_else(|| repository().join("target/bench"));
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
-        let place = Place::new(&dir, self.messages);
-        corpus::cached(&place.corpus, self.messages, &self.text)?;
+        let place = Place::new(&dir, self.messages, self.untitled);
+        corpus::cached(&place.corpus, self.messages, &self.text, self.untitled)?;
         match self.what {
             What::Import { neighbour } => import::run(&place, neighbour),
             What::Search { per_class } => search::run(&place, per_class),
@@ -76,7 +79,8 @@ impl Bench {
 }
 
 impl Place {
-    fn new(dir: &Path, messages: u64) -> Self {
+    fn new(dir: &Path, messages: u64, untitled: bool) -> Self {
+        let messages = format!("{messages}{}", if untitled { "-untitled" } else { "" });
         Self {
             corpus: dir.join(format!("chatgpt-{messages}/conversations.json")),
             data: dir.join(format!("data-{messages}")),

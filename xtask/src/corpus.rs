@@ -38,6 +38,9 @@ pub(crate) struct Corpus {
     /// The same seed gives the same corpus.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Leaves the titles out, so that what is found is ranked by the messages alone.
+    #[arg(long)]
+    pub(crate) untitled: bool,
     /// File to write (a folder for claude-code).
     #[arg(long)]
     pub(crate) out: PathBuf,
@@ -80,7 +83,8 @@ impl Corpus {
         let mut written = 0;
         out.write_all(b"[")?;
         while written < self.messages {
-            let talk = talks.next_talk();
+            let mut talk = talks.next_talk();
+            talk.title = talk.title.filter(|_| !self.untitled);
             out.write_all(if written == 0 { b"\n" } else { b",\n" })?;
             match self.format {
                 Format::Chatgpt => chatgpt::write(&mut out, &talk)?,
@@ -110,13 +114,19 @@ impl Corpus {
 }
 
 /// Generates a ChatGPT corpus unless the file is already there.
-pub(crate) fn cached(out: &Path, messages: u64, text: &[PathBuf]) -> anyhow::Result<()> {
+pub(crate) fn cached(out: &Path, messages: u64, text: &[PathBuf], untitled: bool) -> anyhow::Result<()> {
     if out.exists() {
         return Ok(());
     }
     let partial = out.with_extension("partial");
-    let corpus =
-        Corpus { messages, format: Format::Chatgpt, text: text.to_vec(), seed: 1, out: partial.clone() };
+    let corpus = Corpus {
+        messages,
+        format: Format::Chatgpt,
+        text: text.to_vec(),
+        seed: 1,
+        untitled,
+        out: partial.clone(),
+    };
     corpus.run()?;
     fs::rename(partial, out)?;
     Ok(())
