@@ -191,13 +191,14 @@ impl<'s> Context<'s> {
         Path::new(&self.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
-    /// The sink has had enough: parsers that loop on their own must return soon.
+    /// The sink has had enough, or whoever began the reading: parsers that loop on their own must return soon.
     pub(crate) fn cancelled(&self) -> bool {
-        self.summary.cancelled
+        self.summary.cancelled || self.options.stop.is_asked()
     }
 
     /// Passes on what the ledger only counted and returns the summary.
     pub(crate) fn finish(mut self, file: &str) -> Summary {
+        self.summary.cancelled = self.cancelled();
         for problem in self.ledger.counted(file) {
             self.send(Item::Problem(problem));
         }

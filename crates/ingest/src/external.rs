@@ -6,7 +6,7 @@ use std::{
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     format::{Reject, Shape},
     formats::athenaeum::{FORMAT, VERSION},
-    options::ExternalParser,
+    options::{ExternalParser, Stop},
     records::Records,
     sample::Layout,
     split::Limits,
@@ -24,20 +24,26 @@ use crate::{
 /// How much of the end of its standard error is shown.
 const STDERR_BYTES: usize = 64 * 1024;
 
+/// How often a running parser is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Runs the program on `path` and reads what it writes. An error only if it cannot be started.
 pub(crate) fn read(context: &mut Context<'_>, parser: &ExternalParser, path: &Path) -> io::Result<()> {
+    if context.cancelled() {
+        return Ok(());
+    }
     let mut child = command(parser, path).spawn()?;
     let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let stderr = child.stderr.take().map(tail);
-    let watch = Watch::begin(&child, parser.time_limit);
+    let watch = Watch::begin(&child, parser.time_limit, context.options.stop.clone());
     let output = Limited { source: stdout, left: parser.output_limit };
     read_lines(context, Box::new(output));
     // Whatever it still does, nobody listens any more.
-    let timed_out = watch.end();
+    let ended = watch.end();
     let status = settle(&mut child);
     let said = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
     context.begin_record("");
-    if timed_out {
+    if ended == Some(Cause::Time) {
         let seconds = parser.time_limit.as_secs_f64();
         context
             .broken(format!("the parser was ended after {seconds} s; raise the time limit{}", quoted(&said)));
@@ -127,31 +133,45 @@ fn end_group(id: u32) {
 #[cfg(not(unix))]
 fn end_group(_: u32) {}
 
-/// Ends the program when its time is over. Reading its output then ends too.
+/// Ends the program when its time is over or nobody wants it any more. Reading its output then ends too.
 struct Watch {
     done: mpsc::Sender<()>,
-    thread: JoinHandle<bool>,
+    thread: JoinHandle<Option<Cause>>,
+}
+
+/// Why a program was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Time,
+    Stop,
 }
 
 impl Watch {
-    fn begin(child: &Child, limit: Duration) -> Self {
+    fn begin(child: &Child, limit: Duration, stop: Stop) -> Self {
         let (done, waiting) = mpsc::channel();
         let id = child.id();
         // The child is waited for only after this thread has ended, so its id cannot belong to another yet.
         let thread = thread::spawn(move || {
-            let timed_out = waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
-            if timed_out {
-                end_group(id);
-            }
-            timed_out
+            let begun = Instant::now();
+            let cause = loop {
+                let left = limit.saturating_sub(begun.elapsed());
+                match waiting.recv_timeout(left.min(LOOK_EVERY)) {
+                    Err(RecvTimeoutError::Timeout) if stop.is_asked() => break Cause::Stop,
+                    Err(RecvTimeoutError::Timeout) if begun.elapsed() >= limit => break Cause::Time,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return None,
+                }
+            };
+            end_group(id);
+            Some(cause)
         });
         Self { done, thread }
     }
 
-    /// Returns whether the time was over.
-    fn end(self) -> bool {
+    /// Returns why the program was ended, if it was.
+    fn end(self) -> Option<Cause> {
         let _ = self.done.send(());
-        self.thread.join().unwrap_or(false)
+        self.thread.join().unwrap_or(None)
     }
 }
 

@@ -56,5 +56,5 @@ mod split;
 mod sqlite;
 
 pub use formats::athenaeum::to_json_line;
-pub use options::{ExternalParser, Item, Options, Summary};
+pub use options::{ExternalParser, Item, Options, Stop, Summary};
 pub use run::{Error, read, read_bytes};

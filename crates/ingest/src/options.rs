@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use athenaeum_core::{Conversation, Problem, Provider};
 
 /// How to read; the default suits every export that is not meant to hurt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Only formats of this provider are tried; `None` recognises each file by its content.
     pub provider: Option<Provider>,
@@ -19,6 +19,29 @@ pub struct Options {
     pub entry_bytes_max: u64,
     /// Problems reported one by one; those beyond are counted by reason.
     pub problems_max: usize,
+    /// Ends the reading from outside, also while there is nothing to push.
+    pub stop: Stop,
+}
+
+/// A question asked while reading: is it enough? Between records, and every 50 ms of a silent external parser.
+#[derive(Clone, Default)]
+pub struct Stop(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Stop {
+    /// Reading ends once `asked` returns true. It is called from other threads too and must be quick.
+    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(asked)))
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.as_ref().is_some_and(|asked| asked())
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stop").field(&self.is_asked()).finish()
+    }
 }
 
 impl Default for Options {
@@ -31,6 +54,7 @@ impl Default for Options {
             files_max: 1_000_000,
             entry_bytes_max: 64 << 30,
             problems_max: 10_000,
+            stop: Stop::default(),
         }
     }
 }
@@ -105,6 +129,6 @@ pub struct Summary {
     pub providers: BTreeMap<Provider, u64>,
     /// Conversations by the name of their format.
     pub formats: BTreeMap<String, u64>,
-    /// The sink asked to stop before the end.
+    /// The sink or [`Options::stop`] asked to stop before the end.
     pub cancelled: bool,
 }

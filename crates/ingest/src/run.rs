@@ -44,8 +44,8 @@ pub enum Error {
 
 /// Reads every conversation of a file, a folder or a zip archive and pushes it into `sink`.
 ///
-/// Blocks until the end. When the sink returns [`ControlFlow::Break`], reading stops at the next record and the
-/// summary says so. Problems come as [`Item::Problem`]; a source in which nothing is found has at least one.
+/// Blocks until the end. When the sink returns [`ControlFlow::Break`] or [`Options::stop`] asks for it, reading stops
+/// at the next record, an external parser is ended, and the summary says so. Problems come as [`Item::Problem`]; a source in which nothing is found has at least one.
 ///
 /// # Errors
 /// [`Error::Open`] if `path` cannot be opened or listed, [`Error::Parser`] if an external parser cannot be started.
@@ -217,7 +217,7 @@ fn read_sqlite(context: &mut Context<'_>, tree: &mut Tree, index: usize, alone: 
 /// "Done, 0 conversations" is never the whole answer.
 fn say_if_nothing_was_found(context: &mut Context<'_>) {
     let summary = &context.summary;
-    if summary.conversations > 0 || summary.cancelled || summary.problems > 0 {
+    if summary.conversations > 0 || context.cancelled() || summary.problems > 0 {
         return;
     }
     match summary.empty {

@@ -80,10 +80,8 @@ pub(crate) async fn carry_on(
         problems_max: usize::MAX,
         ..Options::default()
     };
-    let stop = cancel.child_token();
-    let mut reader = Reader::start(path, read, stop.clone());
+    let mut reader = Reader::start(path, read, &cancel);
     let ending = intake.take_all(&mut reader, &cancel).await;
-    stop.cancel();
     let read = reader.finish().await;
     let ending = ending.map(|cancelled| match (cancelled, read) {
         (true, _) => Ending::Cancelled,

@@ -1,13 +1,13 @@
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use athenaeum_core::Conversation;
-use athenaeum_ingest::{Error, Item, Options, Summary};
+use athenaeum_ingest::{Error, Item, Options, Stop, Summary};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A source being read on a thread of its own, a bounded number of items and bytes ahead of whoever takes them.
 ///
@@ -16,11 +16,17 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Reader {
     items: mpsc::Receiver<Queued>,
     thread: JoinHandle<Result<Summary, Error>>,
+    /// Whoever lets go of the reader ends the reading, and with it an external parser.
+    stop: DropGuard,
 }
 
 impl Reader {
-    /// Begins to read. `stop` ends it at the next item.
-    pub(crate) fn start(path: &Path, options: Options, stop: CancellationToken) -> Self {
+    /// Begins to read. `cancel` ends it at the next item, and an external parser at once.
+    pub(crate) fn start(path: &Path, mut options: Options, cancel: &CancellationToken) -> Self {
+        let stop = cancel.child_token();
+        let asked = stop.clone();
+        options.stop = Stop::when(move || asked.is_cancelled());
+        let guard = stop.clone().drop_guard();
         let (sender, items) = mpsc::channel(ITEMS_AHEAD_MAX);
         let path = path.to_owned();
         let runtime = Handle::current();
@@ -42,7 +48,7 @@ impl Reader {
                 }
             })
         });
-        Self { items, thread }
+        Self { items, thread, stop: guard }
     }
 
     /// Waits for the next item; `None` when the source is at its end or could not be read further.
@@ -52,7 +58,7 @@ impl Reader {
 
     /// Ends the reading, wherever it stands, and tells how it went. `None` if the parser panicked.
     pub(crate) async fn finish(self) -> Option<Result<Summary, Error>> {
-        drop(self.items);
+        drop((self.items, self.stop));
         self.thread.await.ok()
     }
 }

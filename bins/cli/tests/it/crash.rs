@@ -51,6 +51,42 @@ fn a_killed_import_leaves_whole_batches_and_is_completed_by_the_next() {
     );
 }
 
+/// A parser that writes nothing is not asked anything either; a person in a hurry must not leave it running.
+#[test]
+fn two_ctrl_cs_leave_no_parser_behind() {
+    let library = Library::new();
+    let (log, pid_file) = (library.write("kitchen.log", "hello"), library.path("pid"));
+    let script = format!("sh -c 'echo $$ > {}; exec sleep 60'", pid_file.display());
+    let mut child = library
+        .command()
+        .args(["import", "--parser", &script, log.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let pid = loop {
+        assert!(Instant::now() < until, "the parser never ran");
+        match std::fs::read_to_string(&pid_file) {
+            Ok(pid) if pid.ends_with('\n') => break pid,
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let begun = Instant::now();
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(20));
+    signal(&child, "INT");
+    assert!(!child.wait().unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // Killed at the latest now; whoever inherited it may need a moment to take it off the table.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        state().map_or(true, |stat| stat.contains(") Z "))
+    });
+    assert!(gone, "the parser runs on: {:?}", state());
+}
+
 #[test]
 fn ctrl_c_ends_an_import_cleanly() {
     let library = Library::new();

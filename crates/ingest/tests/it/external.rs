@@ -1,12 +1,12 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use athenaeum_core::Role;
-use athenaeum_ingest::{ExternalParser, Options};
+use athenaeum_ingest::{ExternalParser, Options, Stop};
 
 use crate::harness::{Outcome, read_path};
 
@@ -53,6 +53,35 @@ fn it_is_ended_with_all_that_it_started() {
     assert!(outcome.losses()[0].contains("was ended after 0.3 s"), "{outcome:?}");
 }
 
+/// The parser says nothing, so that no item asks whether anybody still listens.
+#[test]
+fn a_silent_one_is_ended_when_it_is_no_longer_wanted() {
+    let begun = Instant::now();
+    let folder = tempfile::tempdir().unwrap();
+    let pid_file = folder.path().join("pid");
+    let mut parser = ExternalParser::new("sh");
+    parser.arguments = vec!["-c".into(), format!("sleep 60 & echo $! > {}; wait", pid_file.display())];
+    let written = pid_file.clone();
+    let stop = Stop::when(move || fs::read_to_string(&written).is_ok_and(|pid| pid.ends_with('\n')));
+    let outcome = read_path(folder.path(), &Options { parser: Some(parser), stop, ..Options::default() });
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(outcome.summary.cancelled && outcome.problems.is_empty(), "{outcome:?}");
+    let pid = fs::read_to_string(pid_file).unwrap();
+    assert!(is_gone(pid.trim()), "what it started runs on");
+}
+
+/// A process that nobody waits for stays in the table as a zombie.
+fn is_gone(pid: &str) -> bool {
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat"));
+    (0..100).any(|_| {
+        let gone = state().map_or(true, |stat| stat.contains(") Z "));
+        if !gone {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        gone
+    })
+}
+
 #[test]
 fn output_without_end_is_cut_off() {
     let outcome = run(&format!("while echo '{LINE}'; do :; done"), |parser| parser.output_limit = 100_000);
@@ -63,8 +92,9 @@ fn output_without_end_is_cut_off() {
 #[test]
 fn a_parser_that_is_not_there_is_an_error() {
     let options = Options { parser: Some(ExternalParser::new("/no/such/parser")), ..Options::default() };
-    let error =
-        athenaeum_ingest::read(Path::new("/"), &options, &mut |_| std::ops::ControlFlow::Continue(()));
+    let error = athenaeum_ingest::read(tempfile::tempdir().unwrap().path(), &options, &mut |_| {
+        std::ops::ControlFlow::Continue(())
+    });
     assert!(error.is_err());
 }
 
