@@ -51,6 +51,8 @@ impl Status {
 struct Shared {
     archive: Archive,
     turn: Semaphore,
+    /// One for each import that waits or runs.
+    places: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
     entries: Mutex<VecDeque<Entry>>,
@@ -77,6 +79,7 @@ impl Imports {
             shared: Arc::new(Shared {
                 archive,
                 turn: Semaphore::new(1),
+                places: Arc::new(Semaphore::new(Self::WAITING_MAX + 1)),
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
                 entries: Mutex::default(),
@@ -96,24 +99,26 @@ impl Imports {
         source: Source,
         options: ImportOptions,
     ) -> Result<ImportId, Error> {
-        let waiting = self.entries(|entries| {
-            forget_old(entries);
-            entries.iter().filter(|entry| !entry.status.borrow().is_final()).count()
-        });
-        if waiting > Self::WAITING_MAX || self.shared.stop.is_cancelled() {
-            return Err(Error::Busy { waiting });
-        }
+        // Taken before anything is awaited, so that many starts at once do not all see the last free place.
+        let place = Arc::clone(&self.shared.places).try_acquire_owned().ok();
+        let Some(place) = place.filter(|_| !self.shared.stop.is_cancelled()) else {
+            return Err(Error::Busy { waiting: Self::WAITING_MAX });
+        };
         let run = import::begin(&self.shared.archive, scope, &source.path, &options).await?;
         let id = run.id();
         let (status, watched) = watch::channel(Status::Running(Progress::default()));
         let cancel = self.shared.stop.child_token();
         let entry = Entry { id, tenant: scope.tenant().clone(), status: watched, cancel: cancel.clone() };
-        self.entries(|entries| entries.push_back(entry));
+        self.entries(|entries| {
+            forget_old(entries);
+            entries.push_back(entry);
+        });
         let shared = Arc::clone(&self.shared);
         let scope = scope.clone();
-        self.shared
-            .tasks
-            .spawn(async move { shared.carry_out(scope, source, options, run, status, cancel).await });
+        self.shared.tasks.spawn(async move {
+            let _place = place;
+            shared.carry_out(scope, source, options, run, status, cancel).await;
+        });
         Ok(id)
     }
 

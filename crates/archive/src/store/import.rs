@@ -57,8 +57,9 @@ pub struct Import {
     scope: Scope,
     tenant: Arc<str>,
     id: ImportId,
-    /// `None` while another process has the index; it is caught up later.
+    /// `None` before the first conversation, and while somebody else has the index; it is caught up later.
     builder: Option<Builder>,
+    builder_sought: bool,
     alive: Option<Alive>,
     batch: Option<OpenBatch>,
     known: Known,
@@ -87,13 +88,6 @@ impl Import {
         let now = Timestamp::now();
         let id = ImportId::mint(now);
         let alive = Alive::new(&files, id)?;
-        let mut builder = Builder::open(&files, scope, builder::PATIENCE).await;
-        if let Some(builder) = &mut builder {
-            // What others wrote is read before the write lock is taken.
-            let mut reader = files.readers.acquire().await.map_err(database("reading messages"))?;
-            let last = last_message(&mut reader).await?;
-            builder::catch_up(builder, &mut reader, scope, last).await?;
-        }
         let mut held = files.writer().await?;
         held.begin().await?;
         import_events::begin(held.connection(), scope, id, file_path, provider.as_ref(), now).await?;
@@ -104,7 +98,8 @@ impl Import {
             scope: scope.clone(),
             tenant: Arc::from(scope.tenant().as_str()),
             id,
-            builder,
+            builder: None,
+            builder_sought: false,
             alive: Some(alive),
             batch: None,
             known: Known::default(),
@@ -225,10 +220,28 @@ impl Import {
         Ok(())
     }
 
+    /// Takes the index with the first conversation and not before: an import that waits for its turn neither
+    /// waits for the index nor keeps it from the one that runs.
+    async fn seek_builder(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.builder_sought, true) {
+            return Ok(());
+        }
+        let Some(mut builder) = Builder::open(&self.files, &self.scope, builder::PATIENCE).await else {
+            return Ok(());
+        };
+        // What others wrote is read before the write lock is taken.
+        let mut reader = self.files.readers.acquire().await.map_err(database("reading messages"))?;
+        let last = last_message(&mut reader).await?;
+        builder::catch_up(&mut builder, &mut reader, &self.scope, last).await?;
+        self.builder = Some(builder);
+        Ok(())
+    }
+
     async fn open_batch(&mut self) -> Result<OpenBatch, Error> {
         if let Some(batch) = self.batch.take() {
             return Ok(batch);
         }
+        self.seek_builder().await?;
         let mut held = self.files.writer().await?;
         held.begin().await?;
         let connection = held.connection();

@@ -1,5 +1,7 @@
-use athenaeum_archive::ImportStatus;
-use athenaeum_retrieval::{CancellationToken, Error, ImportOptions, Phase, Progress, import};
+use std::time::Duration;
+
+use athenaeum_archive::{Filters, ImportStatus, Settings};
+use athenaeum_retrieval::{CancellationToken, Error, ExternalParser, ImportOptions, Phase, Progress, import};
 
 use crate::support::{Place, export, many};
 
@@ -101,6 +103,42 @@ async fn a_cancelled_import_keeps_what_is_whole_and_is_completed_by_the_next() {
     let report = place.import(&path).await.unwrap();
     assert_eq!(report.conversations, 3_000);
     assert_eq!(place.archive.stats(&place.scope).await.unwrap().messages, 6_000);
+}
+
+/// The parser writes some conversations (eight are read ahead), waits until one has been deleted behind the import's back, and goes on.
+#[tokio::test]
+async fn what_the_archive_does_not_hold_is_told() {
+    let place = Place::with(Settings { batch_conversations: 1, ..Settings::default() }).await;
+    let lost = place.write("lost.jsonl", &many(9));
+    let kept = place.write("kept.jsonl", &export(&[("kept", &["three"])]));
+    let go_on = place.folder.path().join("go-on");
+    let (first, second, wait) = (lost.display(), kept.display(), go_on.display());
+    let mut parser = ExternalParser::new("sh");
+    let script = format!("cat {first}; until [ -e {wait} ]; do sleep 0.01; done; cat {second}");
+    parser.arguments = vec!["-c".into(), script];
+    let options = ImportOptions { parser: Some(parser), ..ImportOptions::default() };
+    let (archive, scope) = (&place.archive, &place.scope);
+    let delete = async {
+        let summary = loop {
+            let page = archive.conversations(scope, &Filters::default(), None, 10).await.unwrap();
+            match page.items.into_iter().next() {
+                Some(summary) => break summary,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        archive.delete(scope, summary.id).await.unwrap();
+        std::fs::write(&go_on, "").unwrap();
+    };
+    let importing = import(archive, scope, &lost, options, |_| {}, CancellationToken::new());
+    let both = async { tokio::join!(importing, delete) };
+    let (report, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    let report = report.unwrap();
+    assert_eq!((report.conversations, report.mismatches.len()), (10, 1), "{}", report.to_json());
+    let mismatch = &report.mismatches[0];
+    assert_eq!((mismatch.in_source, mismatch.in_archive), (2, None));
+    let stats = place.events().await.remove(0).stats.unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!((&stats["mismatches"], &stats["mismatch_details"][0]["in_source"]), (&1.into(), &2.into()));
 }
 
 #[tokio::test]

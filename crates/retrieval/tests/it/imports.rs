@@ -1,7 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use athenaeum_core::ImportId;
-use athenaeum_retrieval::{Error, ExternalParser, ImportOptions, Imports, Source, Status};
+use athenaeum_retrieval::{Error, ExternalParser, ImportOptions, Imports, Phase, Source, Status};
 
 use crate::support::{Place, export, many};
 
@@ -73,24 +76,87 @@ async fn shutting_down_ends_what_runs_and_what_waits() {
     assert!(matches!(late, Err(Error::Busy { .. })));
 }
 
-#[tokio::test]
-async fn too_many_are_turned_away() {
-    let place = Place::new().await;
-    let imports = Imports::new(place.archive.clone());
-    // The first has the turn for as long as its parser sleeps.
-    let path = place.write("a.json", "");
+/// A parser that says nothing until it is ended.
+fn silent() -> ExternalParser {
     let mut parser = ExternalParser::new("sh");
     parser.arguments = vec!["-c".into(), "sleep 60".into()];
-    parser.time_limit = Duration::from_secs(25);
-    let mut refused = None;
-    for _ in 0..=Imports::WAITING_MAX + 1 {
-        let source = Source { path: path.clone(), keep: None };
-        let options = ImportOptions { parser: Some(parser.clone()), ..ImportOptions::default() };
-        if let Err(error) = imports.start(&place.scope, source, options).await {
-            refused = Some(error);
-            break;
-        }
-    }
-    assert!(matches!(refused, Some(Error::Busy { .. })), "{refused:?}");
+    parser
+}
+
+fn silent_import(place: &Place) -> (Source, ImportOptions) {
+    let source = Source { path: place.write("a.json", ""), keep: None };
+    (source, ImportOptions { parser: Some(silent()), ..ImportOptions::default() })
+}
+
+#[tokio::test]
+async fn too_many_are_turned_away() {
+    let begun = Instant::now();
+    let place = Place::new().await;
+    let imports = Imports::new(place.archive.clone());
+    // All at once, so that each of them finds the others still beginning.
+    let starts = (0..Imports::WAITING_MAX + 4).map(|_| {
+        let (source, options) = silent_import(&place);
+        imports.start(&place.scope, source, options)
+    });
+    let started = futures_util::future::join_all(starts).await;
+    let refused = started.iter().filter(|started| matches!(started, Err(Error::Busy { .. }))).count();
+    // One runs, the full number waits, three are too many.
+    assert_eq!((started.len() - refused, refused), (Imports::WAITING_MAX + 1, 3));
+    assert_eq!(imports.running(&place.scope).len(), Imports::WAITING_MAX + 1);
     imports.shut_down().await;
+    assert!(imports.running(&place.scope).is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_an_import_has_ended() {
+    let place = Place::new().await;
+    let imports = Imports::new(place.archive.clone());
+    for n in 0..2 * Imports::WAITING_MAX {
+        let path = place.write("a.json", &export(&[(&format!("c{n}"), &["hello"])]));
+        let source = Source { path, keep: None };
+        let id = imports.start(&place.scope, source, ImportOptions::default()).await.unwrap();
+        assert!(matches!(ended(&imports, &place, id).await, Status::Completed(_)));
+    }
+}
+
+/// One that waits once took, or waited half a second for, the index that the running one writes.
+#[tokio::test]
+async fn one_begins_at_once_while_another_writes() {
+    let place = Place::new().await;
+    let imports = Imports::new(place.archive.clone());
+    // Some conversations (eight are read ahead), and then silence: the index is taken and stays so.
+    let line = place.write("line.jsonl", &many(9));
+    let mut parser = silent();
+    parser.arguments = vec!["-c".into(), format!("cat {}; sleep 60", line.display())];
+    let source = Source { path: line, keep: None };
+    let options = ImportOptions { parser: Some(parser), ..ImportOptions::default() };
+    let first = imports.start(&place.scope, source, options).await.unwrap();
+    while place.archive.stats(&place.scope).await.unwrap().conversations == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let begun = Instant::now();
+    let path = place.write("b.jsonl", &export(&[("second", &["world"])]));
+    let second =
+        imports.start(&place.scope, Source { path, keep: None }, ImportOptions::default()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(300), "{:?}", begun.elapsed());
+    imports.cancel(&place.scope, first).unwrap();
+    assert!(matches!(ended(&imports, &place, second).await, Status::Completed(_)));
+    assert_eq!(place.hits("world").await, 1);
+}
+
+#[tokio::test]
+async fn one_whose_parser_is_silent_ends_when_it_is_cancelled() {
+    let place = Place::new().await;
+    let imports = Imports::new(place.archive.clone());
+    let (source, options) = silent_import(&place);
+    let id = imports.start(&place.scope, source, options).await.unwrap();
+    let mut status = imports.subscribe(&place.scope, id).unwrap();
+    let reading = |status: &Status| matches!(status, Status::Running(told) if told.phase == Phase::Reading);
+    tokio::time::timeout(Duration::from_secs(20), status.wait_for(reading)).await.unwrap().unwrap();
+    let begun = Instant::now();
+    imports.cancel(&place.scope, id).unwrap();
+    let Status::Failed(error) = ended(&imports, &place, id).await else { panic!("it was not cancelled") };
+    assert!(matches!(*error, Error::Cancelled(_)), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }

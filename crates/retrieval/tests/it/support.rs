@@ -15,8 +15,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let archive = Archive::open(&folder.path().join("data"), &Settings::default()).await.unwrap();
+        let archive = Archive::open(&folder.path().join("data"), &settings).await.unwrap();
         Self { folder, archive, scope: athenaeum_tenancy::local() }
     }
 
