@@ -129,6 +129,7 @@ fn pages(limits: &athenaeum_api::Settings, settings: &Settings) -> athenaeum_web
         messages_per_page: settings.pages.messages_per_page.max(1),
         upload_folder: limits.upload_dir.clone(),
         upload_bytes_max: limits.upload_bytes_max,
+        streams_max: limits.streams_max,
     }
 }
 

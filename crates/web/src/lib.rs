@@ -39,7 +39,7 @@ mod pages;
 mod statistics;
 mod when;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use athenaeum_archive::Archive;
 use athenaeum_retrieval::Imports;
@@ -50,6 +50,7 @@ use axum::{
     routing::{get, post},
 };
 use statistics::Statistics;
+use tokio::sync::Semaphore;
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -74,6 +75,8 @@ pub struct Settings {
     pub upload_folder: Option<PathBuf>,
     /// Most bytes of one upload.
     pub upload_bytes_max: u64,
+    /// Pages that may follow an import at once; at least 1. Further ones are told to come back later.
+    pub streams_max: usize,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             messages_per_page: 250,
             upload_folder: None,
             upload_bytes_max: 16 * 1024 * 1024 * 1024,
+            streams_max: 32,
         }
     }
 }
@@ -94,13 +98,15 @@ pub(crate) struct Desk {
     imports: Imports,
     settings: Settings,
     statistics: Statistics,
+    streams: Arc<Semaphore>,
 }
 
 /// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
 /// page that says so.
 pub fn router(web: Web) -> Router {
     let Web { archive, imports, settings } = web;
-    let desk = Desk { archive, imports, settings, statistics: Statistics::default() };
+    let streams = Arc::new(Semaphore::new(settings.streams_max.max(1)));
+    let desk = Desk { streams, archive, imports, settings, statistics: Statistics::default() };
     Router::new()
         .route("/", get(pages::home::show))
         .route("/search", get(pages::search::show))

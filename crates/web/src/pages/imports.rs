@@ -1,6 +1,6 @@
 //! What was imported: the list, one run with its problems, and its progress while it runs.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use askama::Template;
 use athenaeum_archive::{Cursor, ImportEvent, ImportStatus};
@@ -8,6 +8,7 @@ use athenaeum_core::ImportId;
 use athenaeum_retrieval::{Phase, Progress, Status};
 use axum::{
     extract::{Path, State},
+    http::StatusCode,
     response::{
         Html, Sse,
         sse::{Event, KeepAlive},
@@ -81,6 +82,10 @@ pub(crate) async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
     let id: ImportId = id.parse().map_err(|_| Error::NotFound)?;
     let watched = desk.imports.subscribe(&athenaeum_tenancy::local(), id).ok_or(Error::NotFound)?;
+    let Ok(place) = Arc::clone(&desk.streams).try_acquire_owned() else {
+        let sentence = "Too many pages follow imports already; close one, or reload this page now and then.";
+        return Err(Error::refused(StatusCode::SERVICE_UNAVAILABLE, sentence));
+    };
     let mut over = false;
     let steps = WatchStream::new(watched).take_while(move |status| {
         // The final state is told, and nothing after it.
@@ -88,7 +93,9 @@ pub(crate) async fn events(
         over = status.is_final();
         std::future::ready(go_on)
     });
-    let events = steps.map(|status| {
+    let events = steps.map(move |status| {
+        // Held for as long as the stream is open.
+        let _ = &place;
         Ok(match status {
             Status::Running(progress) => Event::default().event("progress").data(step(&progress)),
             _ => Event::default().event("done").data("{}"),

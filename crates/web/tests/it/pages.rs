@@ -366,3 +366,24 @@ async fn uploads_that_cannot_be_taken_say_why() {
     let run = house.page(&address).await;
     assert!(run.contains("It ended early.") && run.contains("a.json and 1 more"), "{run}");
 }
+
+#[tokio::test]
+async fn pages_that_follow_an_import_are_counted() {
+    let house = House::empty().await;
+    let page = house.page("/import").await;
+    let token = between(&page, "name=\"token\" value=\"", "\"").to_owned();
+    let response = house.send(upload(&token, &[("conversations.json", EXPORT)])).await;
+    let events = format!("{}/events", response.headers()["location"].to_str().unwrap());
+    let follow = async || {
+        let request = Request::get(&events).header("host", "127.0.0.1").body(Body::empty()).unwrap();
+        house.send(request).await
+    };
+    let mut open = Vec::new();
+    for _ in 0..athenaeum_web::Settings::default().streams_max {
+        open.push(follow().await);
+    }
+    assert!(open.iter().all(|response| response.status() == StatusCode::OK));
+    assert_eq!(follow().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    open.pop();
+    assert_eq!(follow().await.status(), StatusCode::OK, "a page that was closed leaves its place");
+}
