@@ -87,16 +87,16 @@ impl Default for Analyzer {
 impl Analyzer {
     /// Makes an analyser; its answers depend on nothing but the texts.
     pub fn new() -> Self {
-        Self::with_pairs(PAIRS)
+        Self::with_pair_bits(PAIR_BITS)
     }
 
     /// Makes an analyser for many texts: with a cache of 1 MiB, which holds nearly all words of running text.
     pub fn for_many() -> Self {
-        Self::with_pairs(PAIRS_FOR_MANY)
+        Self::with_pair_bits(PAIR_BITS_FOR_MANY)
     }
 
-    fn with_pairs(pairs: usize) -> Self {
-        Self { stems: Stems::new(pairs), word: String::new(), bytes: Vec::new() }
+    fn with_pair_bits(bits: u32) -> Self {
+        Self { stems: Stems::new(bits), word: String::new(), bytes: Vec::new() }
     }
 
     /// Hands every token of `text` to `push`, in order, positions counting from 0.
@@ -309,9 +309,9 @@ const LONG_CHUNK_BYTES: usize = 1024;
 /// Room for a letter and five marks of three bytes.
 const ALONE_BYTES_MAX: usize = 18;
 
-/// Pairs of words in the cache of stems.
-const PAIRS: usize = 1 << 10;
-const PAIRS_FOR_MANY: usize = 1 << 14;
+/// Pairs of words in the cache of stems, as powers of two.
+const PAIR_BITS: u32 = 10;
+const PAIR_BITS_FOR_MANY: u32 = 14;
 
 const SEPARATOR: u8 = 0;
 const LOWER: u8 = 1;

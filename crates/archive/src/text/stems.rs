@@ -23,6 +23,8 @@ impl Stem {
 #[derive(Debug, Clone)]
 pub(super) struct Stems {
     pairs: Box<[Pair]>,
+    /// Leaves of a hash as many upper bits as name a pair.
+    shift: u32,
     word: Vec<u8>,
 }
 
@@ -52,9 +54,10 @@ impl Stems {
     /// Longest word that is kept, in bytes.
     pub(super) const WORD_BYTES_MAX: usize = 16;
 
-    /// Makes room for twice as many words as there are `pairs`, a power of two. 64 bytes each.
-    pub(super) fn new(pairs: usize) -> Self {
-        Self { pairs: vec![Pair::default(); pairs.next_power_of_two()].into_boxed_slice(), word: Vec::new() }
+    /// Makes room for 2 · 2^`bits` words, 64 bytes for each two; `bits` from 1.
+    pub(super) fn new(bits: u32) -> Self {
+        let pairs = vec![Pair::default(); 1 << bits].into_boxed_slice();
+        Self { pairs, shift: 64 - bits, word: Vec::new() }
     }
 
     /// Finds the ASCII word of `length` bytes, 1 to 16, that begins at `start`. Letters of either case; the stem
@@ -64,7 +67,7 @@ impl Stems {
         let key = key(bytes, start, length);
         // Multiplicative hashing with an odd constant near 2^64 / φ; the upper bits are the good ones.
         let mixed = (key[0] ^ key[1].rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let pair = (mixed >> 32) as usize & (self.pairs.len() - 1);
+        let pair = (mixed >> self.shift) as usize & (self.pairs.len() - 1);
         let [first, second] = &self.pairs[pair].0;
         if first.key == key {
             return Place { pair, second: false };
