@@ -120,8 +120,10 @@ def draw(db, dice, count):
 def rank(db, query):
     filters, values, join = "", [], ""
     if query["filters"]:
-        join = "JOIN archive.messages m ON m.id = f.rowid"
-        filters = "AND m.model = ? AND m.created_at BETWEEN ? AND ?"
+        join = ("JOIN archive.messages m ON m.id = f.rowid "
+                "JOIN archive.conversations c ON c.id = m.conversation_id")
+        # A question belongs to the model that it was put to.
+        filters = "AND coalesce(m.model, c.model) = ? AND m.created_at BETWEEN ? AND ?"
         values = [query["filters"][key] for key in ("model", "after", "before")]
     sql = f"SELECT f.rowid, f.rank FROM best_fts f {join} WHERE best_fts MATCH ? {filters} ORDER BY f.rank LIMIT 20"
     start = time.perf_counter()
