@@ -46,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         let addr = listener.local_addr()?;
         let athenaeum = Athenaeum::open(&data, &settings).await?;
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
-        Ok(athenaeum.serve(listener, athenaeum::interrupted()).await?)
+        athenaeum.serve(listener, athenaeum::interrupted()).await;
+        Ok(())
     })
 }

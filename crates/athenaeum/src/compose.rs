@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use athenaeum_api::Api;
 use athenaeum_archive::Archive;
@@ -8,7 +8,11 @@ use athenaeum_web::Web;
 use axum::Router;
 use tokio::net::TcpListener;
 
-use crate::{Error, settings::Settings};
+use crate::{
+    Error,
+    connections::{self, Connections},
+    settings::Settings,
+};
 
 /// An open library: the archive, the imports into it, and the pages and API over both.
 pub struct Athenaeum {
@@ -17,7 +21,7 @@ pub struct Athenaeum {
     scope: Scope,
     limits: athenaeum_api::Settings,
     pages: athenaeum_web::Settings,
-    grace: Duration,
+    server: connections::Limits,
 }
 
 impl Athenaeum {
@@ -36,7 +40,11 @@ impl Athenaeum {
             scope: athenaeum_tenancy::local(),
             pages: pages(&limits, settings),
             limits,
-            grace: Duration::from_secs(settings.server.shutdown_seconds),
+            server: connections::Limits {
+                connections_max: settings.server.connections_max.max(1),
+                head: Duration::from_secs(settings.server.header_seconds.max(1)),
+                grace: Duration::from_secs(settings.server.shutdown_seconds),
+            },
         })
     }
 
@@ -68,31 +76,11 @@ impl Athenaeum {
 
     /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives
     /// requests under way the seconds of `server.shutdown_seconds`, and closes the archive.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Serve`] where the listener fails.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-            // An error is the sender gone: stop as well.
-            let _ = stopped.await;
-        });
-        let mut serving = std::pin::pin!(serving.into_future());
-        let ended = tokio::select! {
-            ended = &mut serving => ended,
-            () = shutdown => {
-                drop(stop);
-                let (ended, ()) = tokio::join!(tokio::time::timeout(self.grace, serving), self.imports.shut_down());
-                ended.unwrap_or_else(|_| {
-                    tracing::warn!("requests that were still under way have been cut off");
-                    Ok(())
-                })
-            }
-        };
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let mut connections = Connections::new(self.router(), self.server.clone());
+        connections.take(listener, shutdown).await;
+        tokio::join!(connections.end(), self.imports.shut_down());
         self.close().await;
-        ended.map_err(Error::Serve)
     }
 
     /// Ends imports cleanly and closes the archive.

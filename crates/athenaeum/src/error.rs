@@ -41,9 +41,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The server broke down.
-    #[error("the server broke down")]
-    Serve(#[source] io::Error),
     /// What is to be written to stderr cannot be understood.
     #[error("'{filter}' is no filter for the log; expected for example warn or warn,athenaeum_archive=debug")]
     Log {

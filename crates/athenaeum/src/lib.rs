@@ -26,6 +26,7 @@ pub mod settings;
 
 mod address;
 mod compose;
+mod connections;
 mod error;
 mod process;
 

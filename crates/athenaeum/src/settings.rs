@@ -45,6 +45,11 @@ pub struct Server {
     pub addr: SocketAddr,
     /// Seconds that requests under way are given when it is stopped.
     pub shutdown_seconds: u64,
+    /// Connections open at once; further ones wait until one is free. At least 1.
+    pub connections_max: usize,
+    /// Seconds within which a request's head must have come, counted from the opening of the connection or from
+    /// the answer before: so long is an idle connection kept. At least 1.
+    pub header_seconds: u64,
 }
 
 /// How sources are read.
@@ -164,7 +169,12 @@ impl Default for Settings {
         Self {
             data: PathBuf::new(),
             log: "warn".to_owned(),
-            server: Server { addr: SocketAddr::from(([127, 0, 0, 1], 7878)), shutdown_seconds: 10 },
+            server: Server {
+                addr: SocketAddr::from(([127, 0, 0, 1], 7878)),
+                shutdown_seconds: 10,
+                connections_max: 512,
+                header_seconds: 10,
+            },
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             limits: athenaeum_api::Settings::default(),

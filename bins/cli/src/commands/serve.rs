@@ -39,6 +39,6 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
         note(&format_args!("Serving {what} from {}. Ctrl-C stops it.", data.display()));
     }
     context.output.flush()?;
-    athenaeum.serve(listener, athenaeum::interrupted()).await?;
+    athenaeum.serve(listener, athenaeum::interrupted()).await;
     Ok(())
 }
