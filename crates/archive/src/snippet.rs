@@ -16,13 +16,14 @@
 //!
 //! **Invariant:** marks are ascending, disjoint, not empty, and lie between whole characters.
 
+mod markdown;
 mod matcher;
 mod passage;
 mod wanted;
 
 use std::ops::Range;
 
-use self::matcher::Matcher;
+use self::{markdown::Sign, matcher::Matcher};
 use crate::{Snippet, text::Analyzer};
 
 pub use wanted::Wanted;
@@ -34,15 +35,38 @@ pub const MARKS_MAX: usize = 10_000;
 /// weightier first ([`Wanted::weigh`]), as typed rather than in another form, and the earliest of equals.
 ///
 /// At most `chars_max` characters and an ellipsis at either end. Without a match it is the beginning.
-/// White space is folded to single spaces.
+/// White space is folded to single spaces. Markdown's signs are left out, and so are the addresses of links, except
+/// where they are what was looked for; code stays as it is.
 pub fn snippet(text: &str, wanted: &Wanted, analyzer: &mut Analyzer, chars_max: usize) -> Snippet {
     let hits = passage::best_hits(text, wanted, analyzer, chars_max);
-    let cut = passage::around(text, &hits, chars_max);
+    let (cut, signs) = readable(text, &hits, wanted, analyzer, chars_max);
     let inside = marks(&text[cut.clone()], wanted, analyzer);
     let inside = inside.into_iter().map(|mark| mark.start + cut.start..mark.end + cut.start);
     let clipped = hits.into_iter().map(|hit| hit.start.max(cut.start)..hit.end.min(cut.end));
     let marks = merged(inside.chain(clipped).filter(|mark| !mark.is_empty()).collect());
-    passage::written(text, cut, &marks)
+    passage::written(text, cut, &marks, &signs)
+}
+
+/// Returns the passage around `hits` and Markdown's signs in it, which do not count.
+fn readable(
+    text: &str,
+    hits: &[Range<usize>],
+    wanted: &Wanted,
+    analyzer: &mut Analyzer,
+    chars_max: usize,
+) -> (Range<usize>, Vec<Sign>) {
+    let cut = passage::around(text, hits, chars_max);
+    let region = passage::region(text, &cut);
+    let signs = markdown::signs(text, region.clone());
+    if !signs.iter().any(|sign| sign.range.end > cut.start) {
+        return (cut, signs);
+    }
+    let shown = hits.last().map_or(cut.start, |hit| hit.end.clamp(cut.start, cut.end));
+    let wide = passage::extended(text, cut.start..shown, region.end, &signs, chars_max);
+    let inside = marks(&text[wide.clone()], wanted, analyzer);
+    let inside = inside.into_iter().map(|mark| mark.start + wide.start..mark.end + wide.start);
+    let signs = markdown::uncover(signs, &merged(inside.chain(hits.iter().cloned()).collect()));
+    (passage::extended(text, cut.start..shown, region.end, &signs, chars_max), signs)
 }
 
 /// Returns where what is wanted stands in `text`: ascending, disjoint ranges of bytes, a phrase as one range.

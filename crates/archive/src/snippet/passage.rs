@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, ops::Range};
 
 use super::{
+    markdown::{self, Sign},
     matcher::{Found, Matcher},
     wanted::Wanted,
 };
@@ -164,41 +165,143 @@ fn whole_letter(text: &str, index: usize) -> usize {
 
 const MARKS_OF_A_LETTER_MAX: usize = 8;
 
-/// Writes `text[cut]` with single spaces, ellipses where it was cut, and `marks` moved along.
-pub(super) fn written(text: &str, cut: Range<usize>, marks: &[Range<usize>]) -> Snippet {
+/// Returns the part of `text` whose signs are looked for: `cut` from the beginning of its first line on, and what may
+/// follow once signs are left out.
+pub(super) fn region(text: &str, cut: &Range<usize>) -> Range<usize> {
+    let least = text.floor_char_boundary(cut.start.saturating_sub(LINE_BYTES_MAX));
+    let start = text[least..cut.start].rfind('\n').map_or(least, |index| least + index + 1);
+    start..text.floor_char_boundary((cut.end + AFTER_BYTES_MAX).min(text.len()))
+}
+
+/// Lets the passage that must show `shown` go on until it has `chars_max` characters that are read, at most up to
+/// `limit`.
+pub(super) fn extended(
+    text: &str,
+    shown: Range<usize>,
+    limit: usize,
+    signs: &[Sign],
+    chars_max: usize,
+) -> Range<usize> {
+    let mut chars = 0;
+    let mut at = shown.start;
+    // Where a word last ended beyond what must be shown.
+    let mut word_end = None;
+    let mut signs = signs.iter().skip_while(|sign| sign.range.end <= shown.start).peekable();
+    while at < limit {
+        let sign = signs.next_if(|sign| sign.range.start <= at);
+        let (end, counted, ends_word) = match sign {
+            Some(sign) if sign.range.start < at => (sign.range.end, 0, false),
+            Some(sign) => (sign.range.end, sign.instead.chars().count(), sign.instead.contains(' ')),
+            None => {
+                let c = text[at..].chars().next().unwrap_or(' ');
+                (at + c.len_utf8(), 1, c.is_whitespace())
+            }
+        };
+        chars += counted;
+        if ends_word && at >= shown.end {
+            word_end = Some(at);
+        }
+        if chars > chars_max {
+            break;
+        }
+        at = end.min(limit);
+        if sign.is_some() && at == limit {
+            word_end = Some(at);
+        }
+    }
+    let end = if at >= text.len() { at } else { word_end.unwrap_or_else(|| whole_letter(text, at)) };
+    shown.start..end
+}
+
+/// Writes `text[cut]` with single spaces and without signs, ellipses where it was cut, and `marks` moved along.
+pub(super) fn written(text: &str, cut: Range<usize>, marks: &[Range<usize>], signs: &[Sign]) -> Snippet {
     let mut snippet = Snippet::default();
-    if !text[..cut.start].trim_start().is_empty() {
+    if is_read(text, 0..cut.start, signs) {
         snippet.text.push('…');
     }
     let mut marks = marks.iter().peekable();
+    let mut signs_left = signs.iter().skip_while(|sign| sign.range.end <= cut.start).peekable();
     let mut begun = None;
-    let mut space = false;
-    for (offset, c) in text[cut.clone()].char_indices() {
-        let index = cut.start + offset;
-        if let Some(mark) = marks.peek()
-            && index >= mark.end
-        {
+    let mut gap = Gap::default();
+    let mut at = cut.start;
+    while at < cut.end {
+        if marks.peek().is_some_and(|mark| at >= mark.end) {
             push_mark(&mut snippet, &mut begun);
             marks.next();
-        }
-        if c.is_whitespace() || c.is_control() {
-            space = true;
             continue;
         }
-        if std::mem::take(&mut space) && !snippet.text.is_empty() && !snippet.text.ends_with('…') {
-            snippet.text.push(' ');
+        if let Some(sign) = signs_left.next_if(|sign| sign.range.start <= at) {
+            let instead = if sign.range.start < at { "" } else { sign.instead };
+            instead.chars().for_each(|c| gap.push(c, &mut snippet.text));
+            at = sign.range.end;
+            continue;
         }
-        if begun.is_none() && marks.peek().is_some_and(|mark| mark.contains(&index)) {
-            begun = Some(snippet.text.len());
+        let Some(c) = text[at..cut.end].chars().next() else { break };
+        if c.is_whitespace() || c.is_control() {
+            gap.space = true;
+        } else {
+            gap.fill(&mut snippet.text);
+            if begun.is_none() && marks.peek().is_some_and(|mark| mark.contains(&at)) {
+                begun = Some(snippet.text.len());
+            }
+            snippet.text.push(c);
         }
-        snippet.text.push(c);
+        at += c.len_utf8();
     }
     push_mark(&mut snippet, &mut begun);
-    if !text[cut.end..].trim_end().is_empty() {
+    if is_read(text, cut.end..text.len(), signs) {
         snippet.text.push('…');
     }
     snippet
 }
+
+/// Tells whether anything of `text[range]` is read. Not far beyond the beginning, as a rule.
+fn is_read(text: &str, range: Range<usize>, signs: &[Sign]) -> bool {
+    let mut signs = signs.iter().skip_while(|sign| sign.range.end <= range.start).peekable();
+    text[range.clone()].char_indices().any(|(offset, c)| {
+        let index = range.start + offset;
+        while signs.next_if(|sign| sign.range.end <= index).is_some() {}
+        !c.is_whitespace() && !signs.peek().is_some_and(|sign| sign.range.contains(&index))
+    })
+}
+
+/// What stands between the last letter written and the next.
+#[derive(Default)]
+struct Gap {
+    space: bool,
+    sign: Option<char>,
+}
+
+impl Gap {
+    fn push(&mut self, c: char, text: &mut String) {
+        if c.is_whitespace() {
+            self.space = true;
+        } else if markdown::sets_apart(c) {
+            self.sign = Some(c);
+        } else {
+            self.fill(text);
+            text.push(c);
+        }
+    }
+
+    fn fill(&mut self, text: &mut String) {
+        let Self { space, sign } = std::mem::take(self);
+        if text.is_empty() || text.ends_with('…') {
+            return;
+        }
+        if let Some(sign) = sign {
+            text.extend([' ', sign, ' ']);
+        } else if space {
+            text.push(' ');
+        }
+    }
+}
+
+/// How far before a passage its first line may begin.
+const LINE_BYTES_MAX: usize = 2048;
+
+/// How far beyond a passage signs are looked for: some addresses of links.
+const AFTER_BYTES_MAX: usize = 768;
 
 /// Ends the mark that was begun at the end of what is written.
 fn push_mark(snippet: &mut Snippet, begun: &mut Option<usize>) {

@@ -70,6 +70,80 @@ fn passages() {
 }
 
 #[test]
+fn signs_of_markdown_are_left_out() {
+    let whole = |text: &str, query: &str, expected: &str| check(text, query, 240, expected);
+    // Emphasis, within words too where they are not code.
+    whole("It is **very _old_ rye** and ~~not~~ *new*.", "rye", "It is very old [rye] and not new.");
+    whole("这是**重要**的面包", "面包", "这是重要的[面包]");
+    whole("**rye** bread", "\"rye bread\"", "[rye bread]");
+    for typed in [
+        "rye = 2**3 + 4**5 * 6*7 and x**y**z",
+        "rye snake_case_name and __init__ and *args, **kwargs",
+        "rye in src/*/foo/* or *.rs and **/*.rs",
+        "rye f*** off ***** or a_b_",
+        "rye [1] and [x] or [a](see this) or ](",
+        "rye `open and **bold",
+    ] {
+        whole(typed, "rye", &typed.replacen("rye", "[rye]", 1));
+    }
+    whole(r"rye \*not\* C:\dir\_x", "rye", r"[rye] *not* C:\dir_x");
+    // Headings, quotes, rules, lists.
+    whole("## Rye\n\nIt grows.\n\n---\n# Oats\n#bread", "rye", "[Rye] It grows. Oats #bread");
+    whole("> **Note:** rye\n>> deep\n\nTitle\n=====\nx", "rye", "Note: [rye] deep Title x");
+    whole("- flour\n- rye\n  * salt\n1. mix\n2. bake\n- ", "rye", "flour • [rye] • salt 1. mix 2. bake -");
+    // Tables.
+    whole(
+        "Here:\n| Name | Rye |\n|:--|--:|\n| Anna | 3 |\n\n| grep x",
+        "rye",
+        "Here: · Name · [Rye] · Anna · 3 · | grep x",
+    );
+    whole("|a||b|<br>c|\nrye a<br />b", "rye", "a · b · c · [rye] a b");
+    // Code.
+    whole("Run `rye **x**`, ``a ` b`` now", "rye", "Run [rye] **x**, a ` b now");
+    whole(
+        "Do:\n```rust\n# rye\n* _a_ [b](c)\n```\n# Then **rest**",
+        "rye",
+        "Do: # [rye] * _a_ [b](c) Then rest",
+    );
+    whole("Do:\n```rust\nlet a = 1;\n```", "rust", "Do: [rust] let a = 1;");
+    whole("~~~\n```\n**rye**\n~~~\n**b**", "rye", "``` **[rye]** b");
+    whole("use a<br>b or c", "br", "use a<[br]>b or c");
+    // Links.
+    whole(
+        "See [the *rye* page](https://example.com/a_(b)_c \"Title\") and ![photo](x.png)!",
+        "rye",
+        "See the [rye] page and photo!",
+    );
+    whole("See [this page](https://rye.example/a) now", "rye", "See this page (https://[rye].example/a) now");
+    whole("[a](<b c>) rye https://example.com/a_b_c", "rye", "a [rye] https://example.com/a_b_c");
+}
+
+/// What is left out makes room for more text, and says nothing of a cut.
+#[test]
+fn passages_of_markdown() {
+    let links = "[word](https://example.com/a/very/long/address) ".repeat(40);
+    check(&format!("**rye** {links}"), "rye", 40, "[rye] word word word word word word word…");
+    check("# Bread\n\n**rye and more**", "rye", 40, "Bread [rye] and more");
+    let filler = "Lorem ipsum dolor sit amet. ".repeat(20);
+    check(&format!("```\n{filler}\n# rye _x_ is\n```"), "rye", 20, "…# [rye] _x_ is");
+    let blob = "A".repeat(100_000);
+    check(&format!("rye ![x](data:image/png;base64,{blob}) after"), "rye", 40, "[rye] x…");
+}
+
+/// Signs without a partner cost no more than others.
+#[test]
+fn hostile_markdown_is_read_in_linear_time() {
+    let started = std::time::Instant::now();
+    for sign in ["[", "](", "[](", "`", "`` ", "**a ", "*a_", "|", "> ", "\n```", "<br", "[a](b c ", "\\"] {
+        let text = format!("rye {}", sign.repeat(200_000));
+        assert_eq!(cut(&text, "rye", 240).marks.len(), 1, "{sign}");
+        let text = format!("{} rye", sign.repeat(200_000));
+        assert_eq!(cut(&text, "rye", 240).marks.len(), 1, "{sign}");
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
 fn the_weightier_word_wins() {
     let filler = "Lorem ipsum dolor sit amet. ".repeat(20);
     let text = format!("The usual thing. {filler} A sourdough thing.");
@@ -104,6 +178,24 @@ fn huge_texts() {
 }
 
 proptest! {
+    #[test]
+    fn marks_of_markdown_stand_on_what_was_looked_for(
+        text in "(rye|oven|東京|é|\\*|\\*\\*|_|~~|`|```|\n|\n```|\n# |\n- |\n> |\\|| |\\[|\\]|\\]\\(|\\)|!\\[|<br>|\\\\|\\PC){0,60}",
+        query in "(rye|oven|東|é|br|rye oven|\"rye oven\")",
+        chars_max in 20_usize..60,
+    ) {
+        let found = cut(&text, &query, chars_max);
+        prop_assert!(found.text.chars().count() <= chars_max + 2 + 8, "{:?}", found);
+        let mut analyzer = Analyzer::new();
+        let wanted = Wanted::in_text(query::parse(&query).expr.as_ref(), &mut analyzer);
+        let any = !marks(&text, &wanted, &mut analyzer).is_empty();
+        prop_assert_eq!(any, !found.marks.is_empty(), "{:?}", found);
+        for mark in &found.marks {
+            let shown = &found.text[mark.clone()];
+            prop_assert!(!marks(shown, &wanted, &mut analyzer).is_empty() || query.contains('"'), "{:?}", found);
+        }
+    }
+
     #[test]
     fn marks_lie_between_whole_characters(
         text in "(bread|rye|oven|a|東京|é|e\u{301}|ที่|한국| |\n|\\. |\\PC|[\\x00-\u{20}]){0,80}",
