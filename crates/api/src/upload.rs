@@ -1,13 +1,12 @@
 use std::{error::Error as StdError, io, path::PathBuf};
 
-use athenaeum_retrieval::Source;
+use athenaeum_retrieval::{Source, UploadFolder};
 use axum::{
     body::Bytes,
     extract::{FromRequest, Multipart, Request},
     http::{HeaderMap, header},
 };
 use futures_util::{Stream, StreamExt as _};
-use tempfile::TempDir;
 use tokio::{
     fs::File,
     io::{AsyncWriteExt as _, BufWriter},
@@ -23,7 +22,7 @@ pub(crate) struct Upload {
     /// The file, or the folder where several files came.
     path: PathBuf,
     /// Gone, with all in it, when this is dropped.
-    folder: TempDir,
+    folder: UploadFolder,
     /// What its sender calls it.
     pub(crate) display_name: String,
 }
@@ -39,11 +38,9 @@ impl Upload {
 /// with the size. Formats are recognised later, by content; the media type only tells a form from a file.
 pub(crate) async fn receive(request: Request, settings: &Settings) -> Result<Upload, Problem> {
     let media_type = media_type(request.headers())?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("athenaeum-upload-");
     let folder = match &settings.upload_dir {
-        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| builder.tempdir_in(dir)),
-        None => builder.tempdir(),
+        Some(dir) => UploadFolder::new_in(dir),
+        None => UploadFolder::temporary(),
     }
     .map_err(|error| not_written(&error))?;
     if media_type == "multipart/form-data" {
@@ -59,7 +56,7 @@ pub(crate) async fn receive(request: Request, settings: &Settings) -> Result<Upl
     Ok(Upload { path, folder, display_name })
 }
 
-async fn receive_form(request: Request, folder: TempDir) -> Result<Upload, Problem> {
+async fn receive_form(request: Request, folder: UploadFolder) -> Result<Upload, Problem> {
     let mut form = Multipart::from_request(request, &()).await.map_err(|refusal| {
         Problem::new(Kind::BadRequest, format!("The form cannot be read: {}.", refusal.body_text()))
     })?;

@@ -2,7 +2,7 @@ use std::{path::Path, time::Duration};
 
 use athenaeum_api::Api;
 use athenaeum_archive::Archive;
-use athenaeum_retrieval::Imports;
+use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::Scope;
 use athenaeum_web::Web;
 use axum::Router;
@@ -34,6 +34,10 @@ impl Athenaeum {
     pub async fn open(data: &Path, settings: &Settings) -> Result<Self, Error> {
         let archive = open_archive(data, settings).await?;
         let limits = limits(data, settings);
+        if let Some(uploads) = limits.upload_dir.clone() {
+            // Nobody waits for it: what a killed program left may be large.
+            tokio::task::spawn_blocking(move || tidy(&uploads));
+        }
         Ok(Self {
             imports: Imports::new(archive.clone()),
             archive,
@@ -100,6 +104,15 @@ pub async fn open_archive(data: &Path, settings: &Settings) -> Result<Archive, E
     make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
     let opened = Archive::open(data, &archive_settings(settings)).await;
     opened.map_err(|source| Error::Open { path: data.to_owned(), source })
+}
+
+/// Removes the uploads of programs that were killed.
+fn tidy(uploads: &Path) {
+    match remove_abandoned_uploads(uploads) {
+        Ok(0) => {}
+        Ok(folders) => tracing::info!(folders, "uploads that an earlier run left have been removed"),
+        Err(error) => tracing::warn!(%error, "cannot look for uploads that an earlier run left"),
+    }
 }
 
 /// Lets uploads rest beside the archive: where it fits they fit, while the system's own folder for temporary

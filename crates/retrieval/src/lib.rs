@@ -17,7 +17,8 @@
 //! ```
 //!
 //! [`import`] does one and returns its [`Report`]; [`Imports`] does them in the background for a server, where
-//! they are watched ([`Status`], [`Progress`]) and cancelled by id.
+//! they are watched ([`Status`], [`Progress`]) and cancelled by id. An [`UploadFolder`] holds what a server was sent
+//! until it is imported.
 //!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
@@ -36,6 +37,7 @@ mod intake;
 mod progress;
 mod reader;
 mod report;
+mod upload_folder;
 
 pub use athenaeum_ingest::ExternalParser;
 pub use error::Error;
@@ -44,3 +46,4 @@ pub use imports::{Imports, Source, Status};
 pub use progress::{Phase, Progress};
 pub use report::{Mismatch, Problems, Report};
 pub use tokio_util::sync::CancellationToken;
+pub use upload_folder::{UploadFolder, remove_abandoned_uploads};

@@ -10,6 +10,7 @@ use std::{
     net::TcpStream,
     path::PathBuf,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use athenaeum::{
@@ -67,6 +68,22 @@ async fn the_example_parser_imports_a_new_format() {
     let report =
         import(athenaeum.archive(), athenaeum.scope(), &notes, options, |_| {}, cancel).await.unwrap();
     assert_eq!((report.added, report.messages, report.problems.count()), (1, 2, 0), "{}", report.to_json());
+    athenaeum.close().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_a_killed_server_left_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("uploads/athenaeum-upload-killed");
+    std::fs::create_dir_all(left.join("files")).unwrap();
+    std::fs::write(left.join("files/export.zip"), "PK").unwrap();
+    std::fs::write(left.join("alive"), "").unwrap();
+    let athenaeum = Athenaeum::open(folder.path(), &Settings::default()).await.unwrap();
+    let begun = Instant::now();
+    while left.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it stays");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     athenaeum.close().await;
 }
 

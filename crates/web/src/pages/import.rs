@@ -4,7 +4,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use askama::Template;
 use athenaeum_core::ImportId;
-use athenaeum_retrieval::{Error as ImportError, ImportOptions, Source};
+use athenaeum_retrieval::{Error as ImportError, ImportOptions, Source, UploadFolder};
 use axum::{
     Form,
     extract::{Multipart, Path, State, multipart::Field},
@@ -12,7 +12,6 @@ use axum::{
     response::{Html, Redirect},
 };
 use serde::Deserialize;
-use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::{Room, render};
@@ -36,11 +35,8 @@ pub(crate) async fn upload(
 ) -> Result<Redirect, Error> {
     guard::check_site(&headers)?;
     let folder = match &desk.settings.upload_folder {
-        Some(parent) => {
-            tokio::fs::create_dir_all(parent).await.map_err(Error::Upload)?;
-            tempfile::Builder::new().prefix("upload-").tempdir_in(parent)
-        }
-        None => tempfile::Builder::new().prefix("athenaeum-upload-").tempdir(),
+        Some(parent) => UploadFolder::new_in(parent),
+        None => UploadFolder::temporary(),
     };
     let folder = folder.map_err(Error::Upload)?;
     let files = receive(&mut form, &headers, &folder, desk.settings.upload_bytes_max).await?;
@@ -96,7 +92,7 @@ const FILES_MAX: usize = 1_000;
 async fn receive(
     form: &mut Multipart,
     headers: &HeaderMap,
-    folder: &TempDir,
+    folder: &UploadFolder,
     bytes_max: u64,
 ) -> Result<Vec<Received>, Error> {
     let broken_off = |error: axum::extract::multipart::MultipartError| {
