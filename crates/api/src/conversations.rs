@@ -86,14 +86,16 @@ pub(crate) async fn messages(
     let params = Params::read(&uri, &["limit", "cursor"])?;
     let limit = params.number("limit", 1..=1_000, 100)?;
     let start = params.number("cursor", 0..=u32::MAX as usize, 0)?;
-    let conversation = api.archive.conversation(&api.scope, id::<ConversationId>(&text)?).await?;
-    let total = conversation.messages.len();
-    let end = start.saturating_add(limit);
-    let page = (0..).zip(conversation.messages).skip(start).take(limit);
-    let page = dto::MessagePage {
-        messages: page.map(|(position, stored)| dto::message(position, stored)).collect(),
-        next_cursor: (end < total).then(|| end.to_string()),
-    };
+    let position = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let (first, end) = (position(start), position(start.saturating_add(limit)));
+    // One more than asked for tells whether there is another page.
+    let mut found =
+        api.archive.messages(&api.scope, id::<ConversationId>(&text)?, first..end.saturating_add(1)).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let messages = found.into_iter().zip(first..).map(|(stored, position)| dto::message(position, stored));
+    let page =
+        dto::MessagePage { messages: messages.collect(), next_cursor: has_more.then(|| end.to_string()) };
     json::tagged(&headers, &page)
 }
 

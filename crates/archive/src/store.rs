@@ -25,6 +25,7 @@ mod stats;
 mod update;
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -41,7 +42,7 @@ use search::Indexes;
 
 use crate::{
     Conversation, ConversationSummary, Cursor, Facets, Filters, ImportEvent, Page, SearchRequest,
-    SearchResults, Stats,
+    SearchResults, Stats, StoredMessage,
 };
 
 /// An open archive. Clones share its connections; any number of tasks may use it at once.
@@ -111,6 +112,20 @@ impl Archive {
     /// [`ErrorKind::NotFound`] when there is none in this scope.
     pub async fn conversation(&self, scope: &Scope, id: ConversationId) -> Result<Conversation, Error> {
         read::conversation(&self.files, scope, id).await
+    }
+
+    /// Reads the messages at `positions` of a conversation, in order; fewer where it ends before. Costs what those
+    /// messages hold, however long the conversation is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such conversation in this scope.
+    pub async fn messages(
+        &self,
+        scope: &Scope,
+        id: ConversationId,
+        positions: Range<u32>,
+    ) -> Result<Vec<StoredMessage>, Error> {
+        read::messages(&self.files, scope, id, positions).await
     }
 
     /// Tells in which conversation a message stands, and at which position.

@@ -54,6 +54,10 @@ async fn everything_else() {
     for (sql, index) in [
         ("SELECT id FROM conversations c WHERE tenant = ? AND model = ?", "conversations_by_model"),
         ("SELECT id FROM messages m WHERE conversation_id = ? ORDER BY position", "messages_by_conversation"),
+        (
+            "SELECT id FROM messages m WHERE conversation_id = ? AND position >= ? AND position < ? ORDER BY position",
+            "messages_by_conversation (conversation_id=? AND position>? AND position<?)",
+        ),
         ("SELECT id FROM messages m WHERE created_at > ?", "messages_by_time"),
         ("SELECT id FROM messages m WHERE role = 'tool'", "messages_by_role"),
         ("SELECT id FROM messages m ORDER BY created_at DESC LIMIT 9", "messages_by_time"),

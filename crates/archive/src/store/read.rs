@@ -1,9 +1,11 @@
 //! Reading, and deleting, what has an id.
 
+use std::ops::Range;
+
 use athenaeum_core::{ConversationId, MessageId};
 use athenaeum_tenancy::Scope;
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     builder::{Builder, PATIENCE},
@@ -11,7 +13,7 @@ use super::{
     open::Files,
     raw, row,
 };
-use crate::Conversation;
+use crate::{Conversation, StoredMessage};
 
 pub(crate) async fn conversation(
     files: &Files,
@@ -33,18 +35,8 @@ pub(crate) async fn conversation(
         .map_err(&failed)?
         .ok_or_else(|| Error::not_found("conversation", id))?;
     let summary = row::summary(&found)?;
-    let mut messages = Vec::with_capacity(summary.message_count as usize);
-    {
-        let sql = format!(
-            "SELECT {} FROM messages m WHERE m.conversation_id = ? ORDER BY m.position",
-            row::MESSAGE
-        );
-        let key: i64 = found.try_get(12).map_err(&failed)?;
-        let mut rows = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch(&mut *reader);
-        while let Some(found) = rows.try_next().await.map_err(&failed)? {
-            messages.push(row::message(&found)?);
-        }
-    }
+    let key: i64 = found.try_get(12).map_err(&failed)?;
+    let messages = messages_of(&mut reader, key, 0..u32::MAX, summary.message_count as usize).await?;
     Ok(Conversation {
         summary,
         system_prompt: found.try_get(9).map_err(&failed)?,
@@ -52,6 +44,46 @@ pub(crate) async fn conversation(
         max_tokens: found.try_get(11).map_err(&failed)?,
         messages,
     })
+}
+
+pub(crate) async fn messages(
+    files: &Files,
+    scope: &Scope,
+    id: ConversationId,
+    positions: Range<u32>,
+) -> Result<Vec<StoredMessage>, Error> {
+    let failed = database("reading a conversation");
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let key = sqlx::query_scalar("SELECT id FROM conversations WHERE uid = ? AND tenant = ?")
+        .bind(&id.as_bytes()[..])
+        .bind(scope.tenant().as_str())
+        .fetch_optional(&mut *reader)
+        .await
+        .map_err(&failed)?
+        .ok_or_else(|| Error::not_found("conversation", id))?;
+    messages_of(&mut reader, key, positions, 0).await
+}
+
+/// Reads the messages at `positions` of the conversation in row `key`; about `expected` are.
+async fn messages_of(
+    reader: &mut SqliteConnection,
+    key: i64,
+    positions: Range<u32>,
+    expected: usize,
+) -> Result<Vec<StoredMessage>, Error> {
+    let failed = database("reading a conversation");
+    let sql = format!(
+        "SELECT {} FROM messages m
+         WHERE m.conversation_id = ? AND m.position >= ? AND m.position < ? ORDER BY m.position",
+        row::MESSAGE
+    );
+    let mut messages = Vec::with_capacity(expected);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(key).bind(positions.start).bind(positions.end);
+    let mut rows = rows.fetch(reader);
+    while let Some(found) = rows.try_next().await.map_err(&failed)? {
+        messages.push(row::message(&found)?);
+    }
+    Ok(messages)
 }
 
 pub(crate) async fn locate(

@@ -19,6 +19,7 @@ async fn another_tenants_ids_are_not_found() {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
     }
     absent(archive.conversation(&theirs, conversation.id).await);
+    absent(archive.messages(&theirs, conversation.id, 0..9).await);
     absent(archive.raw_json(&theirs, conversation.id).await);
     absent(archive.delete(&theirs, conversation.id).await);
     absent(archive.locate(&theirs, message).await);

@@ -37,6 +37,28 @@ async fn every_field_survives() {
 }
 
 #[tokio::test]
+async fn a_part_is_what_the_whole_holds_there() {
+    let (_dir, archive) = sample::archive().await;
+    let scope = local();
+    sample::import(&archive, &scope, &[sample::conversation("before", "Other", &["x", "y"])]).await;
+    sample::import(&archive, &scope, &[sample::everything()]).await;
+    let listed = archive.conversations(&scope, &Filters::default(), None, 10).await.unwrap();
+    let id = listed.items.iter().find(|summary| summary.external_id == "full").unwrap().id;
+    let whole = archive.conversation(&scope, id).await.unwrap().messages;
+    for (positions, expected) in [
+        (0..u32::MAX, &whole[..]),
+        (0..2, &whole[..2]),
+        (1..4, &whole[1..4]),
+        (4..99, &whole[4..]),
+        (99..200, &[]),
+        (2..2, &[]),
+        (u32::MAX..u32::MAX, &[]),
+    ] {
+        assert_eq!(archive.messages(&scope, id, positions.clone()).await.unwrap(), expected, "{positions:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_leaves_a_record() {
     let (_dir, archive) = sample::archive().await;
     let scope = local();
