@@ -52,7 +52,7 @@ pub(crate) async fn follow(
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let id = id::<ImportId>(&text)?;
-    let record = api.archive.import_event(&api.scope, id).await?;
+    let record = api.imports.event(&api.scope, id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if last == END && record.status != ImportStatus::InProgress {
         return Ok(StatusCode::NO_CONTENT.into_response());

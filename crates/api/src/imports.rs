@@ -55,7 +55,7 @@ pub(crate) async fn start(State(api): State<Api>, uri: Uri, request: Request) ->
         display_name: Some(upload.display_name.clone()),
         ..ImportOptions::default()
     };
-    let id = api.imports.start(&api.scope, upload.into_source(), options).await?;
+    let id = api.imports.start(&api.scope, upload.into_source(), options)?;
     let place = format!("/athenaeum/v1/imports/{id}");
     let started = dto::ImportStarted { id: id.to_string(), events: format!("{place}/events") };
     let mut response = json::fresh(StatusCode::ACCEPTED, &started)?;
@@ -111,7 +111,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let id = id::<ImportId>(&text)?;
-    let event = api.archive.import_event(&api.scope, id).await?;
+    let event = api.imports.event(&api.scope, id).await?;
     let running = api.imports.running(&api.scope);
     let progress = running.iter().find(|(running, _)| *running == id).map(|(_, progress)| progress);
     json::tagged(&headers, &dto::Import::new(event, progress))

@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-use athenaeum_core::{ConversationId, ImportId, MessageId, Provider};
+use athenaeum_core::{ConversationId, ImportId, MessageId, Provider, Timestamp};
 use athenaeum_tenancy::Scope;
 
 pub use check::Finding;
@@ -230,7 +230,22 @@ impl Archive {
         file_path: &str,
         provider: Option<Provider>,
     ) -> Result<Import, Error> {
-        Import::begin(Arc::clone(&self.files), scope, file_path, provider).await
+        self.begin_import_as(scope, ImportId::mint(Timestamp::now()), file_path, provider).await
+    }
+
+    /// Does what [`Archive::begin_import`] does under an id that the caller minted, so that it can be told before
+    /// the archive is free to record it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when others do not stop writing.
+    pub async fn begin_import_as(
+        &self,
+        scope: &Scope,
+        id: ImportId,
+        file_path: &str,
+        provider: Option<Provider>,
+    ) -> Result<Import, Error> {
+        Import::begin(Arc::clone(&self.files), scope, id, file_path, provider).await
     }
 
     /// Writes a compact copy of the database to the new file `to`, checks it, and makes sure that it is on the

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use athenaeum_archive::{Archive, Import};
-use athenaeum_core::Provider;
+use athenaeum_core::{ImportId, Provider, Timestamp};
 use athenaeum_ingest::{ExternalParser, Options};
 use athenaeum_tenancy::Scope;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub async fn import(
     progress: impl FnMut(&Progress) + Send,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    let run = begin(archive, scope, path, &options).await?;
+    let run = begin(archive, scope, ImportId::mint(Timestamp::now()), path, &options).await?;
     carry_on(archive, scope, path, options, run, progress, cancel).await
 }
 
@@ -53,11 +53,12 @@ pub async fn import(
 pub(crate) async fn begin(
     archive: &Archive,
     scope: &Scope,
+    id: ImportId,
     path: &Path,
     options: &ImportOptions,
 ) -> Result<Import, Error> {
     let name = source_name(path, options);
-    let begun = archive.begin_import(scope, &name, options.provider.clone()).await;
+    let begun = archive.begin_import_as(scope, id, &name, options.provider.clone()).await;
     begun.map_err(|source| Error::Archive { report: None, source })
 }
 
@@ -92,6 +93,6 @@ pub(crate) async fn carry_on(
     intake.finish(path, ending).await
 }
 
-fn source_name(path: &Path, options: &ImportOptions) -> String {
+pub(crate) fn source_name(path: &Path, options: &ImportOptions) -> String {
     options.display_name.clone().unwrap_or_else(|| path.display().to_string())
 }

@@ -1,17 +1,17 @@
 use std::{
     any::Any,
     collections::VecDeque,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use athenaeum_archive::{Archive, Import};
-use athenaeum_core::ImportId;
+use athenaeum_archive::{Archive, ErrorKind, ImportEvent, ImportStatus};
+use athenaeum_core::{ImportId, Provider, Timestamp};
 use athenaeum_tenancy::{Scope, TenantId};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Error, ImportOptions, Progress, Report, import};
+use crate::{Error, ImportOptions, Progress, Report, import, import::source_name};
 
 /// The imports that a running program carries out in the background: started, watched, cancelled by id.
 ///
@@ -61,6 +61,10 @@ struct Shared {
 struct Entry {
     id: ImportId,
     tenant: TenantId,
+    /// What the archive will record.
+    source: String,
+    provider: Option<Provider>,
+    started_at: Timestamp,
     status: watch::Receiver<Status>,
     cancel: CancellationToken,
 }
@@ -87,28 +91,31 @@ impl Imports {
         }
     }
 
-    /// Begins an import in the background and returns the id by which the archive records it.
+    /// Begins an import in the background and returns the id by which the archive records it. Does not wait for
+    /// whoever writes to the archive now; [`Imports::event`] tells of it from the beginning.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] where [`Imports::WAITING_MAX`] wait already or the program is shutting down;
-    /// [`Error::Archive`] where the run could not be recorded.
-    pub async fn start(
-        &self,
-        scope: &Scope,
-        source: Source,
-        options: ImportOptions,
-    ) -> Result<ImportId, Error> {
+    /// [`Error::Busy`] where [`Imports::WAITING_MAX`] wait already or the program is shutting down.
+    pub fn start(&self, scope: &Scope, source: Source, options: ImportOptions) -> Result<ImportId, Error> {
         // Taken before anything is awaited, so that many starts at once do not all see the last free place.
         let place = Arc::clone(&self.shared.places).try_acquire_owned().ok();
         let Some(place) = place.filter(|_| !self.shared.stop.is_cancelled()) else {
             return Err(Error::Busy { waiting: Self::WAITING_MAX });
         };
-        let run = import::begin(&self.shared.archive, scope, &source.path, &options).await?;
-        let id = run.id();
+        let started_at = Timestamp::now();
+        let id = ImportId::mint(started_at);
         let (status, watched) = watch::channel(Status::Running(Progress::default()));
         let cancel = self.shared.stop.child_token();
-        let entry = Entry { id, tenant: scope.tenant().clone(), status: watched, cancel: cancel.clone() };
+        let entry = Entry {
+            id,
+            tenant: scope.tenant().clone(),
+            source: source_name(&source.path, &options),
+            provider: options.provider.clone(),
+            started_at,
+            status: watched,
+            cancel: cancel.clone(),
+        };
         self.entries(|entries| {
             forget_old(entries);
             entries.push_back(entry);
@@ -117,7 +124,7 @@ impl Imports {
         let scope = scope.clone();
         self.shared.tasks.spawn(async move {
             let _place = place;
-            shared.carry_out(scope, source, options, run, status, cancel).await;
+            shared.carry_out(id, scope, source, options, status, cancel).await;
         });
         Ok(id)
     }
@@ -126,6 +133,21 @@ impl Imports {
     /// for those that this program does not remember.
     pub fn subscribe(&self, scope: &Scope, id: ImportId) -> Option<watch::Receiver<Status>> {
         self.entries(|entries| find(entries, scope, id).map(|entry| entry.status.clone()))
+    }
+
+    /// Reads the record of an import, of any program. One of ours that the archive was not free to record yet, or
+    /// that ended before it was, is told as it will be or would have been recorded.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Archive::import_event`].
+    pub async fn event(&self, scope: &Scope, id: ImportId) -> Result<ImportEvent, athenaeum_archive::Error> {
+        match self.shared.archive.import_event(scope, id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.entries(|entries| find(entries, scope, id).map(Entry::event)).ok_or(error)
+            }
+            recorded => recorded,
+        }
     }
 
     /// Asks an import to end; it will be recorded as failed. Ending one that has ended does nothing.
@@ -169,29 +191,72 @@ impl Imports {
 impl Shared {
     async fn carry_out(
         &self,
+        id: ImportId,
         scope: Scope,
         source: Source,
         options: ImportOptions,
-        run: Import,
         status: watch::Sender<Status>,
         cancel: CancellationToken,
     ) {
-        // Closed never: the semaphore lives as long as its imports. A cancelled one need not wait.
-        let turn = tokio::select! {
-            turn = self.turn.acquire() => turn.ok(),
-            () = cancel.cancelled() => None,
-        };
+        let Source { path, keep } = source;
         let tell = |progress: &Progress| {
             status.send_replace(Status::Running(*progress));
         };
-        let Source { path, keep } = source;
-        let ended = import::carry_on(&self.archive, &scope, &path, options, run, tell, cancel).await;
-        drop(turn);
+        let ended = self.record_and_run(id, &scope, &path, options, tell, cancel).await;
         drop(keep);
         status.send_replace(match ended {
             Ok(report) => Status::Completed(Arc::new(report)),
             Err(error) => Status::Failed(Arc::new(error)),
         });
+    }
+
+    async fn record_and_run(
+        &self,
+        id: ImportId,
+        scope: &Scope,
+        path: &Path,
+        options: ImportOptions,
+        tell: impl FnMut(&Progress) + Send,
+        cancel: CancellationToken,
+    ) -> Result<Report, Error> {
+        let run = tokio::select! {
+            run = import::begin(&self.archive, scope, id, path, &options) => run?,
+            () = cancel.cancelled() => {
+                return Err(Error::Cancelled(Box::new(Report::new(id, source_name(path, &options)))));
+            }
+        };
+        // Closed never: the semaphore lives as long as its imports. A cancelled one need not wait.
+        let turn = tokio::select! {
+            turn = self.turn.acquire() => turn.ok(),
+            () = cancel.cancelled() => None,
+        };
+        let ended = import::carry_on(&self.archive, scope, path, options, run, tell, cancel).await;
+        drop(turn);
+        ended
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Tells what the archive would have recorded.
+    fn event(&self) -> ImportEvent {
+        let (status, stats, error) = match &*self.status.borrow() {
+            Status::Running(_) => (ImportStatus::InProgress, None, None),
+            Status::Completed(report) => (ImportStatus::Completed, Some(report.to_json()), None),
+            Status::Failed(error) => {
+                (ImportStatus::Failed, error.report().map(Report::to_json), Some(error.with_causes()))
+            }
+        };
+        ImportEvent {
+            id: self.id,
+            provider: self.provider.clone(),
+            file_path: self.source.clone(),
+            status,
+            stats,
+            error,
+            created_at: self.started_at,
+        }
     }
 }
 

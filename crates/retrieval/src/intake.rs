@@ -18,6 +18,8 @@ pub(crate) struct Intake<'a, P> {
     import: Import,
     report: Report,
     batch: Vec<Taken>,
+    /// When the first of the batch came.
+    batch_began: Instant,
     bytes_read: u64,
     bytes_total: u64,
     tell: P,
@@ -56,6 +58,7 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
             import,
             report,
             batch: Vec::new(),
+            batch_began: started,
             bytes_read: 0,
             bytes_total: 0,
             tell,
@@ -113,8 +116,12 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
             Outcome::Updated => &mut self.report.updated,
             Outcome::Unchanged => &mut self.report.unchanged,
         } += 1;
+        if self.batch.is_empty() {
+            self.batch_began = Instant::now();
+        }
         self.batch.push(taken);
-        if self.batch.len() >= BATCH { self.settle().await } else { Ok(()) }
+        let is_due = self.batch.len() >= BATCH || self.batch_began.elapsed() >= BATCH_AGE;
+        if is_due { self.settle().await } else { Ok(()) }
     }
 
     /// Commits what is whole and compares it with what was read.
@@ -220,6 +227,10 @@ fn is_among(taken: &Taken, later: &[Taken]) -> bool {
 
 /// Conversations in one transaction.
 const BATCH: usize = 1_000;
+
+/// How long other writers wait behind a batch at most, however slowly the source comes. A batch of common size is
+/// full in a tenth of this.
+const BATCH_AGE: Duration = Duration::from_secs(2);
 
 /// Most mismatches told; a run with more is broken altogether.
 const MISMATCHES_MAX: usize = 1_000;

@@ -26,7 +26,8 @@
 //! so that a 2 GB export passes through a few megabytes. It costs one thread per import.
 //!
 //! **Invariant:** an import never ends as a success with nothing: it stored conversations, found them
-//! unchanged, or is an [`Error`]. Every run is recorded in the archive, whichever way it ends.
+//! unchanged, or is an [`Error`]. Every run is recorded in the archive, whichever way it ends, but
+//! one that is cancelled before the archive is free to record it.
 
 pub mod export;
 

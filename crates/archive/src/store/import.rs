@@ -81,12 +81,12 @@ impl Import {
     pub(crate) async fn begin(
         files: Arc<Files>,
         scope: &Scope,
+        id: ImportId,
         file_path: &str,
         provider: Option<Provider>,
     ) -> Result<Self, Error> {
         mark_interrupted(&files).await?;
         let now = Timestamp::now();
-        let id = ImportId::mint(now);
         let alive = Alive::new(&files, id)?;
         let mut held = files.writer().await?;
         held.begin().await?;

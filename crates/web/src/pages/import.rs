@@ -54,7 +54,7 @@ pub(crate) async fn upload(
     };
     let source = Source { path, keep: Some(Box::new(folder)) };
     let options = ImportOptions { display_name: Some(display_name), ..ImportOptions::default() };
-    match desk.imports.start(&athenaeum_tenancy::local(), source, options).await {
+    match desk.imports.start(&athenaeum_tenancy::local(), source, options) {
         Ok(id) => Ok(Redirect::to(&format!("/imports/{id}"))),
         Err(error) => Err(refusal(&error)),
     }

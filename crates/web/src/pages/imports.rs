@@ -46,7 +46,7 @@ pub(crate) async fn list(State(desk): State<Desk>, parameters: Parameters) -> Re
 pub(crate) async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Html<String>, Error> {
     let id: ImportId = id.parse().map_err(|_| Error::NotFound)?;
     let scope = athenaeum_tenancy::local();
-    let event = desk.archive.import_event(&scope, id).await?;
+    let event = desk.imports.event(&scope, id).await?;
     let progress = running(&desk, id);
     if progress.is_none() {
         // Whoever sees an import done looks at the shelves next.
