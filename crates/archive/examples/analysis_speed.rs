@@ -64,6 +64,7 @@ fn build(dir: &std::path::Path, messages: &[String]) -> Result<(), Error> {
             provider: "chatgpt",
             model: None,
             user: None,
+            for_fts5: false,
         };
         writer.add(&document, |tokens| analyzer.analyze_to(message, tokens))?;
         if id % 7_000 == 0 {

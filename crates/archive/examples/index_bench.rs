@@ -212,6 +212,7 @@ fn document(archive: &Archive, n: u64) -> Document<'static> {
         provider: PROVIDERS[Archive::provider(n)],
         model: Some(MODELS[(n / 12 % 4) as usize]),
         user: None,
+        for_fts5: false,
     }
 }
 

@@ -7,7 +7,7 @@
 //! let mut writer = Writer::rebuild(&dir)?;
 //! let message = Document {
 //!     kind: Kind::Message, message_id: 1, conversation: 1, time: Some(0), role: None,
-//!     flags: Flags::NONE, provider: "claude", model: None, user: None,
+//!     flags: Flags::NONE, provider: "claude", model: None, user: None, for_fts5: false,
 //! };
 //! writer.add(&message, |tokens| {
 //!     for (position, term) in (0..).zip(["rust", "is", "kind"]) {

@@ -30,6 +30,7 @@
 //! **Invariants:** this crate never talks to a model, never opens a network connection, and answers only for
 //! the [`Scope`](athenaeum_tenancy::Scope) that it was handed.
 
+mod fts5;
 pub mod index;
 pub mod query;
 pub mod snippet;

@@ -22,6 +22,7 @@ mod row;
 mod schema;
 mod search;
 mod stats;
+mod text_index;
 mod update;
 
 use std::{

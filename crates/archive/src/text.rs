@@ -34,7 +34,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use self::{
-    fold::{Class, compose_hangul, compose_kana, look_up},
+    fold::{Class, compose_hangul, compose_kana, look_up, look_up_all},
     stems::{Stem, Stems},
 };
 
@@ -59,6 +59,12 @@ pub struct Token<'a> {
     pub range: Range<usize>,
 }
 
+/// Tells whether a term is a symbol, such as an emoji: a term here, and no word to SQLite's FTS5.
+pub(crate) fn is_symbol(term: &str) -> bool {
+    let first = term.chars().next().map(look_up_all);
+    first.is_some_and(|(class, _, fts5)| class == Class::Alone && !fts5.differs_between_words())
+}
+
 /// Takes the terms of a text, and can know a frequent word again before its term is made.
 pub trait Terms {
     /// Takes a word with its `memo`: what [`Terms::take`] last returned for it, maybe to another taker; 0 where
@@ -67,6 +73,14 @@ pub trait Terms {
 
     /// Takes a term; returns what to remember with the word, 0 for nothing.
     fn take(&mut self, term: &str, position: u32) -> u64;
+
+    /// Takes a term for which [`is_symbol`] holds.
+    fn take_symbol(&mut self, term: &str, position: u32) {
+        self.take(term, position);
+    }
+
+    /// Learns that SQLite's FTS5 finds other words in the text, symbols aside.
+    fn differs_from_fts5(&mut self) {}
 }
 
 /// Splits texts into [`Token`]s. Holds buffers and a cache of stems (64 KiB): keep one per thread and use it for
@@ -76,6 +90,16 @@ pub struct Analyzer {
     stems: Stems,
     word: String,
     bytes: Vec<u8>,
+    /// What the last [`Analyzer::fold`] came upon.
+    found: Found,
+}
+
+/// How a word looks to SQLite's FTS5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Same,
+    Symbol,
+    Different,
 }
 
 impl Default for Analyzer {
@@ -96,7 +120,7 @@ impl Analyzer {
     }
 
     fn with_pair_bits(bits: u32) -> Self {
-        Self { stems: Stems::new(bits), word: String::new(), bytes: Vec::new() }
+        Self { stems: Stems::new(bits), word: String::new(), bytes: Vec::new(), found: Found::Same }
     }
 
     /// Hands every token of `text` to `push`, in order, positions counting from 0.
@@ -142,11 +166,18 @@ impl Analyzer {
             let (start, length) = (run.start, run.len());
             if seen & WIDE != 0 || length > Stems::WORD_BYTES_MAX {
                 at = self.fold(text, start);
+                if self.found == Found::Different {
+                    terms.differs_from_fts5();
+                }
                 if at == start {
                     at += text[start..].chars().next().map_or(1, char::len_utf8);
                     continue;
                 }
-                terms.take(&self.word, position);
+                if self.found == Found::Symbol {
+                    terms.take_symbol(&self.word, position);
+                } else {
+                    terms.take(&self.word, position);
+                }
             } else {
                 at = run.end;
                 let place = self.stems.find(text.as_bytes(), start, length);
@@ -179,27 +210,36 @@ impl Analyzer {
         let mut chars = text[start..].char_indices();
         let Some((_, first)) = chars.next() else { return start };
         self.word.clear();
-        match look_up(first) {
-            (Class::Letter, folded) => self.word.push(folded),
-            (Class::Alone, folded) => return start + self.fold_alone(folded, &text[start..]),
+        self.found = Found::Same;
+        let (class, folded, fts5) = look_up_all(first);
+        if fts5.differs_between_words() || class == Class::Letter && fts5.differs_in_words() {
+            self.found = Found::Different;
+        }
+        match class {
+            Class::Letter => self.word.push(folded),
+            Class::Alone => return start + self.fold_alone(folded, &text[start..]),
             _ => return start,
         }
         let mut long: Option<Box<Long>> = None;
         let mut end = text.len();
         for (offset, c) in chars {
-            match look_up(c) {
-                (Class::Letter | Class::Mark, folded) => self.word.push(folded),
-                (Class::Accent, _) => {}
-                (Class::Separator | Class::Alone, _) => {
-                    end = start + offset;
-                    break;
-                }
+            let (class, folded, fts5) = look_up_all(c);
+            if matches!(class, Class::Separator | Class::Alone) {
+                end = start + offset;
+                break;
+            }
+            if class != Class::Accent {
+                self.word.push(folded);
+            }
+            if fts5.differs_in_words() {
+                self.found = Found::Different;
             }
             if self.word.len() > LONG_CHUNK_BYTES {
                 long.get_or_insert_with(|| Box::new(Long::new(&self.word))).take(&mut self.word);
             }
         }
         if long.is_some() || self.word.len() > TERM_BYTES_MAX {
+            self.found = Found::Different;
             long.get_or_insert_with(|| Box::new(Long::new(&self.word))).finish(&mut self.word);
         } else {
             self.stem();
@@ -209,24 +249,28 @@ impl Analyzer {
 
     /// As [`Analyzer::fold`], for a letter that stands alone with the marks after it; returns the length.
     fn fold_alone(&mut self, first: char, text: &str) -> usize {
+        if self.found == Found::Same {
+            self.found = Found::Symbol;
+        }
         let mut last = first;
         for (offset, c) in text.char_indices().skip(1) {
             if let Some(joined) = compose_hangul(last, c).or_else(|| compose_kana(last, c)) {
                 last = joined;
+                self.found = Found::Different;
                 continue;
             }
-            match look_up(c).0 {
-                Class::Accent => {}
-                // More marks than any script stacks are left out of the term.
-                Class::Mark if self.word.len() + last.len_utf8() < ALONE_BYTES_MAX => {
-                    self.word.push(last);
-                    last = c;
-                }
-                Class::Mark => {}
-                _ => {
-                    self.word.push(last);
-                    return offset;
-                }
+            let (class, _, fts5) = look_up_all(c);
+            if !matches!(class, Class::Accent | Class::Mark) {
+                self.word.push(last);
+                return offset;
+            }
+            if fts5.differs_between_words() {
+                self.found = Found::Different;
+            }
+            // More marks than any script stacks are left out of the term.
+            if class == Class::Mark && self.word.len() + last.len_utf8() < ALONE_BYTES_MAX {
+                self.word.push(last);
+                last = c;
             }
         }
         self.word.push(last);

@@ -20,13 +20,18 @@ use super::{
     segment::{Field, Meta, SegmentWriter},
     shapes::ShapesBuilder,
 };
-use crate::text::Terms;
+use crate::{
+    fts5::{HandOver, SegmentWriter as Fts5Writer},
+    text::{Terms, is_symbol},
+};
 
 /// Marks a word of the log that holds a position, not a term.
 const POSITION: u32 = 1 << 31;
 
 /// Tokens dealt out in one pass, 8 bytes each.
 const PASS_TOKENS: usize = 2 << 20;
+
+const BODY: u8 = Field::Body as u8;
 
 /// Bytes before a term in the arena: number u32 | length u16 | field u8.
 const HEADER: usize = 7;
@@ -48,6 +53,9 @@ pub(super) struct Buffer {
     shapes: ShapesBuilder,
     counts: [u32; 2],
     tokens: [u64; 2],
+    /// For each document its row in SQLite's text index, or 0 where it has none to be written here.
+    fts5_rows: Vec<i64>,
+    for_fts5: HandOver,
 }
 
 /// A document, as the columns need it.
@@ -67,6 +75,8 @@ pub struct Tokens<'a> {
     /// The position that follows the last one.
     next: u32,
     length: u32,
+    symbols: u32,
+    differs_from_fts5: bool,
 }
 
 impl Tokens<'_> {
@@ -113,6 +123,15 @@ impl Terms for Tokens<'_> {
             Field::Title => 0,
         }
     }
+
+    fn take_symbol(&mut self, term: &str, position: u32) {
+        self.push(term, position);
+        self.symbols += 1;
+    }
+
+    fn differs_from_fts5(&mut self) {
+        self.differs_from_fts5 = true;
+    }
 }
 
 impl Default for Buffer {
@@ -127,6 +146,8 @@ impl Default for Buffer {
             shapes: ShapesBuilder::default(),
             counts: [0; 2],
             tokens: [0; 2],
+            fts5_rows: Vec::new(),
+            for_fts5: HandOver::default(),
         }
     }
 }
@@ -141,9 +162,16 @@ impl Buffer {
             Kind::Message => Field::Body,
             Kind::Title => Field::Title,
         };
-        let mut tokens = Tokens { buffer: self, field, next: 0, length: 0 };
+        let mut tokens =
+            Tokens { buffer: self, field, next: 0, length: 0, symbols: 0, differs_from_fts5: false };
         text(&mut tokens);
-        let length = tokens.length;
+        let Tokens { length, symbols, differs_from_fts5, .. } = tokens;
+        self.fts5_rows.push(if document.for_fts5 && !differs_from_fts5 { document.message_id } else { 0 });
+        if document.for_fts5 && differs_from_fts5 {
+            self.for_fts5.others.push(document.message_id);
+        } else if document.for_fts5 {
+            self.for_fts5.lengths.push((document.message_id, length - symbols));
+        }
         self.counts[field as usize] += 1;
         self.tokens[field as usize] += u64::from(length);
         self.rows.push(Row {
@@ -236,14 +264,18 @@ impl Buffer {
         &bytes[HEADER - 1..HEADER + len]
     }
 
-    /// Writes everything as a segment and empties the buffer. `bound_means` are the mean lengths to expect.
-    pub(super) fn flush(&mut self, dir: &Path, number: u64, bound_means: [f64; 2]) -> Result<()> {
+    /// Writes everything as a segment and empties the buffer. `bound_means` are the mean lengths to expect. Returns
+    /// what SQLite's text index is to learn.
+    pub(super) fn flush(&mut self, dir: &Path, number: u64, bound_means: [f64; 2]) -> Result<HandOver> {
         let lengths = self.rows.iter().map(|row| row.length).collect();
         let shapes = std::mem::take(&mut self.shapes).finish();
         let shape_count = shapes.shapes.len() as i64;
         let meta = Meta { counts: self.counts, tokens: self.tokens, bound_means, shapes, ..Meta::default() };
         let mut writer = SegmentWriter::create(dir, number, lengths, meta)?;
-        self.write_terms(&mut writer)?;
+        let mut for_fts5 = std::mem::take(&mut self.for_fts5);
+        let mut fts5 = Fts5Writer::default();
+        self.write_terms(&mut writer, &mut fts5)?;
+        for_fts5.segments.push(fts5.finish());
         writer.end_terms()?;
         let rows = &self.rows;
         writer.ids(range(rows.iter().filter_map(|row| row.id)), rows.iter().map(|row| row.id))?;
@@ -253,7 +285,7 @@ impl Buffer {
         writer.shapes((0, shape_count - 1), rows.iter().map(|row| Some(i64::from(row.shape))))?;
         writer.finish()?;
         self.clear();
-        Ok(())
+        Ok(for_fts5)
     }
 
     /// Forgets all documents but keeps the memory.
@@ -267,9 +299,11 @@ impl Buffer {
         self.shapes = ShapesBuilder::default();
         self.counts = [0; 2];
         self.tokens = [0; 2];
+        self.fts5_rows.clear();
+        self.for_fts5 = HandOver::default();
     }
 
-    fn write_terms(&self, writer: &mut SegmentWriter) -> Result<()> {
+    fn write_terms(&self, writer: &mut SegmentWriter, fts5: &mut Fts5Writer) -> Result<()> {
         let sorted = self.sorted();
         let mut counts = vec![0_u32; self.terms.len()];
         for &word in self.log.iter().filter(|&&word| word & POSITION == 0) {
@@ -301,10 +335,27 @@ impl Buffer {
                 let (tokens, others) = left.split_at(counts[number as usize] as usize);
                 left = others;
                 write_term(writer, self.term(number), tokens)?;
+                self.write_fts5_term(fts5, self.term(number), tokens);
             }
             rest = later;
         }
         Ok(())
+    }
+
+    fn write_fts5_term(&self, fts5: &mut Fts5Writer, key: &[u8], tokens: &[u64]) {
+        let Some((&BODY, term)) = key.split_first() else { return };
+        if !term.is_ascii() && std::str::from_utf8(term).is_ok_and(is_symbol) {
+            return;
+        }
+        fts5.term(term);
+        let mut last = 0;
+        for doc in tokens.iter().map(|token| token >> 32) {
+            let row = self.fts5_rows.get(doc as usize).copied().unwrap_or(0);
+            if row > last {
+                fts5.row(row);
+                last = row;
+            }
+        }
     }
 
     /// Returns the numbers of all terms, sorted by field and bytes.

@@ -21,6 +21,8 @@ pub struct Document<'a> {
     pub model: Option<&'a str>,
     /// The source's user.
     pub user: Option<&'a str>,
+    /// A message that SQLite's text index has yet to learn of: to be handed over before the transaction ends.
+    pub for_fts5: bool,
 }
 
 /// Message or title.

@@ -103,6 +103,7 @@ fn document(doc: &Doc) -> Document<'_> {
         provider: doc.provider,
         model: doc.model,
         user: None,
+        for_fts5: false,
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     removed::{self, Removed},
     segment::{self, Segment},
 };
+use crate::fts5::HandOver;
 
 const LOCK: &str = "writer.lock";
 
@@ -34,6 +35,8 @@ pub struct Writer {
     manifest: Manifest,
     segments: Vec<Part>,
     buffer: Buffer,
+    /// What SQLite's text index is to learn of documents that have left the buffer.
+    for_fts5: HandOver,
     memory: usize,
     /// Segments and removals were changed since the last manifest.
     pending: bool,
@@ -106,6 +109,7 @@ impl Writer {
             manifest,
             segments,
             buffer: Buffer::default(),
+            for_fts5: HandOver::default(),
             memory: MEMORY,
             pending: false,
             garbage: Vec::new(),
@@ -215,9 +219,16 @@ impl Writer {
         Ok(true)
     }
 
+    /// Returns what SQLite's text index is to learn of the documents that were added for it since the last call.
+    pub(crate) fn hand_over(&mut self) -> Result<HandOver> {
+        self.flush()?;
+        Ok(std::mem::take(&mut self.for_fts5))
+    }
+
     /// Removes everything, at once and for good, and sets the watermark to 0.
     pub fn clear(&mut self) -> Result<()> {
         self.buffer.clear();
+        self.for_fts5 = HandOver::default();
         self.segments.clear();
         self.manifest.watermark = 0;
         self.store()?;
@@ -230,7 +241,8 @@ impl Writer {
         }
         let number = self.take_number();
         let means = self.means();
-        self.buffer.flush(&self.dir, number, means)?;
+        let for_fts5 = self.buffer.flush(&self.dir, number, means)?;
+        self.for_fts5.append(for_fts5);
         self.push(number)
     }
 

@@ -12,7 +12,9 @@ use super::{
     error::{Error, database},
     layout, raw,
     row::{self, ExternalId},
+    text_index,
 };
+use crate::fts5::HandOver;
 
 /// A row of `conversations`, ready to be written.
 #[derive(Debug)]
@@ -85,28 +87,30 @@ impl Batch {
         Ok(())
     }
 
-    /// Writes everything, and puts the messages written since the last call into the text index.
+    /// Writes everything, and puts the messages written since the last call into the text index: those `handed` over
+    /// as they are, all others by FTS5 itself.
     ///
     /// To be called before the transaction ends, and before any message of it is deleted: the index can only
     /// forget what it knows.
-    pub(crate) async fn index(&mut self, connection: &mut SqliteConnection) -> Result<(), Error> {
+    pub(crate) async fn index(
+        &mut self,
+        connection: &mut SqliteConnection,
+        handed: Option<HandOver>,
+    ) -> Result<(), Error> {
         self.flush(connection).await?;
         let Some((first, last)) = self.unindexed.take() else { return Ok(()) };
-        sqlx::query(
-            "INSERT INTO messages_fts (rowid, content)
-             SELECT id, content FROM messages WHERE id BETWEEN ? AND ? ORDER BY id",
-        )
-        .bind(first)
-        .bind(last)
-        .execute(connection)
-        .await
-        .map_err(database("indexing messages"))?;
-        Ok(())
+        if let Some(handed) = handed
+            && handed.messages() == (last - first + 1) as u64
+            && text_index::take(connection, handed).await?
+        {
+            return Ok(());
+        }
+        text_index::read(connection, first, last).await
     }
 }
 
 /// An `INSERT` for each number of rows in [`SIZES`].
-type Inserts = LazyLock<[Arc<str>; SIZES.len()]>;
+pub(super) type Inserts = LazyLock<[Arc<str>; SIZES.len()]>;
 
 static CONVERSATIONS: Inserts = LazyLock::new(|| {
     inserts(
@@ -124,14 +128,15 @@ static MESSAGES: Inserts = LazyLock::new(|| {
     )
 });
 
-fn inserts(into: &str, columns: usize) -> [Arc<str>; SIZES.len()] {
+pub(super) fn inserts(into: &str, columns: usize) -> [Arc<str>; SIZES.len()] {
     let row = format!("({})", vec!["?"; columns].join(","));
     SIZES.map(|size| format!("INSERT INTO {into} VALUES {}", vec![row.as_str(); size].join(",")).into())
 }
 
-type Insert = Query<'static, Sqlite, SqliteArguments>;
+pub(super) type Insert = Query<'static, Sqlite, SqliteArguments>;
 
-async fn write<R>(
+/// Writes all rows, and leaves `rows` empty.
+pub(super) async fn write<R>(
     connection: &mut SqliteConnection,
     inserts: &Inserts,
     rows: &mut Vec<R>,

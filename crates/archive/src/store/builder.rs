@@ -22,6 +22,7 @@ use super::{
     row,
 };
 use crate::{
+    fts5::HandOver,
     index::{self, Document, Flags, Kind, Writer},
     text::Analyzer,
 };
@@ -49,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) model: Option<Arc<str>>,
     pub(crate) about: Arc<About>,
     pub(crate) text: Arc<str>,
+    /// SQLite's text index learns of it by [`Builder::hand_over`].
+    pub(crate) for_fts5: bool,
 }
 
 /// What all entries of a conversation share.
@@ -67,6 +70,7 @@ enum Job {
     RemoveMessages(Vec<i64>),
     RemoveTitle(i64),
     RemoveConversation(i64),
+    HandOver(oneshot::Sender<HandOver>),
     Publish(i64, Option<oneshot::Sender<Result<(), String>>>),
     /// Answers whether it merged something.
     Merge(oneshot::Sender<bool>),
@@ -140,6 +144,14 @@ impl Builder {
 
     pub(crate) async fn remove_conversation(&mut self, conversation: i64) {
         self.send(Job::RemoveConversation(conversation)).await;
+    }
+
+    /// Returns what SQLite's text index is to learn of the entries since the last call, before the transaction
+    /// ends; `None` after a failure.
+    pub(crate) async fn hand_over(&mut self) -> Option<HandOver> {
+        let (done, wait) = oneshot::channel();
+        self.send(Job::HandOver(done)).await;
+        wait.await.ok()
     }
 
     /// Has everything so far shown to searches, soon. To be called after the commit.
@@ -278,6 +290,7 @@ pub(crate) async fn catch_up(
             model: model.map(Arc::from).or_else(|| shared.model.clone()),
             about: shared,
             text: Arc::from(text),
+            for_fts5: false,
         });
         if bytes > CATCH_UP_BYTES {
             bytes = 0;
@@ -301,6 +314,7 @@ impl Entry {
             model: about.model.clone(),
             about: Arc::clone(about),
             text: Arc::from(title),
+            for_fts5: false,
         }
     }
 
@@ -322,6 +336,7 @@ impl Entry {
             model: message.model.as_deref().map(Arc::from).or_else(|| about.model.clone()),
             about: Arc::clone(about),
             text: Arc::clone(text),
+            for_fts5: false,
         }
     }
 }
@@ -349,6 +364,12 @@ fn work(mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
             Job::RemoveMessages(ids) => (writer.remove_messages(&ids).map(drop), None),
             Job::RemoveTitle(row) => (writer.remove_titles(&[row]).map(drop), None),
             Job::RemoveConversation(row) => (writer.remove_conversations(&[row]).map(drop), None),
+            Job::HandOver(done) => {
+                let handed = writer.hand_over().map(|handed| {
+                    let _ = done.send(handed);
+                });
+                (handed, None)
+            }
             Job::Publish(watermark, done) => (writer.publish(watermark), done),
             Job::Merge(done) => {
                 let merged = writer.merge_step();
@@ -381,6 +402,7 @@ fn add(writer: &mut Writer, analyzer: &mut Analyzer, entries: &[Entry]) -> index
             provider: entry.about.provider.as_str(),
             model: entry.model.as_deref(),
             user: entry.about.user.as_deref(),
+            for_fts5: entry.for_fts5,
         };
         writer.add(&document, |tokens| analyzer.analyze_to(&entry.text, tokens))?;
     }

@@ -163,7 +163,7 @@ impl Import {
     /// Those of [`Import::add`].
     pub async fn commit_now(&mut self) -> Result<(), Error> {
         let Some(mut batch) = self.batch.take() else { return Ok(()) };
-        batch.rows.index(batch.held.connection()).await?;
+        self.index(&mut batch).await?;
         batch.held.commit().await?;
         self.known.seen_version = data_version(batch.held.connection()).await?;
         let last = batch.next_message - 1;
@@ -271,7 +271,7 @@ impl Import {
         if stored.content_hash == hash || is_older {
             return Ok(Outcome::Unchanged);
         }
-        batch.rows.index(batch.held.connection()).await?;
+        self.index(batch).await?;
         let connection = batch.held.connection();
         let replaced =
             update::replace(connection, stored.id, &mut batch.next_message, conversation, hash).await?;
@@ -282,6 +282,15 @@ impl Import {
             builder.add(replaced.title.into_iter().chain(replaced.entries).collect()).await;
         }
         Ok(Outcome::Updated)
+    }
+
+    /// Brings SQLite's text index up to the batch.
+    async fn index(&mut self, batch: &mut OpenBatch) -> Result<(), Error> {
+        let handed = match &mut self.builder {
+            Some(builder) => builder.hand_over().await,
+            None => None,
+        };
+        batch.rows.index(batch.held.connection(), handed).await
     }
 
     fn note_provider(&mut self, provider: &Provider) {
@@ -329,7 +338,8 @@ impl Import {
         for (position, (message, content)) in (0_u32..).zip(messages.into_iter().zip(contents)) {
             let flags = row::flags(&message);
             let message_id = batch.next_message;
-            entries.push(Entry::message(message_id, id, flags, &message, &content, &about));
+            let entry = Entry::message(message_id, id, flags, &message, &content, &about);
+            entries.push(Entry { for_fts5: true, ..entry });
             let row = MessageRow { id: message_id, conversation_id: id, position, flags, content, message };
             batch.next_message += 1;
             self.counts.messages_written += 1;

@@ -84,7 +84,7 @@ pub(crate) async fn replace(
             batch.flush(connection).await?;
         }
     }
-    batch.index(connection).await?;
+    batch.index(connection, None).await?;
     for gone in stored.into_values().flatten() {
         removed.push(gone.id);
         sqlx::query("DELETE FROM messages WHERE id = ?")

@@ -21,34 +21,82 @@ pub(super) enum Class {
 }
 
 /// Returns the class of `c` and what it is folded to (lower case, no accent).
+#[inline]
 pub(super) fn look_up(c: char) -> (Class, char) {
+    let (class, folded, _) = look_up_all(c);
+    (class, folded)
+}
+
+/// As [`look_up`], and how SQLite's FTS5 takes the character.
+#[inline]
+pub(super) fn look_up_all(c: char) -> (Class, char, InFts5) {
     if c.is_ascii() {
         let class = if c.is_ascii_alphanumeric() { Class::Letter } else { Class::Separator };
-        return (class, c.to_ascii_lowercase());
+        return (class, c.to_ascii_lowercase(), InFts5::SAME);
     }
     let code = u32::from(c);
-    let (class, folded) = match PLANE.get(code as usize) {
-        Some(&packed) => (packed >> 24, packed & 0xFF_FFFF),
-        None => compute(code),
-    };
-    let class = match class {
+    let packed = PLANE.get(code as usize).copied().unwrap_or_else(|| pack(code));
+    let class = match packed >> 24 {
         0 => Class::Separator,
         1 => Class::Letter,
         2 => Class::Accent,
         3 => Class::Mark,
         _ => Class::Alone,
     };
-    (class, char::from_u32(folded).unwrap_or(c))
+    (class, char::from_u32(packed & 0x1F_FFFF).unwrap_or(c), InFts5(packed & InFts5::BITS))
 }
 
-/// The basic plane, computed at its first use: class in the top byte, folded character below. 256 KiB.
-static PLANE: LazyLock<Box<[u32]>> = LazyLock::new(|| {
-    let pack = |code| {
-        let (class, folded) = compute(code);
-        class << 24 | folded
-    };
-    (0..0x1_0000).map(pack).collect()
-});
+/// Where FTS5 takes a character otherwise than the analyser does: bits above the folded character.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFts5(u32);
+
+impl InFts5 {
+    const SAME: Self = Self(0);
+    const IN_WORDS: u32 = 1 << 21;
+    const BETWEEN_WORDS: u32 = 1 << 22;
+    const BITS: u32 = Self::IN_WORDS | Self::BETWEEN_WORDS;
+
+    /// It makes another word of the one that the character continues.
+    pub(super) fn differs_in_words(self) -> bool {
+        self.0 & Self::IN_WORDS != 0
+    }
+
+    /// It begins a word with the character, which is none here or stands alone.
+    pub(super) fn differs_between_words(self) -> bool {
+        self.0 & Self::BETWEEN_WORDS != 0
+    }
+
+    fn of(code: u32, class: u32, folded: u32) -> u32 {
+        let is_letter = within(LETTERS, code);
+        let (in_words, between) = match class {
+            SEPARATOR | LETTER if folded_width(code).is_none() => (cuts_in_half(folded), false),
+            ACCENT => (!within(ACCENTS, code), is_letter),
+            _ => (true, is_letter),
+        };
+        let bit = |on, bit| if on { bit } else { 0 };
+        bit(in_words, Self::IN_WORDS) | bit(between, Self::BETWEEN_WORDS)
+    }
+}
+
+/// FTS5's stemmer takes the last two bytes of such a letter for a doubled consonant.
+fn cuts_in_half(letter: u32) -> bool {
+    let mut bytes = [0; 4];
+    let bytes = char::from_u32(letter).map_or(&[][..], |letter| letter.encode_utf8(&mut bytes).as_bytes());
+    matches!(bytes, [_, .., a, b] if a == b)
+}
+
+const SEPARATOR: u32 = Class::Separator as u32;
+const LETTER: u32 = Class::Letter as u32;
+const ACCENT: u32 = Class::Accent as u32;
+
+/// The basic plane, computed at its first use. 256 KiB.
+static PLANE: LazyLock<Box<[u32]>> = LazyLock::new(|| (0..0x1_0000).map(pack).collect());
+
+/// Class in the top byte, folded character in the lowest 21 bits, [`InFts5`] between.
+fn pack(code: u32) -> u32 {
+    let (class, folded) = compute(code);
+    class << 24 | InFts5::of(code, class, folded) | folded
+}
 
 fn compute(code: u32) -> (u32, u32) {
     if let Some(folded) = folded_width(code) {

@@ -16,3 +16,4 @@ mod roundtrip;
 mod sample;
 mod searching;
 mod snippets;
+mod text_index;
