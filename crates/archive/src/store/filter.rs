@@ -27,6 +27,7 @@ pub(crate) fn conversations(sql: &mut QueryBuilder<Sqlite>, scope: &Scope, filte
         any(sql, "c.provider", true, without.providers.iter().map(Provider::as_str));
         models(sql, "c.model", true, &without.models);
         any(sql, "c.user_id", true, without.users.iter().map(String::as_str));
+        not_time(sql, "nullif(c.began_at, 0)", without);
     }
     let flags = flags(&filters.has);
     if flags != 0 || !filters.roles.is_empty() {
@@ -59,6 +60,7 @@ pub(crate) fn messages(sql: &mut QueryBuilder<Sqlite>, scope: &Scope, filters: &
         models(sql, "coalesce(m.model, c.model)", true, &without.models);
         any(sql, "c.user_id", true, without.users.iter().map(String::as_str));
         any(sql, "m.role", true, without.roles.iter().map(|role| role.as_str()));
+        not_time(sql, row::time_sql!(), without);
         for flag in &without.has {
             sql.push(format!(" AND m.flags & {} = 0", flags(&[*flag])));
         }
@@ -135,6 +137,15 @@ fn time(sql: &mut QueryBuilder<Sqlite>, operator: &'static str, bound: Option<Ti
     }
 }
 
+/// Each excluded bound stands for itself. What has no time was not written in a given span.
+fn not_time(sql: &mut QueryBuilder<Sqlite>, column: &'static str, without: &Filters) {
+    for (operator, bound) in [(" < ", without.after), (" > ", without.before)] {
+        if let Some(bound) = bound {
+            sql.push(format!(" AND coalesce({column}{operator}")).push_bind(bound.as_micros()).push(", 1)");
+        }
+    }
+}
+
 fn has(sql: &mut QueryBuilder<Sqlite>, flags: i64) {
     if flags != 0 {
         sql.push(format!(" AND m.flags & {flags} = {flags}"));
@@ -168,7 +179,7 @@ fn models(sql: &mut QueryBuilder<Sqlite>, column: &'static str, not: bool, model
     sql.push(if not { " AND NOT (" } else { " AND (" });
     for (i, model) in models.iter().enumerate() {
         sql.push(if i > 0 { " OR " } else { "" });
-        sql.push(format!("coalesce({column}, '') LIKE ")).push_bind(like(model)).push(" ESCAPE '\\'");
+        sql.push(format!("coalesce({column} LIKE ")).push_bind(like(model)).push(" ESCAPE '\\', 0)");
     }
     sql.push(")");
 }

@@ -121,7 +121,7 @@ pub(crate) async fn search(
     };
     let Usable { index, notice } = match asked.index(files, indexes, scope).await? {
         Ok(usable) => usable,
-        Err(notice) => return by_sqlite(files, scope, request, asked, notice, started).await,
+        Err(notice) => return by_sqlite(files, indexes, scope, request, asked, notice, started).await,
     };
     let offset = cursor::decode_offset(request.cursor.as_ref())?;
     let limit = cursor::limit(request.limit);
@@ -141,7 +141,7 @@ pub(crate) async fn search(
     {
         found = ask(any).await?;
         if found.as_ref().is_ok_and(|found| !found.hits.is_empty()) {
-            notices.push(Notice("No message holds all of these words; these hold some of them.".into()));
+            notices.push(Notice(SOME_WORDS.into()));
         }
     }
     let found = match found {
@@ -151,7 +151,7 @@ pub(crate) async fn search(
             if matches!(error, index::Error::Damaged { .. }) {
                 indexes.mend_in_background(files, scope, Mend::Rebuild);
             }
-            return by_sqlite(files, scope, request, asked, UNREADABLE, started).await;
+            return by_sqlite(files, indexes, scope, request, asked, UNREADABLE, started).await;
         }
     };
     if found.approximate {
@@ -159,8 +159,23 @@ pub(crate) async fn search(
             "The beginning stands for very many words; the most frequent were looked for.".into(),
         ));
     }
+    page(files, indexes, scope, &asked, found, (limit, offset), notices, started).await
+}
+
+/// Shows what was found: `limit` hits from `offset` on, and maybe one more.
+#[expect(clippy::too_many_arguments, reason = "the end of two ways to search")]
+async fn page(
+    files: &Files,
+    indexes: &Indexes,
+    scope: &Scope,
+    asked: &Asked,
+    found: TopDocs,
+    (limit, offset): (usize, usize),
+    notices: Vec<Notice>,
+    started: Instant,
+) -> Result<SearchResults, Error> {
     let page = found.hits.get(..limit.min(found.hits.len())).unwrap_or_default();
-    let hits = hits(files, indexes, scope, &asked, page).await?;
+    let hits = hits(files, indexes, scope, asked, page).await?;
     let more = found.hits.len() > limit;
     Ok(SearchResults {
         total: match found.total {
@@ -185,7 +200,7 @@ pub(crate) async fn facets(
 ) -> Result<Facets, Error> {
     let Some(asked) = Asked::new(files, indexes, scope, request).await? else { return Ok(Facets::default()) };
     let Ok(Usable { index, .. }) = asked.index(files, indexes, scope).await? else {
-        return fallback::facets(files, scope, &asked.plain(request)).await;
+        return facets_by_sqlite(files, scope, &asked).await;
     };
     let (query, relaxed, filter) = (asked.query.clone(), asked.relaxed(), asked.filter.clone());
     let counted = tokio::task::spawn_blocking(move || {
@@ -197,7 +212,7 @@ pub(crate) async fn facets(
         Ok(Ok(counts)) => Ok(counts.facets),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the search index cannot be read; searching with SQLite's");
-            fallback::facets(files, scope, &asked.plain(request)).await
+            facets_by_sqlite(files, scope, &asked).await
         }
         Err(error) => Err(Error::Internal { what: error.to_string() }),
     }
@@ -284,42 +299,41 @@ impl Asked {
         let any = Query::Any(wanted);
         Some(if excluded.is_empty() { any } else { Query::All([vec![any], excluded].concat()) })
     }
-
-    /// Returns the request with the filters that its text named, for searches that do not read the text's.
-    fn plain(&self, request: &SearchRequest) -> SearchRequest {
-        SearchRequest {
-            query: self.expr.as_ref().map(words).unwrap_or_default(),
-            filters: self.filter.filters.clone(),
-            ..request.clone()
-        }
-    }
-}
-
-/// Returns the words that must be there, without operators.
-fn words(expr: &Expr) -> String {
-    match expr {
-        Expr::Word(text) | Expr::Phrase(text) => text.clone(),
-        Expr::Prefix(text) => format!("{text}*"),
-        Expr::All(members) => members.iter().map(words).collect::<Vec<_>>().join(" "),
-        Expr::Any(members) => members.first().map(words).unwrap_or_default(),
-        Expr::Not(_) => String::new(),
-        Expr::Title(inner) => words(inner),
-    }
 }
 
 async fn by_sqlite(
     files: &Files,
+    indexes: &Indexes,
     scope: &Scope,
     request: &SearchRequest,
     asked: Asked,
     notice: &str,
     started: Instant,
 ) -> Result<SearchResults, Error> {
-    let mut results = fallback::search(files, scope, &asked.plain(request)).await?;
-    results.notices = asked.notices;
-    results.notices.push(Notice(notice.to_owned()));
-    results.elapsed = started.elapsed();
-    Ok(results)
+    let offset = cursor::decode_offset(request.cursor.as_ref())?;
+    let limit = cursor::limit(request.limit);
+    let range = (limit + 1, offset);
+    let filters = &asked.filter.filters;
+    let mut notices = asked.notices.clone();
+    let mut found = fallback::search(files, scope, &asked.query, filters, request.sort, range).await?;
+    if let (Total::Exactly(0), Some(any)) = (found.docs.total, asked.relaxed()) {
+        found = fallback::search(files, scope, &any, filters, request.sort, range).await?;
+        if !found.docs.hits.is_empty() {
+            notices.push(Notice(SOME_WORDS.into()));
+        }
+    }
+    notices.extend(std::iter::once(notice).chain(found.notice).map(|notice| Notice(notice.to_owned())));
+    page(files, indexes, scope, &asked, found.docs, (limit, offset), notices, started).await
+}
+
+/// Counts by SQLite alone what [`by_sqlite`] finds.
+async fn facets_by_sqlite(files: &Files, scope: &Scope, asked: &Asked) -> Result<Facets, Error> {
+    let filters = &asked.filter.filters;
+    let facets = fallback::facets(files, scope, &asked.query, filters).await?;
+    match asked.relaxed() {
+        Some(any) if facets.roles.is_empty() => fallback::facets(files, scope, &any, filters).await,
+        _ => Ok(facets),
+    }
 }
 
 async fn conversation_row(files: &Files, scope: &Scope, id: ConversationId) -> Result<Option<i64>, Error> {
@@ -460,6 +474,8 @@ fn nothing(started: Instant, notices: Vec<Notice>) -> SearchResults {
         elapsed: started.elapsed(),
     }
 }
+
+const SOME_WORDS: &str = "No message holds all of these words; these hold some of them.";
 
 const UNREADABLE: &str =
     "The search index cannot be read, so this was searched the slow way; it is being made anew.";
