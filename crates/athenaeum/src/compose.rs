@@ -143,6 +143,25 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Returns the part of the settings that concerns the archive.
-pub fn archive_settings(_settings: &Settings) -> athenaeum_archive::Settings {
-    athenaeum_archive::Settings::default()
+pub fn archive_settings(settings: &Settings) -> athenaeum_archive::Settings {
+    let settings = &settings.archive;
+    let bytes = |mebibytes: u64| mebibytes.saturating_mul(1 << 20);
+    athenaeum_archive::Settings {
+        readers_max: settings.readers_max,
+        reader_cache_bytes: bytes(settings.reader_cache_mib),
+        writer_cache_bytes: bytes(settings.writer_cache_mib),
+        mmap_bytes: bytes(settings.mmap_mib),
+        busy_timeout: Duration::from_secs(settings.busy_seconds),
+        ..athenaeum_archive::Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_archives_own() {
+        assert_eq!(archive_settings(&Settings::default()), athenaeum_archive::Settings::default());
+    }
 }

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Filter of what is written to stderr, a level, or levels by part.
     pub log: String,
+    /// The archive.
+    pub archive: Archive,
     /// The server.
     pub server: Server,
     /// Imports.
@@ -37,18 +40,34 @@ pub struct Settings {
     pub limits: athenaeum_api::Settings,
 }
 
+/// How the archive uses this machine.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Searches and reads at once; more wait for their turn. 1 to 64.
+    pub readers_max: u32,
+    /// Mebibytes of page cache of each reader. 1 to 4096.
+    pub reader_cache_mib: u64,
+    /// Mebibytes of page cache of the one writer. 1 to 16384.
+    pub writer_cache_mib: u64,
+    /// Mebibytes of the file that readers may map into memory. 0 to 2047, which is the most that SQLite maps.
+    pub mmap_mib: u64,
+    /// Seconds that a writer waits for another one. 1 to 3600.
+    pub busy_seconds: u64,
+}
+
 /// How the server answers.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Where it listens; a loopback address.
     pub addr: SocketAddr,
-    /// Seconds that requests under way are given when it is stopped.
+    /// Seconds that requests under way are given when it is stopped. 0 to 3600.
     pub shutdown_seconds: u64,
-    /// Connections open at once; further ones wait until one is free. At least 1.
+    /// Connections open at once; further ones wait until one is free. 1 to 65536.
     pub connections_max: usize,
     /// Seconds within which a request's head must have come, counted from the opening of the connection or from
-    /// the answer before: so long is an idle connection kept. At least 1.
+    /// the answer before: so long is an idle connection kept. 1 to 3600.
     pub header_seconds: u64,
 }
 
@@ -68,7 +87,7 @@ pub struct Import {
 pub struct Pages {
     /// Name of the time zone in which moments are told (`Europe/Berlin`); empty for the machine's own.
     pub time_zone: String,
-    /// Messages on one page of a conversation; at least 1.
+    /// Messages on one page of a conversation. 1 to 10000.
     pub messages_per_page: usize,
 }
 
@@ -102,6 +121,21 @@ pub enum Error {
         "the settings cannot be used: {0}; `athenaeum config show --origin` tells where values come from"
     )]
     Invalid(Box<figment::Error>),
+    /// A number is outside of what its setting takes.
+    #[error(
+        "the setting {name} is {value}, but takes {} to {}; `athenaeum config show --origin` tells where values come \
+         from",
+        .accepted.start(),
+        .accepted.end()
+    )]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: u64,
+        /// What can be given.
+        accepted: RangeInclusive<u64>,
+    },
     /// The named file does not exist.
     #[error("there is no settings file {}; `athenaeum config init` writes one", .0.display())]
     NoFile(PathBuf),
@@ -123,7 +157,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for unknown names and values that do not fit, with the place that they stand at.
+    /// [`Error::Invalid`] for unknown names and values that do not fit, with the place that they stand at;
+    /// [`Error::OutOfRange`] for numbers that make no sense.
     pub fn layered(
         file: Option<&Path>,
         file_required: bool,
@@ -146,8 +181,29 @@ impl Settings {
         let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         layers.push((Origin::Flag, from_pairs(flags)));
         let all = layers.iter().fold(Figment::new(), |all, (_, layer)| all.merge(layer));
-        let settings = all.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
+        let settings: Self = all.extract().map_err(|error| Error::Invalid(Box::new(error)))?;
+        settings.check_ranges()?;
         Ok(Layered { settings, layers })
+    }
+
+    fn check_ranges(&self) -> Result<(), Error> {
+        let Self { archive, server, pages, .. } = self;
+        for (name, value, accepted) in [
+            ("archive.readers_max", archive.readers_max.into(), 1..=64),
+            ("archive.reader_cache_mib", archive.reader_cache_mib, 1..=4_096),
+            ("archive.writer_cache_mib", archive.writer_cache_mib, 1..=16_384),
+            ("archive.mmap_mib", archive.mmap_mib, 0..=2_047),
+            ("archive.busy_seconds", archive.busy_seconds, 1..=3_600),
+            ("server.shutdown_seconds", server.shutdown_seconds, 0..=3_600),
+            ("server.connections_max", server.connections_max as u64, 1..=65_536),
+            ("server.header_seconds", server.header_seconds, 1..=3_600),
+            ("pages.messages_per_page", pages.messages_per_page as u64, 1..=10_000),
+        ] {
+            if !accepted.contains(&value) {
+                return Err(Error::OutOfRange { name, value, accepted });
+            }
+        }
+        Ok(())
     }
 
     /// Lists the names of all settings, sorted: `data`, `import.parser_seconds`, ….
@@ -169,6 +225,13 @@ impl Default for Settings {
         Self {
             data: PathBuf::new(),
             log: "warn".to_owned(),
+            archive: Archive {
+                readers_max: 8,
+                reader_cache_mib: 2,
+                writer_cache_mib: 32,
+                mmap_mib: 256,
+                busy_seconds: 60,
+            },
             server: Server {
                 addr: SocketAddr::from(([127, 0, 0, 1], 7878)),
                 shutdown_seconds: 10,
@@ -293,6 +356,25 @@ mod tests {
         assert!(error.contains("server.addr"), "{error}");
         let absent = folder.path().join("absent.toml");
         assert!(matches!(Settings::layered(Some(&absent), true, |_| None, &[]), Err(Error::NoFile(_))));
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_refused() {
+        let check = |variable: &str, value: &str, accepted: bool| {
+            let layered = layered(None, &[(variable, value)], &[]);
+            assert_eq!(layered.is_ok(), accepted, "{variable}={value}: {layered:?}");
+        };
+        check("ATHENAEUM_ARCHIVE_READERS_MAX", "64", true);
+        check("ATHENAEUM_ARCHIVE_READERS_MAX", "0", false);
+        check("ATHENAEUM_ARCHIVE_READERS_MAX", "-1", false);
+        check("ATHENAEUM_ARCHIVE_MMAP_MIB", "0", true);
+        check("ATHENAEUM_ARCHIVE_MMAP_MIB", "999999999999", false);
+        check("ATHENAEUM_SERVER_CONNECTIONS_MAX", "0", false);
+        check("ATHENAEUM_SERVER_HEADER_SECONDS", "0", false);
+        check("ATHENAEUM_PAGES_MESSAGES_PER_PAGE", "18446744073709551615", false);
+        let error =
+            layered(None, &[("ATHENAEUM_ARCHIVE_BUSY_SECONDS", "9999")], &[]).unwrap_err().to_string();
+        assert!(error.contains("archive.busy_seconds is 9999, but takes 1 to 3600"), "{error}");
     }
 
     #[test]

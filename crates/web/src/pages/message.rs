@@ -105,8 +105,9 @@ pub(crate) fn render_into(
 pub(crate) async fn standalone(desk: &Desk, id: MessageId, query: &str) -> Result<String, Error> {
     let scope = athenaeum_tenancy::local();
     let (conversation, position) = desk.archive.locate(&scope, id).await?;
-    let conversation = desk.archive.conversation(&scope, conversation).await?;
-    let stored = conversation.messages.get(position as usize).ok_or(Error::NotFound)?;
+    let only = position..position.saturating_add(1);
+    let messages = desk.archive.messages(&scope, conversation, only).await?;
+    let stored = messages.first().ok_or(Error::NotFound)?;
     // Made after the last wait: marks keep a cell, which may not be shared between threads.
     Ok(body(&stored.message, &marks_of(query)))
 }
