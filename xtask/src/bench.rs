@@ -50,6 +50,9 @@ enum What {
         /// Queries of each class.
         #[arg(long, default_value_t = 20)]
         per_class: usize,
+        /// Only classes whose name begins so.
+        #[arg(long)]
+        class: Option<String>,
     },
     /// Start the server on the imported archive: time to the first answer, idle memory; and a search in one shot.
     Serve,
@@ -67,12 +70,15 @@ impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let dir = self.dir.clone().unwrap_or_else(|| repository().join("target/bench"));
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
         let place = Place::new(&dir, self.messages, self.untitled);
+        let in_process = matches!(self.what, What::Search { .. }) && place.data.exists();
+        if !in_process {
+            run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
+        }
         corpus::cached(&place.corpus, self.messages, &self.text, self.untitled)?;
         match self.what {
             What::Import { neighbour } => import::run(&place, neighbour),
-            What::Search { per_class } => search::run(&place, per_class),
+            What::Search { per_class, class } => search::run(&place, per_class, class.as_deref()),
             What::Serve => serve::run(&place),
         }
     }

@@ -263,7 +263,13 @@ fn classes(archive: &Archive) -> Vec<Class> {
     let last = archive.messages as u32 - 1;
     add("phrase3", many(&mut |rank| phrase(rank(0, last), 3, 100_000)));
     add("phrase-common", many(&mut |rank| phrase(rank(0, last), 2, 20)));
-    add("prefix", many(&mut |rank| Query::Prefix(word(rank(1, 2_000))[..2].to_owned())));
+    add(
+        "prefix",
+        many(&mut |rank| Query::Prefix {
+            beginning: word(rank(1, 2_000))[..2].to_owned(),
+            stems: Vec::new(),
+        }),
+    );
     let question = |rank: &mut Rank<'_>| {
         let mut terms = vec![term(rank(2_000, 40_000)), term(rank(200, 2_000)), term(rank(200, 2_000))];
         terms.extend((0..4).map(|_| term(rank(1, 60))));
@@ -323,7 +329,7 @@ fn measure(index: &Index, archive: &Archive, class: &Class, check: bool) -> Resu
             exact += usize::from(matches!(found.total, Total::Exactly(_)));
         }
         times.push(best);
-        let flat = !matches!(query, Query::Prefix(_) | Query::Phrase(_)) && class.sort == Sort::Relevance;
+        let flat = !matches!(query, Query::Prefix { .. } | Query::Phrase(_)) && class.sort == Sort::Relevance;
         if check && n < 5 && flat && class.filter == Filter::default() && class.name != "tree" {
             let found = index.search(query, &class.filter, class.sort, 10, 0)?;
             let wanted = best_ten(archive, query);

@@ -50,6 +50,7 @@ mod merge;
 mod pages;
 mod plan;
 mod postings;
+mod prefix;
 mod query;
 mod reader;
 mod removed;

@@ -40,12 +40,13 @@ struct Class {
     agreement: Vec<f64>,
 }
 
-pub(super) fn run(place: &Place, per_class: usize) -> anyhow::Result<()> {
+pub(super) fn run(place: &Place, per_class: usize, class: Option<&str>) -> anyhow::Result<()> {
     let database = place.archive()?;
     if !place.queries.exists() {
         draw(&database, &place.queries, per_class)?;
     }
-    let queries: Vec<Query> = serde_json::from_str(&fs::read_to_string(&place.queries)?)?;
+    let mut queries: Vec<Query> = serde_json::from_str(&fs::read_to_string(&place.queries)?)?;
+    queries.retain(|query| class.is_none_or(|class| query.class.starts_with(class)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let classes = runtime.block_on(measure(&place.data, &queries))?;
     print(classes);

@@ -13,10 +13,12 @@ use super::{
 
 pub(super) use any::each_match;
 pub(super) use common::each_common;
+pub(super) use counted::{Counted, each_counted};
 pub(super) use phrase::{LOOK, Phrase};
 
 mod any;
 mod common;
+mod counted;
 mod phrase;
 
 /// What a node needs to know of the segment.
@@ -45,9 +47,8 @@ pub(super) enum Node<'s> {
     Term(Box<TermNode<'s>>),
     Phrase(Box<Phrase<'s>>),
     All(Box<All<'s>>),
-    /// Any of these terms: can be run by [`each_match`] too.
-    Terms(Vec<TermNode<'s>>),
     Any(Vec<Node<'s>>),
+    Prefix(Counted<'s>),
     Conversations {
         rows: &'s rustc_hash::FxHashSet<i64>,
         column: Arc<Column>,
@@ -108,9 +109,10 @@ impl<'s> Node<'s> {
                 match nodes.len() {
                     0 => None,
                     1 => nodes.pop(),
-                    _ => Some(Self::any(nodes)),
+                    _ => Some(Self::Any(nodes)),
                 }
             }
+            Plan::Prefix(prefix) => Counted::new(prefix, context).map(Self::Prefix),
             Plan::Conversations(rows) if rows.is_empty() => None,
             Plan::Conversations(rows) => Some(Self::Conversations {
                 rows,
@@ -125,12 +127,13 @@ impl<'s> Node<'s> {
         Ok(node)
     }
 
-    fn any(nodes: Vec<Self>) -> Self {
-        if !nodes.iter().all(|node| matches!(node, Self::Term(_))) {
-            return Self::Any(nodes);
+    /// Returns whether [`each_match`] or [`each_counted`] can run it.
+    pub(super) fn is_flat(&self) -> bool {
+        match self {
+            Self::Prefix(_) => true,
+            Self::Any(nodes) => nodes.iter().all(|node| matches!(node, Self::Term(_) | Self::Prefix(_))),
+            _ => false,
         }
-        let term = |node| if let Self::Term(term) = node { Some(*term) } else { None };
-        Self::Terms(nodes.into_iter().filter_map(term).collect())
     }
 
     /// About how many documents match, at most.
@@ -140,8 +143,8 @@ impl<'s> Node<'s> {
             // Looking at positions makes a phrase dearer than a term, and testing conversations one by one too.
             Self::Phrase(phrase) => phrase.cost(),
             Self::All(all) => all.required.iter().map(Self::cost).min().unwrap_or(0),
-            Self::Terms(terms) => terms.iter().map(|term| u64::from(term.cursor.df())).sum(),
             Self::Any(nodes) => nodes.iter().map(Self::cost).sum(),
+            Self::Prefix(prefix) => u64::from(prefix.df()),
             Self::Conversations { docs, .. } => u64::from(*docs),
             Self::Every { docs, .. } => u64::from(*docs) + 1,
         }
@@ -153,8 +156,8 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.cursor.doc(),
             Self::Phrase(phrase) => phrase.doc(),
             Self::All(all) => all.doc,
-            Self::Terms(terms) => terms.iter().map(|term| term.cursor.doc()).min().unwrap_or(END),
             Self::Any(nodes) => nodes.iter().map(Self::doc).min().unwrap_or(END),
+            Self::Prefix(prefix) => prefix.doc(),
             Self::Conversations { doc, .. } | Self::Every { doc, .. } => *doc,
         }
     }
@@ -171,7 +174,7 @@ impl<'s> Node<'s> {
                 }
                 all.doc
             }
-            Self::Terms(terms) => terms.iter_mut().map(|term| term.cursor.seek(target)).min().unwrap_or(END),
+            Self::Prefix(prefix) => prefix.seek(target),
             Self::Any(nodes) => {
                 let mut least = END;
                 for node in nodes {
@@ -205,9 +208,7 @@ impl<'s> Node<'s> {
                 all.settle(target, floor);
                 all.doc
             }
-            Self::Terms(terms) => {
-                terms.iter_mut().map(|term| term.cursor.restart(target)).min().unwrap_or(END)
-            }
+            Self::Prefix(prefix) => prefix.restart(target),
             Self::Any(nodes) => nodes.iter_mut().map(|node| node.restart(target, 0)).min().unwrap_or(END),
             Self::Conversations { rows, column, doc, docs, end } => {
                 *doc = next_in(rows, column, target, (*docs).min(*end));
@@ -226,11 +227,7 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.score(context),
             Self::Phrase(phrase) => phrase.score(),
             Self::All(all) => all.required.iter_mut().map(|node| node.score(context)).sum(),
-            Self::Terms(terms) => {
-                let doc = terms.iter().map(|term| term.cursor.doc()).min().unwrap_or(END);
-                let own = terms.iter_mut().filter(|term| term.cursor.doc() == doc);
-                own.map(|term| term.score(context)).sum()
-            }
+            Self::Prefix(prefix) => prefix.score(context),
             Self::Any(nodes) => {
                 let doc = nodes.iter().map(Self::doc).min().unwrap_or(END);
                 nodes.iter_mut().filter(|node| node.doc() == doc).map(|node| node.score(context)).sum()
@@ -249,13 +246,23 @@ impl<'s> Node<'s> {
             }
             Self::Phrase(phrase) => phrase.bound_at(target),
             Self::All(all) => sum_bounds(&mut all.required, target),
-            Self::Terms(terms) => terms.iter_mut().fold((0, END - 1), |(sum, until), term| {
-                let (bound, last) = term.cursor.bound_at(target);
-                (sum + term.weight.bound(bound), until.min(last))
-            }),
             Self::Any(nodes) => sum_bounds(nodes, target),
+            Self::Prefix(prefix) => prefix.bound_at(target),
             Self::Conversations { .. } | Self::Every { .. } => (0, END - 1),
         }
+    }
+
+    /// Returns what no match in `from..=to` scores more than.
+    pub(super) fn bound_between(&mut self, from: u32, to: u32) -> Fixed {
+        if let Self::Term(term) = self {
+            return term.weight.bound(term.cursor.bound_between(from, to));
+        }
+        let (mut most, mut last) = self.bound_at(from);
+        while last < to {
+            let (bound, next) = self.bound_at(last + 1);
+            (most, last) = (most.max(bound), next);
+        }
+        most
     }
 
     /// Sets the document at which searching for matches stops; holds from the next [`Node::restart`] on.
@@ -268,7 +275,7 @@ impl<'s> Node<'s> {
             }
             Self::Any(nodes) => nodes.iter_mut().for_each(|node| node.set_end(limit)),
             Self::Conversations { end, .. } => *end = limit,
-            Self::Term(_) | Self::Terms(_) | Self::Every { .. } => {}
+            Self::Term(_) | Self::Prefix(_) | Self::Every { .. } => {}
         }
     }
 
@@ -305,11 +312,8 @@ impl<'s> Node<'s> {
             Self::Term(term) => term.cursor.fault.take().map_or(Ok(()), Err),
             Self::Phrase(phrase) => phrase.fault(),
             Self::All(all) => all.required.iter_mut().chain(&mut all.excluded).try_for_each(Self::fault),
-            Self::Terms(terms) => {
-                terms.iter_mut().try_for_each(|term| term.cursor.fault.take().map_or(Ok(()), Err))
-            }
             Self::Any(nodes) => nodes.iter_mut().try_for_each(Self::fault),
-            Self::Conversations { .. } | Self::Every { .. } => Ok(()),
+            Self::Prefix(_) | Self::Conversations { .. } | Self::Every { .. } => Ok(()),
         }
     }
 }

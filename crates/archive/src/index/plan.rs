@@ -5,14 +5,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     dictionary::Entry,
     error::Result,
+    prefix::Union,
     query::Query,
-    score::idf,
-    segment::{Field, key},
+    score::{Norm, idf},
+    segment::{Field, Segment, key},
     snapshot::Snapshot,
 };
 
-/// Terms that a prefix stands for at most: its most frequent ones.
-pub(super) const EXPANSIONS_MAX: usize = 50;
+/// Postings of prefixes that are read for one query at most: some 80 ms. Beyond, the rarest terms are left out.
+const POSTINGS_MAX: u64 = if cfg!(test) { 200_000 } else { 48_000_000 };
 
 /// Deepest nesting that is looked at; anything below matches nothing.
 const DEPTH_MAX: usize = 64;
@@ -30,6 +31,8 @@ pub(super) enum Plan {
         excluded: Vec<Plan>,
     },
     Any(Vec<Plan>),
+    /// Several terms that count as one.
+    Prefix(PlanPrefix),
     /// Messages of these conversations.
     Conversations(FxHashSet<i64>),
     Every,
@@ -44,6 +47,14 @@ pub(super) struct PlanTerm {
     pub(super) idf: f64,
 }
 
+/// A prefix: what its terms come to in each segment, in the order of the snapshot.
+#[derive(Debug)]
+pub(super) struct PlanPrefix {
+    pub(super) unions: Vec<Option<Union>>,
+    pub(super) df: u64,
+    pub(super) idf: f64,
+}
+
 /// Looks up the terms of queries.
 pub(super) struct Planner<'a> {
     pub(super) snapshot: &'a Snapshot,
@@ -53,9 +64,21 @@ pub(super) struct Planner<'a> {
     /// Set when a prefix stood for more terms than are looked at.
     pub(super) cut: bool,
     pub(super) documents: u64,
+    mean: f64,
+    /// Postings of prefixes that may still be read.
+    postings_left: u64,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        field: Field,
+        titles: &'a dyn Fn(&Query) -> Result<FxHashSet<i64>>,
+    ) -> Self {
+        let (documents, mean) = snapshot.statistics(field);
+        Self { snapshot, field, titles, cut: false, documents, mean, postings_left: POSTINGS_MAX }
+    }
+
     pub(super) fn plan(&mut self, query: &Query, depth: usize) -> Result<Plan> {
         if depth > DEPTH_MAX {
             return Ok(Plan::Nothing);
@@ -63,7 +86,7 @@ impl Planner<'_> {
         Ok(match query {
             Query::Term(term) => Plan::Term(self.term(term)?),
             Query::Phrase(terms) => self.phrase(terms)?,
-            Query::Prefix(prefix) => self.prefix(prefix)?,
+            Query::Prefix { beginning, stems } => self.prefix(beginning, stems)?,
             Query::All(members) => self.all(members, depth)?,
             Query::Any(members) => {
                 let mut plans = Vec::new();
@@ -136,38 +159,83 @@ impl Planner<'_> {
         })
     }
 
-    /// A prefix is its most frequent terms, all weighing what a term of their summed frequency would.
-    fn prefix(&mut self, prefix: &str) -> Result<Plan> {
-        let terms = expand(self.snapshot, self.field, prefix, EXPANSIONS_MAX)?;
-        self.cut |= terms.cut;
-        let df: u64 = terms.terms.iter().map(|(_, df)| df).sum();
-        let idf = idf(self.documents, df.min(self.documents));
-        let mut plans = Vec::new();
-        for (term, _) in &terms.terms {
-            plans.push(Plan::Term(PlanTerm { idf, ..self.term(term)? }));
+    fn prefix(&mut self, beginning: &str, stems: &[String]) -> Result<Plan> {
+        let mut parts = Vec::with_capacity(self.snapshot.parts.len());
+        for part in &self.snapshot.parts {
+            parts.push(entries(&part.segment, self.field, beginning, stems)?);
         }
-        Ok(match plans.len() {
-            0 => Plan::Nothing,
-            1 => plans.remove(0),
-            _ => Plan::Any(plans),
-        })
+        self.keep_affordable(&mut parts);
+        let norm = Norm::new(self.mean);
+        let mut unions = Vec::with_capacity(parts.len());
+        for (part, entries) in self.snapshot.parts.iter().zip(&parts) {
+            unions.push(match entries.as_slice() {
+                [] => None,
+                some => Some(Union::read(&part.segment, some, &part.segment.lengths()?, norm)?),
+            });
+        }
+        let df = unions.iter().flatten().map(|union| u64::from(union.df)).sum();
+        let none = unions.iter().all(Option::is_none);
+        let idf = idf(self.documents, df);
+        Ok(if none { Plan::Nothing } else { Plan::Prefix(PlanPrefix { unions, df, idf }) })
+    }
+
+    /// Leaves out the rarest terms where all together are too many postings.
+    fn keep_affordable(&mut self, parts: &mut [Vec<Entry>]) {
+        let postings = |parts: &[Vec<Entry>]| parts.iter().flatten().map(|e| u64::from(e.df)).sum::<u64>();
+        let wanted = postings(parts);
+        if wanted > self.postings_left {
+            self.cut = true;
+            let mut dfs: Vec<u32> = parts.iter().flatten().map(|entry| entry.df).collect();
+            dfs.sort_unstable_by(|a, b| b.cmp(a));
+            let mut left = self.postings_left;
+            let fits = |df: &u32| {
+                let rest = left.checked_sub(u64::from(*df));
+                left = rest.unwrap_or(0);
+                rest.is_some()
+            };
+            let kept = dfs.iter().copied().take_while(fits).count();
+            // All of one frequency go together, so that the choice depends on nothing else.
+            let rare = dfs.get(kept).copied().unwrap_or(0);
+            parts.iter_mut().for_each(|entries| entries.retain(|entry| entry.df > rare));
+        }
+        self.postings_left -= postings(parts).min(self.postings_left);
     }
 }
 
-/// Terms that begin alike.
-#[derive(Debug, Default)]
-pub(super) struct Expansion {
-    /// With their document frequencies, most frequent first, then by name.
-    pub(super) terms: Vec<(String, u64)>,
-    /// There were more.
-    pub(super) cut: bool,
+/// Returns the entries of the terms that begin so, and of the stems, in the order of their postings.
+fn entries(segment: &Segment, field: Field, beginning: &str, stems: &[String]) -> Result<Vec<Entry>> {
+    let prefix = key(field, beginning);
+    let mut entries = Vec::new();
+    segment.dictionary.scan(
+        &segment.file,
+        &prefix,
+        || 0,
+        |term, entry| {
+            let begins = term.starts_with(&prefix);
+            if begins {
+                entries.push(*entry);
+            }
+            begins
+        },
+    )?;
+    for stem in stems.iter().filter(|stem| !stem.starts_with(beginning)) {
+        entries.extend(segment.find(field, stem)?);
+    }
+    entries.sort_unstable_by_key(|entry| entry.postings);
+    entries.dedup();
+    Ok(entries)
 }
 
-/// Returns the `limit` most frequent terms that begin with `prefix`. A term that is among the `2 · limit` most
+/// Returns the `limit` most frequent terms that begin with `prefix`, with their document frequencies; of equal ones
+/// the first by name. A term that is among the `2 · limit` most
 /// frequent of no segment can be missed.
-pub(super) fn expand(snapshot: &Snapshot, field: Field, prefix: &str, limit: usize) -> Result<Expansion> {
+pub(super) fn expand(
+    snapshot: &Snapshot,
+    field: Field,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<(String, u64)>> {
     let mut sums: FxHashMap<Vec<u8>, u64> = FxHashMap::default();
-    let mut cut = false;
     let prefix = key(field, prefix);
     for part in &snapshot.parts {
         let segment = &part.segment;
@@ -187,10 +255,7 @@ pub(super) fn expand(snapshot: &Snapshot, field: Field, prefix: &str, limit: usi
                 most.push(std::cmp::Reverse((entry.df, term.to_vec())));
                 if most.len() > room {
                     most.pop();
-                    cut = true;
                 }
-            } else {
-                cut = true;
             }
             true
         })?;
@@ -200,8 +265,7 @@ pub(super) fn expand(snapshot: &Snapshot, field: Field, prefix: &str, limit: usi
     }
     let mut terms: Vec<(Vec<u8>, u64)> = sums.into_iter().collect();
     terms.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    cut |= terms.len() > limit;
     terms.truncate(limit);
     let text = |term: &[u8]| String::from_utf8_lossy(term.get(1..).unwrap_or_default()).into_owned();
-    Ok(Expansion { terms: terms.into_iter().map(|(term, df)| (text(&term), df)).collect(), cut })
+    Ok(terms.into_iter().map(|(term, df)| (text(&term), df)).collect())
 }

@@ -5,8 +5,13 @@ pub enum Query {
     Term(String),
     /// Documents that hold the terms at these relative positions (`(offset, term)`, offsets ascending from 0).
     Phrase(Vec<(u32, String)>),
-    /// Documents that hold a term beginning with this (folded, not stemmed).
-    Prefix(String),
+    /// Documents that hold any of the terms that a prefix stands for. They count as one term.
+    Prefix {
+        /// What terms begin with, folded, not stemmed.
+        beginning: String,
+        /// Terms that do not begin so, but that words beginning so have.
+        stems: Vec<String>,
+    },
     /// Documents that match all of these; [`Query::Not`] members exclude.
     All(Vec<Query>),
     /// Documents that match any of these.

@@ -101,7 +101,7 @@ impl Index {
     /// Returns the most frequent terms of messages that begin with `prefix` (folded), with the number of
     /// documents that hold them, most frequent first.
     pub fn terms_with_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<(String, u64)>> {
-        Ok(plan::expand(&self.used(), Field::Body, prefix, limit)?.terms)
+        plan::expand(&self.used(), Field::Body, prefix, limit)
     }
 
     /// Returns in how many messages each term stands.

@@ -8,7 +8,7 @@ use super::{
     columns::{self, Column, Layout},
     document::Kind,
     error::Result,
-    eval::{Context, LOOK, Node, each_common, each_match},
+    eval::{Context, LOOK, Node, each_common, each_counted, each_match},
     filter::{Accept, Filter, time_range},
     plan::{Plan, Planner},
     query::Query,
@@ -120,7 +120,7 @@ pub(super) fn search(
 /// Returns whether there is a word to rank by.
 fn is_ranked(query: &Query) -> bool {
     match query {
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix(_) => true,
+        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => true,
         Query::All(members) | Query::Any(members) => members.iter().any(is_ranked),
         Query::Not(_) => false,
         Query::Title(inner) => is_ranked(inner),
@@ -131,7 +131,7 @@ fn is_ranked(query: &Query) -> bool {
 pub(super) fn is_title_only(query: &Query) -> bool {
     match query {
         Query::Title(_) => true,
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix(_) => false,
+        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => false,
         Query::All(members) => {
             members.iter().any(is_title_only)
                 && members.iter().all(|member| matches!(member, Query::Not(_)) || is_title_only(member))
@@ -144,8 +144,7 @@ pub(super) fn is_title_only(query: &Query) -> bool {
 /// Plans a query for one of the two texts and returns whether a prefix was cut.
 pub(super) fn plan(snapshot: &Snapshot, query: &Query, field: Field) -> Result<(Plan, bool)> {
     let titles = |inner: &Query| matching_titles(snapshot, inner);
-    let documents = snapshot.statistics(field).0;
-    let mut planner = Planner { snapshot, field, titles: &titles, cut: false, documents };
+    let mut planner = Planner::new(snapshot, field, &titles);
     let plan = planner.plan(query, 0)?;
     Ok((plan, planner.cut))
 }
@@ -208,10 +207,13 @@ fn pass(
         run.node.fault()?;
     }
     // Every document of a lone term matches, so passing over some does not keep it from being counted.
-    if let Plan::Term(term) = &plan
-        && open
-    {
-        top.matched = term.df;
+    let df = match &plan {
+        Plan::Term(term) => Some(term.df),
+        Plan::Prefix(prefix) => Some(prefix.df),
+        _ => None,
+    };
+    if let Some(df) = df.filter(|_| open) {
+        top.matched = df;
         top.skipped = false;
     }
     Ok(cut)
@@ -273,9 +275,10 @@ impl<'s> Run<'s> {
                 self.offer(prune, top, |_, context, each, floor| {
                     each_common(terms, context, range, each, floor)
                 })?;
-            } else if matches!(self.node, Node::Terms(_)) {
+            } else if self.node.is_flat() {
                 self.offer(prune, top, |node, context, each, floor| match node {
-                    Node::Terms(terms) => each_match(terms, context, range, each, floor),
+                    Node::Any(nodes) => each_match(nodes, context, range, each, floor),
+                    Node::Prefix(prefix) => each_counted(prefix, context, range, each, floor),
                     _ => Ok(false),
                 })?;
             } else {
@@ -436,7 +439,7 @@ impl Naming<'_, '_> {
 /// Returns whether documents of either kind may come up: where something else than a term leads.
 pub(super) fn has_unranked(plan: &Plan) -> bool {
     match plan {
-        Plan::Term(_) | Plan::Phrase { .. } | Plan::Nothing => false,
+        Plan::Term(_) | Plan::Phrase { .. } | Plan::Prefix(_) | Plan::Nothing => false,
         Plan::Conversations(_) | Plan::Every => true,
         Plan::All { required, .. } => required.iter().all(has_unranked),
         Plan::Any(plans) => plans.iter().any(has_unranked),

@@ -12,9 +12,7 @@ pub fn lower(expr: &Expr, analyzer: &mut Analyzer) -> Option<Query> {
         Expr::Word(text) | Expr::Phrase(text) => phrase(text, analyzer),
         Expr::Prefix(text) => {
             let prefix = analyzer.prefix(text)?;
-            let mut members = vec![Query::Prefix(prefix.folded)];
-            members.extend(prefix.stems.into_iter().map(Query::Term));
-            one_or(members, Query::Any)
+            Some(Query::Prefix { beginning: prefix.folded, stems: prefix.stems })
         }
         Expr::All(members) => {
             let members: Vec<Query> = members.iter().filter_map(|member| lower(member, analyzer)).collect();

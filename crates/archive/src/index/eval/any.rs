@@ -1,19 +1,19 @@
-//! Any of several terms, a window of documents at a time.
+//! Any of several terms and prefixes, a window of documents at a time.
 //!
 //! In each window the terms whose bounds together cannot reach the floor are set aside; the others' scores are
 //! summed in an array, term by term; only documents that could still reach the floor are looked up in the
 //! terms set aside. (MaxScore, Turtle and Flood 1995, with bounds by block.)
 
-use super::{Context, TermNode};
+use super::{Context, Counted, Node, TermNode};
 use crate::index::{error::Result, score::Fixed};
 
 /// Documents in a window: the sums of one fit the first-level cache.
 const WINDOW: u32 = 2048;
 
-/// Calls `each` with the documents from `start` to before `end` that hold a term, ascending, and their scores.
+/// Calls `each` with the documents from `start` to before `end` that match one of the nodes, terms and prefixes, ascending, and their scores.
 /// Documents that score less than `floor()` may be left out; returns whether some were.
 pub(in crate::index) fn each_match(
-    terms: &mut [TermNode<'_>],
+    terms: &mut [Node<'_>],
     context: &Context<'_>,
     (start, end): (u32, u32),
     mut each: impl FnMut(u32, Fixed) -> Result<Fixed>,
@@ -30,10 +30,10 @@ pub(in crate::index) fn each_match(
         let mut nearest = end;
         for (i, term) in terms.iter_mut().enumerate() {
             // A cursor that was set aside may stand behind; its bounds are those of the window all the same.
-            if term.cursor.doc() < to {
-                order.push((term.weight.bound(term.cursor.bound_between(from, to - 1)), i));
+            if term.doc() < to {
+                order.push((term.bound_between(from, to - 1), i));
             } else {
-                nearest = nearest.min(term.cursor.doc());
+                nearest = nearest.min(term.doc());
             }
         }
         if order.is_empty() {
@@ -51,7 +51,11 @@ pub(in crate::index) fn each_match(
         }
         skipped |= aside > 0;
         for &(_, i) in &order[aside..] {
-            sum(&mut terms[i], context, (from, to), &mut sums, &mut touched);
+            match &mut terms[i] {
+                Node::Term(term) => sum(term, context, (from, to), &mut sums, &mut touched),
+                Node::Prefix(prefix) => sum_counted(prefix, context, (from, to), &mut sums, &mut touched),
+                _ => {}
+            }
         }
         for (word, bits) in touched.iter_mut().enumerate() {
             let mut rest = std::mem::take(bits);
@@ -67,7 +71,7 @@ pub(in crate::index) fn each_match(
                     }
                     left -= bound;
                     let term = &mut terms[i];
-                    if term.cursor.seek(doc) == doc {
+                    if term.seek(doc, 0) == doc {
                         score += term.score(context);
                     }
                 }
@@ -104,5 +108,23 @@ fn sum(
                 }
             }
         });
+    }
+}
+
+fn sum_counted(
+    prefix: &mut Counted<'_>,
+    context: &Context<'_>,
+    (from, to): (u32, u32),
+    sums: &mut [Fixed],
+    touched: &mut [u64],
+) {
+    let mut doc = prefix.seek(from);
+    while doc < to {
+        let at = (doc - from) as usize;
+        if let Some(sum) = sums.get_mut(at) {
+            *sum += prefix.score(context);
+            touched[at / 64] |= 1 << (at % 64);
+        }
+        doc = prefix.seek(doc + 1);
     }
 }

@@ -22,7 +22,7 @@ fn answers_or_fails(dir: &Path, docs: &[Doc]) -> bool {
     for query in [
         Query::Term("ab0".into()),
         Query::Phrase(vec![(0, "ab0".into()), (1, "ac1".into())]),
-        Query::Prefix("b".into()),
+        prefix("b"),
         Query::All(vec![Query::Term("ab4".into()), Query::Not(Box::new(Query::Term("ab0".into())))]),
         Query::All(Vec::new()),
     ] {

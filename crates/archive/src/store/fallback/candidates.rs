@@ -63,7 +63,13 @@ async fn ids(files: &Files, mut sql: QueryBuilder<Sqlite>, most: usize) -> Resul
 fn words(query: &Query, analyzer: &mut Analyzer) -> Option<String> {
     match query {
         Query::Term(term) => word(term, false, analyzer),
-        Query::Prefix(beginning) => word(beginning, true, analyzer),
+        Query::Prefix { beginning, stems } => {
+            let mut words = vec![word(beginning, true, analyzer)?];
+            for stem in stems {
+                words.push(word(stem, false, analyzer)?);
+            }
+            joined(&words, " OR ")
+        }
         Query::Phrase(terms) => {
             let words = terms.iter().filter_map(|(_, term)| word(term, false, analyzer));
             joined(&words.collect::<Vec<_>>(), " AND ")

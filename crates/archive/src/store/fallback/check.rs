@@ -17,9 +17,23 @@ struct Seen<'q> {
     /// Where each term stands, ascending.
     terms: FxHashMap<&'q str, Vec<u32>>,
     /// How often each beginning was met.
-    beginnings: Vec<(&'q str, u32)>,
+    beginnings: Vec<Beginning<'q>>,
     words: u32,
     is_there: bool,
+}
+
+/// How often the words of a prefix occur.
+#[derive(Clone)]
+struct Beginning<'q> {
+    beginning: &'q str,
+    stems: &'q [String],
+    count: u32,
+}
+
+impl Beginning<'_> {
+    fn is_of(&self, term: &str) -> bool {
+        term.starts_with(self.beginning) || self.stems.iter().any(|stem| stem == term)
+    }
 }
 
 impl<'q> Check<'q> {
@@ -56,7 +70,9 @@ impl<'q> Seen<'q> {
         match query {
             Query::Term(text) => term(text),
             Query::Phrase(terms) => terms.iter().for_each(|(_, text)| term(text)),
-            Query::Prefix(text) => self.beginnings.push((text, 0)),
+            Query::Prefix { beginning, stems } => {
+                self.beginnings.push(Beginning { beginning, stems, count: 0 });
+            }
             Query::All(members) | Query::Any(members) => members.iter().for_each(|member| self.ask(member)),
             Query::Not(inner) | Query::Title(inner) => self.ask(inner),
         }
@@ -64,7 +80,7 @@ impl<'q> Seen<'q> {
 
     fn read(&mut self, text: Option<&str>, analyzer: &mut Analyzer) {
         self.terms.values_mut().for_each(Vec::clear);
-        self.beginnings.iter_mut().for_each(|(_, count)| *count = 0);
+        self.beginnings.iter_mut().for_each(|known| known.count = 0);
         self.words = 0;
         self.is_there = text.is_some();
         analyzer.analyze(text.unwrap_or_default(), |token| {
@@ -72,8 +88,8 @@ impl<'q> Seen<'q> {
             if let Some(places) = self.terms.get_mut(token.term) {
                 places.push(token.position);
             }
-            for (beginning, count) in &mut self.beginnings {
-                *count += u32::from(token.term.starts_with(*beginning));
+            for known in &mut self.beginnings {
+                known.count += u32::from(known.is_of(token.term));
             }
         });
     }
@@ -81,7 +97,7 @@ impl<'q> Seen<'q> {
     /// BM25 without rarity, which only an index knows, and against a text of 100 words.
     fn score(&self) -> f64 {
         let counts = self.terms.values().map(|places| places.len() as f64);
-        let counts = counts.chain(self.beginnings.iter().map(|(_, count)| f64::from(*count)));
+        let counts = counts.chain(self.beginnings.iter().map(|known| f64::from(known.count)));
         let half = 1.2 * (0.25 + 0.75 * f64::from(self.words) / 100.0);
         counts.map(|count| count / (count + half)).sum()
     }
@@ -100,9 +116,10 @@ fn holds(query: &Query, own: &Seen<'_>, title: &Seen<'_>) -> bool {
                     .all(|(offset, term)| places(term).binary_search(&(place + offset - first)).is_ok())
             })
         }
-        Query::Prefix(beginning) => {
-            own.beginnings.iter().any(|(known, count)| known == beginning && *count > 0)
-        }
+        Query::Prefix { beginning, stems } => own
+            .beginnings
+            .iter()
+            .any(|known| known.beginning == beginning && known.stems == stems && known.count > 0),
         Query::All(members) => members.iter().all(|member| holds(member, own, title)),
         Query::Any(members) => members.iter().any(|member| holds(member, own, title)),
         Query::Not(inner) => !holds(inner, own, title),
@@ -113,7 +130,7 @@ fn holds(query: &Query, own: &Seen<'_>, title: &Seen<'_>) -> bool {
 /// Tells whether there is a word to rank by.
 pub(super) fn is_ranked(query: &Query) -> bool {
     match query {
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix(_) => true,
+        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => true,
         Query::All(members) | Query::Any(members) => members.iter().any(is_ranked),
         Query::Not(_) => false,
         Query::Title(inner) => is_ranked(inner),
@@ -124,7 +141,7 @@ pub(super) fn is_ranked(query: &Query) -> bool {
 pub(super) fn is_title_only(query: &Query) -> bool {
     match query {
         Query::Title(_) => true,
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix(_) | Query::Not(_) => false,
+        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } | Query::Not(_) => false,
         Query::All(members) => {
             members.iter().any(is_title_only)
                 && members.iter().all(|member| matches!(member, Query::Not(_)) || is_title_only(member))

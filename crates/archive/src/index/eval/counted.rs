@@ -1,0 +1,93 @@
+//! A prefix, whose documents have been counted beforehand.
+
+use super::Context;
+use crate::index::{
+    error::Result,
+    plan::PlanPrefix,
+    prefix::Union,
+    score::{Fixed, Weight},
+};
+
+/// A prefix's documents with their scores.
+pub(in crate::index) struct Counted<'s> {
+    union: &'s Union,
+    weight: Weight,
+    doc: u32,
+}
+
+impl<'s> Counted<'s> {
+    /// `None` if no document holds one of the terms. Stands on the first that does.
+    pub(super) fn new(prefix: &'s PlanPrefix, context: &Context<'s>) -> Option<Self> {
+        let union = prefix.unions.get(context.part)?.as_ref()?;
+        // The bounds were made just now, with the mean that scores are computed with.
+        let weight = Weight::new(prefix.idf, context.mean, context.mean);
+        Some(Self { union, weight, doc: union.seek(0) })
+    }
+
+    pub(super) fn df(&self) -> u32 {
+        self.union.df
+    }
+
+    #[inline]
+    pub(super) fn doc(&self) -> u32 {
+        self.doc
+    }
+
+    /// Moves to the first document at or behind `target`; never back.
+    #[inline]
+    pub(super) fn seek(&mut self, target: u32) -> u32 {
+        if self.doc < target {
+            self.doc = self.union.seek(target);
+        }
+        self.doc
+    }
+
+    pub(super) fn restart(&mut self, target: u32) -> u32 {
+        self.doc = self.union.seek(target);
+        self.doc
+    }
+
+    #[inline]
+    pub(super) fn score(&self, context: &Context<'_>) -> Fixed {
+        self.weight.score(self.union.tf(self.doc), context.length(self.doc))
+    }
+
+    #[inline]
+    pub(super) fn bound_at(&self, target: u32) -> (Fixed, u32) {
+        let (bound, last) = self.union.bound_at(target);
+        (self.weight.bound(bound), last)
+    }
+}
+
+/// Calls `each` with the documents from `start` to before `end` that a prefix matches, ascending, and their
+/// scores. Documents that score less than the floor, which `each` returns anew, may be left out; returns whether
+/// some were.
+pub(in crate::index) fn each_counted(
+    prefix: &mut Counted<'_>,
+    context: &Context<'_>,
+    (start, end): (u32, u32),
+    mut each: impl FnMut(u32, Fixed) -> Result<Fixed>,
+    mut floor: Fixed,
+) -> Result<bool> {
+    let mut skipped = false;
+    let mut doc = prefix.seek(start);
+    while doc < end {
+        let (bound, last) = prefix.bound_at(doc);
+        let until = end.min(last.saturating_add(1));
+        if bound < floor {
+            skipped = true;
+            doc = prefix.seek(until);
+            continue;
+        }
+        while doc < until {
+            let score = prefix.score(context);
+            if score >= floor {
+                floor = each(doc, score)?;
+            } else {
+                skipped = true;
+            }
+            doc = prefix.seek(doc + 1);
+        }
+    }
+    Ok(skipped)
+}
