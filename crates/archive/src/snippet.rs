@@ -38,13 +38,28 @@ pub const MARKS_MAX: usize = 10_000;
 /// White space is folded to single spaces. Markdown's signs are left out, and so are the addresses of links, except
 /// where they are what was looked for; code stays as it is.
 pub fn snippet(text: &str, wanted: &Wanted, analyzer: &mut Analyzer, chars_max: usize) -> Snippet {
-    let hits = passage::best_hits(text, wanted, analyzer, chars_max);
+    passage(text, wanted, analyzer, chars_max).0
+}
+
+/// As [`snippet`], with the share (0 to 1, by weight) of what is wanted that stands in the text as typed.
+pub(crate) fn passage(
+    text: &str,
+    wanted: &Wanted,
+    analyzer: &mut Analyzer,
+    chars_max: usize,
+) -> (Snippet, f32) {
+    let (hits, as_typed) = passage::best_hits(text, wanted, analyzer, chars_max);
     let (cut, signs) = readable(text, &hits, wanted, analyzer, chars_max);
     let inside = marks(&text[cut.clone()], wanted, analyzer);
     let inside = inside.into_iter().map(|mark| mark.start + cut.start..mark.end + cut.start);
     let clipped = hits.into_iter().map(|hit| hit.start.max(cut.start)..hit.end.min(cut.end));
     let marks = merged(inside.chain(clipped).filter(|mark| !mark.is_empty()).collect());
-    passage::written(text, cut, &marks, &signs)
+    (passage::written(text, cut, &marks, &signs), as_typed)
+}
+
+/// Returns the share (0 to 1, by weight) of what is wanted that stands in `text` as typed, letter case aside.
+pub(crate) fn as_typed(text: &str, wanted: &Wanted, analyzer: &mut Analyzer) -> f32 {
+    passage::best_hits(text, wanted, analyzer, usize::MAX).1
 }
 
 /// Returns the passage around `hits` and Markdown's signs in it, which do not count.

@@ -10,15 +10,15 @@ use super::{
 use crate::{Snippet, text::Analyzer};
 
 /// Returns the ranges of the hits that one passage of `chars_max` characters shows best; none where nothing
-/// wanted is in the text.
+/// wanted is in the text. And the share, by weight, of what is wanted that the text holds as typed.
 pub(super) fn best_hits(
     text: &str,
     wanted: &Wanted,
     analyzer: &mut Analyzer,
     chars_max: usize,
-) -> Vec<Range<usize>> {
+) -> (Vec<Range<usize>>, f32) {
     if wanted.is_empty() {
-        return Vec::new();
+        return (Vec::new(), 0.0);
     }
     let mut matcher = Matcher::new(wanted);
     let mut window = Window::new(wanted, chars_max - chars_max / 4);
@@ -26,7 +26,8 @@ pub(super) fn best_hits(
         matcher.take(text, &token, |hit| window.push(text, hit));
         window.best_score < window.score_max
     });
-    window.best
+    let as_typed = window.sum(&window.as_typed) / window.score_max;
+    (window.best, as_typed)
 }
 
 /// The hits that fit into one passage, sliding over the text.
@@ -41,6 +42,8 @@ struct Window<'w> {
     best_score: f32,
     /// The score of a passage with everything, as typed.
     score_max: f32,
+    /// What was met as typed, wherever.
+    as_typed: Vec<f32>,
     seen: Vec<f32>,
 }
 
@@ -54,6 +57,7 @@ impl<'w> Window<'w> {
             best: Vec::new(),
             best_score: 0.0,
             score_max: f32::INFINITY,
+            as_typed: vec![0.0; wanted.needles.len()],
             seen: Vec::new(),
         };
         let all = vec![EXACT; wanted.needles.len()];
@@ -62,6 +66,9 @@ impl<'w> Window<'w> {
     }
 
     fn push(&mut self, text: &str, hit: Found) {
+        if hit.exact {
+            self.as_typed[hit.needle] = EXACT;
+        }
         let (byte, count) = self.counted;
         let begin = if hit.range.start >= byte {
             count + text[byte..hit.range.start].chars().count()

@@ -18,7 +18,7 @@ use super::{
     row,
 };
 use crate::{
-    ConversationSummary, Facets, Hit, Notice, SearchRequest, SearchResults, Snippet, Total,
+    ConversationSummary, Facets, Hit, Notice, SearchRequest, SearchResults, Snippet, Sort, Total,
     index::{self, Filter, Index, Query, TopDoc, TopDocs},
     query::{self, Expr},
     snippet::{self, Wanted},
@@ -123,16 +123,16 @@ pub(crate) async fn search(
         Ok(usable) => usable,
         Err(notice) => return by_sqlite(files, indexes, scope, request, asked, notice, started).await,
     };
-    let offset = cursor::decode_offset(request.cursor.as_ref())?;
-    let limit = cursor::limit(request.limit);
+    let span = Span::of(request)?;
     let mut notices = asked.notices.clone();
     notices.extend(notice.map(|notice| Notice(notice.to_owned())));
     let (sort, filter) = (request.sort, asked.filter.clone());
     let ask = async |query: Query| {
         let (index, filter) = (index.clone(), filter.clone());
         // Bounded work, but milliseconds of it: not on a thread that serves others.
-        let found =
-            tokio::task::spawn_blocking(move || index.search(&query, &filter, sort, limit + 1, offset));
+        let found = tokio::task::spawn_blocking(move || {
+            index.search(&query, &filter, sort, span.wanted(), span.first)
+        });
         found.await.map_err(|error| Error::Internal { what: error.to_string() })
     };
     let mut found = ask(asked.query.clone()).await?;
@@ -159,10 +159,67 @@ pub(crate) async fn search(
             "The beginning stands for very many words; the most frequent were looked for.".into(),
         ));
     }
-    page(files, indexes, scope, &asked, found, (limit, offset), notices, started).await
+    page(files, indexes, scope, &asked, found, span, notices, started).await
 }
 
-/// Shows what was found: `limit` hits from `offset` on, and maybe one more.
+/// Which of the hits a page shows, and which must be known for it.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    offset: usize,
+    limit: usize,
+    /// The first that must be known.
+    first: usize,
+    /// From `first` on, those whose order is only known when all of them are.
+    head: usize,
+}
+
+impl Span {
+    fn of(request: &SearchRequest) -> Result<Self, Error> {
+        let offset = cursor::decode_offset(request.cursor.as_ref())?;
+        let limit = cursor::limit(request.limit);
+        let in_head = request.sort == Sort::Relevance && offset < HEAD;
+        let (first, head) = if in_head { (0, HEAD) } else { (offset, 0) };
+        Ok(Self { offset, limit, first, head })
+    }
+
+    /// How many hits must be known, without the one that tells whether there are more.
+    fn known(self) -> usize {
+        self.end().max(self.head)
+    }
+
+    fn wanted(self) -> usize {
+        self.known() + 1
+    }
+
+    /// Where the page ends among the hits that are known.
+    fn end(self) -> usize {
+        self.offset - self.first + self.limit
+    }
+}
+
+/// Orders the first hits so that those which hold the words as typed have a tenth more.
+///
+/// Always the same hits, wherever a page begins, and always the same order: a page neither repeats nor misses one.
+fn lift_as_typed(head: &mut [Ranked]) {
+    for ranked in head.iter_mut() {
+        ranked.score *= 1.0 + AS_TYPED * f64::from(ranked.as_typed);
+        if let Some(hit) = &mut ranked.hit {
+            hit.score = ranked.score;
+        }
+    }
+    head.sort_by(|a, b| b.score.total_cmp(&a.score));
+}
+
+/// A document found, to be shown.
+struct Ranked {
+    /// `None` where its row is gone, or another tenant's.
+    hit: Option<Hit>,
+    score: f64,
+    /// The share of what was looked for that it holds as typed.
+    as_typed: f32,
+}
+
+/// Shows what was found.
 #[expect(clippy::too_many_arguments, reason = "the end of two ways to search")]
 async fn page(
     files: &Files,
@@ -170,24 +227,28 @@ async fn page(
     scope: &Scope,
     asked: &Asked,
     found: TopDocs,
-    (limit, offset): (usize, usize),
+    span: Span,
     notices: Vec<Notice>,
     started: Instant,
 ) -> Result<SearchResults, Error> {
-    let page = found.hits.get(..limit.min(found.hits.len())).unwrap_or_default();
-    let hits = hits(files, indexes, scope, asked, page).await?;
-    let more = found.hits.len() > limit;
+    let known = found.hits.get(..span.known().min(found.hits.len())).unwrap_or_default();
+    let mut ranked = ranked(files, indexes, scope, asked, known).await?;
+    let gone = ranked.iter().filter(|ranked| ranked.hit.is_none()).count();
+    if span.head > 0 {
+        let head = span.head.min(ranked.len());
+        lift_as_typed(&mut ranked[..head]);
+    }
+    let more = found.hits.len() > span.end();
+    let hits = ranked.into_iter().skip(span.offset - span.first).take(span.limit);
     Ok(SearchResults {
         total: match found.total {
             // Rows that are gone are not counted; whoever deleted them could not reach the index.
-            Total::Exactly(count) if !more => {
-                Total::Exactly(count.saturating_sub((page.len() - hits.len()) as u64))
-            }
+            Total::Exactly(count) if !more => Total::Exactly(count.saturating_sub(gone as u64)),
             total => total,
         },
-        hits,
+        hits: hits.filter_map(|ranked| ranked.hit).collect(),
         notices,
-        next: if more { cursor::encode_offset(offset + limit) } else { None },
+        next: if more { cursor::encode_offset(span.offset + span.limit) } else { None },
         elapsed: started.elapsed(),
     })
 }
@@ -310,9 +371,8 @@ async fn by_sqlite(
     notice: &str,
     started: Instant,
 ) -> Result<SearchResults, Error> {
-    let offset = cursor::decode_offset(request.cursor.as_ref())?;
-    let limit = cursor::limit(request.limit);
-    let range = (limit + 1, offset);
+    let span = Span::of(request)?;
+    let range = (span.wanted(), span.first);
     let filters = &asked.filter.filters;
     let mut notices = asked.notices.clone();
     let mut found = fallback::search(files, scope, &asked.query, filters, request.sort, range).await?;
@@ -323,7 +383,7 @@ async fn by_sqlite(
         }
     }
     notices.extend(std::iter::once(notice).chain(found.notice).map(|notice| Notice(notice.to_owned())));
-    page(files, indexes, scope, &asked, found.docs, (limit, offset), notices, started).await
+    page(files, indexes, scope, &asked, found.docs, span, notices, started).await
 }
 
 /// Counts by SQLite alone what [`by_sqlite`] finds.
@@ -345,14 +405,14 @@ async fn conversation_row(files: &Files, scope: &Scope, id: ConversationId) -> R
         .map_err(database("looking for the conversation"))
 }
 
-/// Fetches what is shown of the page's hits. Rows that are gone, or another tenant's, are left out.
-async fn hits(
+/// Fetches what is shown of the hits, each in its place.
+async fn ranked(
     files: &Files,
     indexes: &Indexes,
     scope: &Scope,
     asked: &Asked,
     page: &[TopDoc],
-) -> Result<Vec<Hit>, Error> {
+) -> Result<Vec<Ranked>, Error> {
     let failed = database("reading the hits");
     // Lists and not lazy iterators: a closure over a borrow that lives across a wait keeps servers from seeing that
     // this future may move between threads.
@@ -374,7 +434,11 @@ async fn hits(
         let mut hits = Vec::with_capacity(page.len());
         for doc in page {
             let key = if doc.is_title { doc.conversation_row } else { doc.message_id };
-            let Some(row) = found.get(&(doc.is_title, key)) else { continue };
+            let score = doc.score;
+            let Some(row) = found.get(&(doc.is_title, key)) else {
+                hits.push(Ranked { hit: None, score, as_typed: 0.0 });
+                continue;
+            };
             let (conversation, title_marks) = match shared.get(&doc.conversation_row) {
                 Some((conversation, marks)) => (Arc::clone(conversation), Vec::clone(marks)),
                 None => {
@@ -385,13 +449,16 @@ async fn hits(
                     (conversation, marks)
                 }
             };
-            hits.push(if doc.is_title {
-                title_hit(conversation, title_marks, doc.score)
+            let (hit, as_typed) = if doc.is_title {
+                let title = conversation.title.clone().unwrap_or_default();
+                let as_typed = snippet::as_typed(&title, &in_title, analyzer);
+                (title_hit(conversation, title_marks, score), as_typed)
             } else {
                 let text: &str = row.try_get(15).map_err(&failed)?;
-                let snippet = snippet::snippet(text, &in_text, analyzer, SNIPPET_CHARS);
-                message_hit(row, conversation, title_marks, doc.score, snippet)?
-            });
+                let (snippet, as_typed) = snippet::passage(text, &in_text, analyzer, SNIPPET_CHARS);
+                (message_hit(row, conversation, title_marks, score, snippet)?, as_typed)
+            };
+            hits.push(Ranked { hit: Some(hit), score, as_typed });
         }
         Ok(hits)
     })
@@ -486,6 +553,12 @@ const UNBUILT: &str = "The search index is still being made, so this was searche
 
 /// So many messages that the index does not have yet are read into it before a search answers.
 const TAIL_ROWS: i64 = 2_000;
+
+/// So many of the best hits are ordered by how they hold the words, too: the ten best stay the ten best.
+const HEAD: usize = 10;
+
+/// How much more a hit has that holds all words as typed (`docs/decisions/0033`).
+const AS_TYPED: f64 = 0.1;
 
 /// Characters of a passage: two to three lines.
 const SNIPPET_CHARS: usize = 240;

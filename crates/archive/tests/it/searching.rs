@@ -109,6 +109,45 @@ async fn pages_follow_each_other() {
     assert_eq!(seen.len(), 18);
 }
 
+/// Both forms are found; the one that was typed comes first, on whichever page.
+#[tokio::test]
+async fn the_form_typed_comes_first() {
+    let (_dir, archive) = sample::archive().await;
+    // The newer of equals comes first, and these are the newer ones.
+    let conversations: Vec<_> = (0..20)
+        .map(|i| {
+            let text = if i % 2 == 0 { "They were Running home" } else { "They will run home" };
+            let mut conversation = sample::conversation(&format!("c{i}"), "Sport", &[text]);
+            conversation.messages[0].created_at = Some(sample::time(i));
+            conversation
+        })
+        .collect();
+    sample::import(&archive, &local(), &conversations).await;
+    for limit in [1, 3, 7, 10, 20] {
+        for (query, typed) in [("running", "Running"), ("run", "run"), ("runs", "")] {
+            let mut request = SearchRequest { query: query.into(), limit, ..SearchRequest::default() };
+            let mut found = Vec::new();
+            loop {
+                let results = archive.search(&local(), &request).await.unwrap();
+                found.extend(results.hits);
+                request.cursor = results.next;
+                if request.cursor.is_none() {
+                    break;
+                }
+            }
+            let ids: std::collections::HashSet<_> = found.iter().map(|hit| hit.message).collect();
+            assert_eq!((found.len(), ids.len()), (20, 20), "{query} {limit}");
+            let forms =
+                |hit: &athenaeum_archive::Hit| hit.snippet.text[hit.snippet.marks[0].clone()].to_owned();
+            let first: Vec<_> = found.iter().take(10).map(forms).collect();
+            let expected = first.iter().filter(|form| *form == typed).count();
+            assert_eq!(expected, if typed.is_empty() { 0 } else { 5 }, "ten newest hold five of each");
+            assert!(first.iter().take(expected).all(|form| form == typed), "{query} {limit}: {first:?}");
+            assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{query} {limit}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn facets_count_the_matches() {
     let (_dir, archive) = library().await;
