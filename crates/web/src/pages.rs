@@ -10,6 +10,7 @@ pub(crate) mod home;
 pub(crate) mod import;
 pub(crate) mod imports;
 pub(crate) mod message;
+mod parts;
 pub(crate) mod search;
 pub(crate) mod stats;
 

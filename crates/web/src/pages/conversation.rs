@@ -1,6 +1,6 @@
 use askama::Template;
 use athenaeum_archive::{Conversation, StoredMessage};
-use athenaeum_core::{BlockKind, ConversationId, MessageId, Role};
+use athenaeum_core::{BlockKind, ConversationId, Message, MessageId, Role};
 use axum::{
     extract::{Path, State},
     response::{Html, Redirect},
@@ -11,7 +11,9 @@ use super::{
     entry::{colour_of, messages_of, title_of},
     marks_of,
     message::{self, Setting},
-    parameter, render,
+    parameter,
+    parts::Parts,
+    render,
 };
 use crate::{
     Desk,
@@ -23,6 +25,9 @@ use crate::{
     markdown::{self, Style},
     when::Clock,
 };
+
+/// Text on one page of a conversation, in bytes: a browser lays it out in an instant.
+const PART_BYTES: usize = 1 << 20;
 
 /// Lines of the outline beside a conversation.
 const OUTLINE_MAX: usize = 200;
@@ -149,11 +154,12 @@ fn page(
         .into_iter()
         .filter(|position| show_hidden || !messages[*position as usize].message.hidden)
         .collect();
+    let sizes = shown.iter().map(|position| size_of(&messages[*position as usize]));
+    let parts = Parts::of(sizes, per_page, PART_BYTES);
     let page_of =
-        |position: u32| shown.iter().position(|other| *other == position).map(|index| index / per_page);
-    let pages = shown.len().div_ceil(per_page).max(1);
+        |position: u32| shown.iter().position(|other| *other == position).map(|index| parts.holding(index));
     let page = match asked.page {
-        Some(page) => page.saturating_sub(1).min(pages - 1),
+        Some(page) => page.saturating_sub(1).min(parts.count() - 1),
         None => asked.at.and_then(page_of).unwrap_or(0),
     };
     let here = format!("/conversations/{}", summary.id);
@@ -175,7 +181,7 @@ fn page(
         marks: &marks,
         clock,
     };
-    let on_page = &shown[(page * per_page).min(shown.len())..((page + 1) * per_page).min(shown.len())];
+    let on_page = &shown[parts.range(page)];
     let mut html = String::new();
     let mut day = String::new();
     for position in on_page {
@@ -225,27 +231,33 @@ fn page(
             },
         ),
         notice: off_branch.map(|_| "This is another branch than the one the conversation ended with."),
-        pages: parts(&shown, per_page, page, pages, address),
+        pages: links(&parts, page, address),
         messages: html,
-        outline: outline(messages, &shown, page, per_page, address),
+        outline: outline(messages, &shown, page, &parts, address),
     })
 }
 
-fn parts(
-    shown: &[u32],
-    per_page: usize,
-    page: usize,
-    pages: usize,
-    address: impl Fn(usize) -> String,
-) -> Vec<Part> {
-    let part = |index: usize| Part {
-        label: format!("{}–{}", index * per_page + 1, ((index + 1) * per_page).min(shown.len())),
-        href: address(index),
-        here: index == page,
+/// Returns how much a message puts on the page, roughly, in bytes.
+fn size_of(stored: &StoredMessage) -> usize {
+    let Message { blocks, tool_calls, .. } = &stored.message;
+    let blocks = blocks.iter().map(|block| block.text.len());
+    blocks.chain(tool_calls.iter().map(|call| call.arguments.len())).fold(0, usize::saturating_add)
+}
+
+fn links(parts: &Parts, page: usize, address: impl Fn(usize) -> String) -> Vec<Part> {
+    let pages = parts.count();
+    let link = |index: usize| {
+        let range = parts.range(index);
+        let label = if range.len() == 1 {
+            range.end.to_string()
+        } else {
+            format!("{}–{}", range.start + 1, range.end)
+        };
+        Part { label, href: address(index), here: index == page }
     };
     // First, last and those around this one; the others would be a wall of numbers.
     let near = |index: &usize| pages <= 12 || *index == 0 || *index == pages - 1 || index.abs_diff(page) <= 3;
-    (0..pages).filter(near).map(part).collect()
+    (0..pages).filter(near).map(link).collect()
 }
 
 /// Lists what the person asked, as a table of contents; none for a conversation that is seen at a glance.
@@ -253,7 +265,7 @@ fn outline(
     messages: &[StoredMessage],
     shown: &[u32],
     page: usize,
-    per_page: usize,
+    parts: &Parts,
     address: impl Fn(usize) -> String,
 ) -> Vec<Line> {
     let line = |(index, position): (usize, &u32)| {
@@ -267,7 +279,8 @@ fn outline(
             .find(|block| matches!(block.kind, BlockKind::Text | BlockKind::Transcript))?;
         let text = shortened(block.text.get(..block.text.floor_char_boundary(800)).unwrap_or_default(), 90);
         let anchor = format!("#m{position}");
-        let href = if index / per_page == page { anchor } else { address(index / per_page) + &anchor };
+        let part = parts.holding(index);
+        let href = if part == page { anchor } else { address(part) + &anchor };
         (!text.is_empty()).then_some(Line { href, text })
     };
     let lines: Vec<Line> = shown.iter().enumerate().filter_map(line).take(OUTLINE_MAX).collect();

@@ -278,6 +278,47 @@ async fn long_conversations_come_in_parts() {
     assert!(first.contains(&format!("href=\"{address}?page=2#m50\"")), "{first}");
 }
 
+/// As in the log of a coding agent: few messages, and tools that answer in megabytes.
+#[tokio::test]
+async fn heavy_conversations_come_in_parts_as_well() {
+    let house = House::empty().await;
+    let mut heavy = Conversation::new(Provider::CLAUDE, "heavy");
+    heavy.title = Some("Heavy".into());
+    for i in 0..12 {
+        heavy.messages.push(say(Role::Tool, &format!("answer {i} {}", "of many words ".repeat(20_000))));
+    }
+    house.add(vec![heavy]).await;
+    let address = conversation_of(&house, "Heavy").await;
+    let mut seen = 0;
+    for page in 1..=4 {
+        let page = house.page(&format!("{address}?page={page}")).await;
+        assert!(page.len() < 2 << 20, "{}", page.len());
+        seen += page.matches("<article").count();
+    }
+    assert_eq!(seen, 12);
+    let there = house.page(&format!("{address}?at=11")).await;
+    assert!(there.contains("id=\"m11\"") && there.contains("10–12</"));
+}
+
+#[tokio::test]
+async fn ten_thousand_messages_open_anywhere() {
+    let house = House::empty().await;
+    let mut long = Conversation::new(Provider::CLAUDE, "long");
+    long.title = Some("Long".into());
+    let speaker = |i| if i % 2 == 0 { Role::User } else { Role::Assistant };
+    long.messages = (0..10_000).map(|i| say(speaker(i), &format!("message number {i}"))).collect();
+    house.add(vec![long]).await;
+    let address = conversation_of(&house, "Long").await;
+    for at in [0, 4_999, 9_999] {
+        let page = house.page(&format!("{address}?at={at}")).await;
+        assert!(
+            page.contains(&format!("<p>message number {at}</p>")) && page.len() < 200_000,
+            "{}",
+            page.len()
+        );
+    }
+}
+
 #[tokio::test]
 async fn statistics_have_a_table_behind_each_picture() {
     let house = House::furnished().await;
