@@ -26,6 +26,7 @@
 mod fold;
 mod porter;
 mod prefix;
+mod runs;
 mod stems;
 mod tables;
 
@@ -35,7 +36,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use self::{
     fold::{Class, compose_hangul, compose_kana, look_up, look_up_all},
-    stems::{Stem, Stems},
+    runs::{Run, Runs},
+    stems::{Stem, Stems, Word},
 };
 
 pub use prefix::Prefix;
@@ -114,7 +116,7 @@ impl Analyzer {
         Self::with_pair_bits(PAIR_BITS)
     }
 
-    /// Makes an analyser for many texts: with a cache of 1 MiB, which holds nearly all words of running text.
+    /// Makes an analyser for many texts: with a cache of 2 MiB, which holds nearly all words of running text.
     pub fn for_many() -> Self {
         Self::with_pair_bits(PAIR_BITS_FOR_MANY)
     }
@@ -137,10 +139,11 @@ impl Analyzer {
     #[inline]
     pub fn analyze_while(&mut self, text: &str, mut push: impl FnMut(Token<'_>) -> bool) {
         let mut position = 0_u32;
+        let mut runs = Runs::new(text.as_bytes());
         let mut at = 0;
-        while let Some((run, seen)) = next_run(text.as_bytes(), at) {
+        while let Some(run) = runs.next(at) {
             let start = run.start;
-            let term = if seen & WIDE != 0 {
+            let term = if run.is_wide {
                 at = self.fold(text, start);
                 if at == start {
                     at += text[start..].chars().next().map_or(1, char::len_utf8);
@@ -149,7 +152,7 @@ impl Analyzer {
                 self.word.as_str()
             } else {
                 at = run.end;
-                self.ascii(text, run, seen)
+                self.ascii(text, run)
             };
             if !push(Token { term, position, range: start..at }) {
                 return;
@@ -160,48 +163,68 @@ impl Analyzer {
 
     /// As [`Analyzer::analyze`], but makes no term of a word that `terms` knows again.
     pub fn analyze_to(&mut self, text: &str, terms: &mut impl Terms) {
-        let mut position = 0_u32;
+        let mut position = 0;
+        let mut words = [Word::default(); WORDS_AHEAD];
+        let mut waiting = 0;
+        let mut runs = Runs::new(text.as_bytes());
         let mut at = 0;
-        while let Some((run, seen)) = next_run(text.as_bytes(), at) {
-            let (start, length) = (run.start, run.len());
-            if seen & WIDE != 0 || length > Stems::WORD_BYTES_MAX {
-                at = self.fold(text, start);
-                if self.found == Found::Different {
-                    terms.differs_from_fts5();
-                }
-                if at == start {
-                    at += text[start..].chars().next().map_or(1, char::len_utf8);
-                    continue;
-                }
-                if self.found == Found::Symbol {
-                    terms.take_symbol(&self.word, position);
-                } else {
-                    terms.take(&self.word, position);
-                }
-            } else {
+        while let Some(run) = runs.next(at) {
+            let (start, length) = (run.start, run.end - run.start);
+            if !run.is_wide && length <= Stems::WORD_BYTES_MAX {
                 at = run.end;
-                let place = self.stems.find(text.as_bytes(), start, length);
-                if !terms.take_known(self.stems.memo(place), position) {
-                    let stem = self.stems.stem(place);
-                    let memo = terms.take(shape(&mut self.word, &text[run], seen, stem), position);
-                    self.stems.keep(place, memo);
+                words[waiting] = self.stems.word(text.as_bytes(), start, length);
+                waiting += 1;
+                if waiting == WORDS_AHEAD {
+                    self.take_words(text, &words, terms, &mut position);
+                    waiting = 0;
                 }
+                continue;
+            }
+            self.take_words(text, &words[..waiting], terms, &mut position);
+            waiting = 0;
+            at = self.fold(text, start);
+            if self.found == Found::Different {
+                terms.differs_from_fts5();
+            }
+            if at == start {
+                at += text[start..].chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+            if self.found == Found::Symbol {
+                terms.take_symbol(&self.word, position);
+            } else {
+                terms.take(&self.word, position);
             }
             position = position.saturating_add(1);
+        }
+        self.take_words(text, &words[..waiting], terms, &mut position);
+    }
+
+    /// Looks words up one right after the other: while one is on its way from memory, the next are asked for.
+    #[inline]
+    fn take_words(&mut self, text: &str, words: &[Word], terms: &mut impl Terms, position: &mut u32) {
+        for word in words {
+            let place = self.stems.find(word);
+            if !terms.take_known(self.stems.memo(place), *position) {
+                let stem = self.stems.stem(place);
+                let memo = terms.take(shape(&mut self.word, &text[word.range()], stem), *position);
+                self.stems.keep(place, memo);
+            }
+            *position = position.saturating_add(1);
         }
     }
 
     /// Returns the term of an ASCII word of letters and digits.
     #[inline]
-    fn ascii<'a>(&'a mut self, text: &'a str, range: Range<usize>, seen: u8) -> &'a str {
-        let (start, length) = (range.start, range.len());
-        if length > Stems::WORD_BYTES_MAX {
+    fn ascii<'a>(&'a mut self, text: &'a str, Run { start, end, .. }: Run) -> &'a str {
+        if end - start > Stems::WORD_BYTES_MAX {
             self.fold(text, start);
             return &self.word;
         }
-        let place = self.stems.find(text.as_bytes(), start, length);
+        let word = self.stems.word(text.as_bytes(), start, end - start);
+        let place = self.stems.find(&word);
         let stem = self.stems.stem(place);
-        shape(&mut self.word, &text[range], seen, stem)
+        shape(&mut self.word, &text[start..end], stem)
     }
 
     /// Leaves the term of the token that begins at `start` in `self.word` and returns its end; `start` itself
@@ -290,9 +313,9 @@ impl Analyzer {
 
 /// Makes the term of an ASCII word, in `room` where it is no part of the word as written.
 #[inline]
-fn shape<'a>(room: &'a mut String, word: &'a str, seen: u8, stem: Stem) -> &'a str {
+fn shape<'a>(room: &'a mut String, word: &'a str, stem: Stem) -> &'a str {
     let kept = &word[..usize::from(stem.keep)];
-    if seen & UPPER == 0 && stem.tail().is_empty() {
+    if stem.tail().is_empty() && !kept.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return kept;
     }
     room.clear();
@@ -300,22 +323,6 @@ fn shape<'a>(room: &'a mut String, word: &'a str, seen: u8, stem: Stem) -> &'a s
     room.make_ascii_lowercase();
     room.extend(stem.tail().iter().map(|&byte| char::from(byte)));
     room
-}
-
-/// Finds the next token: up to its end, or to its first character outside ASCII; with what bytes are in it.
-#[inline]
-fn next_run(bytes: &[u8], from: usize) -> Option<(Range<usize>, u8)> {
-    let kind = |at: usize| bytes.get(at).map_or(SEPARATOR, |&byte| KIND[usize::from(byte)]);
-    let start = from + bytes.get(from..)?.iter().position(|&byte| KIND[usize::from(byte)] != SEPARATOR)?;
-    let (mut at, mut seen) = (start, 0);
-    loop {
-        let kind = kind(at);
-        seen |= kind;
-        if kind == SEPARATOR || kind == WIDE {
-            return Some((start..at, seen));
-        }
-        at += 1;
-    }
 }
 
 /// A word too long to be its own term.
@@ -355,25 +362,7 @@ const ALONE_BYTES_MAX: usize = 18;
 
 /// Pairs of words in the cache of stems, as powers of two.
 const PAIR_BITS: u32 = 10;
-const PAIR_BITS_FOR_MANY: u32 = 14;
+const PAIR_BITS_FOR_MANY: u32 = 15;
 
-const SEPARATOR: u8 = 0;
-const LOWER: u8 = 1;
-const UPPER: u8 = 2;
-const WIDE: u8 = 4;
-
-/// What a byte of UTF-8 is: a letter or digit, a capital letter, part of a character outside ASCII, or neither.
-const KIND: [u8; 256] = {
-    let mut kinds = [SEPARATOR; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'a'..=b'z' | b'0'..=b'9' => LOWER,
-            b'A'..=b'Z' => UPPER,
-            0x80.. => WIDE,
-            _ => SEPARATOR,
-        };
-        byte += 1;
-    }
-    kinds
-};
+/// Words that are looked up together.
+const WORDS_AHEAD: usize = 32;

@@ -1,5 +1,7 @@
 //! The stems of words seen lately.
 
+use std::ops::Range;
+
 use super::porter;
 
 /// How a stem is made from its word.
@@ -47,6 +49,23 @@ pub(super) struct Place {
     second: bool,
 }
 
+/// A word to be found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Word {
+    key: Key,
+    pair: usize,
+    start: usize,
+    length: usize,
+}
+
+impl Word {
+    /// Where it stands in its text.
+    #[inline]
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + self.length
+    }
+}
+
 /// Up to 16 bytes of a folded ASCII word as two little-endian numbers, zero beyond its end. Zero: no word.
 type Key = [u64; 2];
 
@@ -60,14 +79,19 @@ impl Stems {
         Self { pairs, shift: 64 - bits, word: Vec::new() }
     }
 
-    /// Finds the ASCII word of `length` bytes, 1 to 16, that begins at `start`. Letters of either case; the stem
-    /// is that of the word in lower case.
+    /// Makes the ASCII word of `length` bytes, 1 to 16, that begins at `start` ready to be found.
     #[inline]
-    pub(super) fn find(&mut self, bytes: &[u8], start: usize, length: usize) -> Place {
+    pub(super) fn word(&self, bytes: &[u8], start: usize, length: usize) -> Word {
         let key = key(bytes, start, length);
         // Multiplicative hashing with an odd constant near 2^64 / φ; the upper bits are the good ones.
         let mixed = (key[0] ^ key[1].rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let pair = (mixed >> self.shift) as usize & (self.pairs.len() - 1);
+        Word { key, pair: (mixed >> self.shift) as usize, start, length }
+    }
+
+    /// Finds a word. Letters of either case; the stem is that of the word in lower case.
+    #[inline]
+    pub(super) fn find(&mut self, &Word { key, pair, length, .. }: &Word) -> Place {
+        let pair = pair & (self.pairs.len() - 1);
         let [first, second] = &self.pairs[pair].0;
         if first.key == key {
             return Place { pair, second: false };
