@@ -7,9 +7,9 @@ use super::{
     error::Result,
     prefix::Union,
     query::Query,
-    score::{Norm, idf},
+    score::{IDF_LEAST, Norm, idf},
     segment::{Field, Segment, key},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, SnapshotPart},
 };
 
 /// Postings of prefixes that are read for one query at most: some 80 ms. Beyond, the rarest terms are left out.
@@ -159,24 +159,50 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// A prefix that is a term itself is a whole word, and stems that do not begin with it are mostly those of
+    /// other words (`ra` for `rain`, of *raing*): they match, but weigh next to nothing. Where it is none, they
+    /// are what it stands for (`run` for `runni`).
     fn prefix(&mut self, beginning: &str, stems: &[String]) -> Result<Plan> {
-        let mut parts = Vec::with_capacity(self.snapshot.parts.len());
+        let is_whole = self.term(beginning)?.df > 0;
+        let (mut own, mut beside) = (Vec::new(), Vec::new());
         for part in &self.snapshot.parts {
-            parts.push(entries(&part.segment, self.field, beginning, stems)?);
+            own.push(beginning_with(&part.segment, self.field, beginning)?);
+            let mut entries = Vec::new();
+            for stem in stems.iter().filter(|stem| !stem.starts_with(beginning)) {
+                entries.extend(part.segment.find(self.field, stem)?);
+            }
+            beside.push(entries);
         }
+        if !is_whole {
+            own.iter_mut().zip(&mut beside).for_each(|(own, beside)| own.append(beside));
+        }
+        let own = self.union(own)?;
+        let beside = self.union(beside)?.map(|prefix| PlanPrefix { idf: IDF_LEAST, ..prefix });
+        Ok(match (own, beside) {
+            (None, None) => Plan::Nothing,
+            (Some(one), None) | (None, Some(one)) => Plan::Prefix(one),
+            (Some(own), Some(beside)) => Plan::Any(vec![Plan::Prefix(own), Plan::Prefix(beside)]),
+        })
+    }
+
+    /// Adds up terms, given for each segment, as if they were one; `None` if there are none.
+    fn union(&mut self, mut parts: Vec<Vec<Entry>>) -> Result<Option<PlanPrefix>> {
         self.keep_affordable(&mut parts);
+        if parts.iter().all(Vec::is_empty) {
+            return Ok(None);
+        }
         let norm = Norm::new(self.mean);
         let mut unions = Vec::with_capacity(parts.len());
-        for (part, entries) in self.snapshot.parts.iter().zip(&parts) {
+        for (part, entries) in self.snapshot.parts.iter().zip(&mut parts) {
+            entries.sort_unstable_by_key(|entry| entry.postings);
+            entries.dedup();
             unions.push(match entries.as_slice() {
                 [] => None,
                 some => Some(Union::read(&part.segment, some, &part.segment.lengths()?, norm)?),
             });
         }
         let df = unions.iter().flatten().map(|union| u64::from(union.df)).sum();
-        let none = unions.iter().all(Option::is_none);
-        let idf = idf(self.documents, df);
-        Ok(if none { Plan::Nothing } else { Plan::Prefix(PlanPrefix { unions, df, idf }) })
+        Ok(Some(PlanPrefix { unions, df, idf: idf(self.documents, df) }))
     }
 
     /// Leaves out the rarest terms where all together are too many postings.
@@ -198,31 +224,28 @@ impl<'a> Planner<'a> {
             let rare = dfs.get(kept).copied().unwrap_or(0);
             parts.iter_mut().for_each(|entries| entries.retain(|entry| entry.df > rare));
         }
-        self.postings_left -= postings(parts).min(self.postings_left);
+        // Memory is bounded too: an array of two bytes a document counts as half as many postings.
+        let charge = |(part, entries): (&SnapshotPart, &Vec<Entry>)| {
+            let postings = entries.iter().map(|entry| u64::from(entry.df)).sum();
+            let docs = part.segment.meta.docs;
+            if Union::is_dense(postings, docs) { postings.max(u64::from(docs / 2)) } else { postings }
+        };
+        let charged: u64 = self.snapshot.parts.iter().zip(parts.iter()).map(charge).sum();
+        self.postings_left = self.postings_left.saturating_sub(charged);
     }
 }
 
-/// Returns the entries of the terms that begin so, and of the stems, in the order of their postings.
-fn entries(segment: &Segment, field: Field, beginning: &str, stems: &[String]) -> Result<Vec<Entry>> {
+fn beginning_with(segment: &Segment, field: Field, beginning: &str) -> Result<Vec<Entry>> {
     let prefix = key(field, beginning);
     let mut entries = Vec::new();
-    segment.dictionary.scan(
-        &segment.file,
-        &prefix,
-        || 0,
-        |term, entry| {
-            let begins = term.starts_with(&prefix);
-            if begins {
-                entries.push(*entry);
-            }
-            begins
-        },
-    )?;
-    for stem in stems.iter().filter(|stem| !stem.starts_with(beginning)) {
-        entries.extend(segment.find(field, stem)?);
-    }
-    entries.sort_unstable_by_key(|entry| entry.postings);
-    entries.dedup();
+    let any = || 0;
+    segment.dictionary.scan(&segment.file, &prefix, any, |term, entry| {
+        let begins = term.starts_with(&prefix);
+        if begins {
+            entries.push(*entry);
+        }
+        begins
+    })?;
     Ok(entries)
 }
 

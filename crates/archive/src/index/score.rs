@@ -18,6 +18,9 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 const ONE: f64 = (1_u64 << 48) as f64;
 
+/// What a term weighs that most documents hold.
+pub(super) const IDF_LEAST: f64 = 1e-6;
+
 /// The largest value of a stored bound: the score of a document of length 0 and endless frequency.
 const BOUND_MAX: f32 = u16::MAX as f32;
 
@@ -31,7 +34,7 @@ pub(super) fn idf(total: u64, n: u64) -> f64 {
     let (total, n) = (total as f64, n as f64);
     let idf = ((total - n + 0.5) / (n + 0.5)).ln();
     // Also catches the NaN of n > N, which only stale statistics could bring.
-    if idf > 0.0 { idf } else { 1e-6 }
+    if idf > 0.0 { idf } else { IDF_LEAST }
 }
 
 /// The part of the formula that depends on the document's length: k1 · (1 − b + b · len / mean).

@@ -4,7 +4,7 @@ use super::Context;
 use crate::index::{
     error::Result,
     plan::PlanPrefix,
-    prefix::Union,
+    prefix::{Place, Union},
     score::{Fixed, Weight},
 };
 
@@ -12,7 +12,7 @@ use crate::index::{
 pub(in crate::index) struct Counted<'s> {
     union: &'s Union,
     weight: Weight,
-    doc: u32,
+    place: Place,
 }
 
 impl<'s> Counted<'s> {
@@ -21,7 +21,9 @@ impl<'s> Counted<'s> {
         let union = prefix.unions.get(context.part)?.as_ref()?;
         // The bounds were made just now, with the mean that scores are computed with.
         let weight = Weight::new(prefix.idf, context.mean, context.mean);
-        Some(Self { union, weight, doc: union.seek(0) })
+        let mut place = Place::default();
+        union.seek(&mut place, 0);
+        Some(Self { union, weight, place })
     }
 
     pub(super) fn df(&self) -> u32 {
@@ -30,26 +32,27 @@ impl<'s> Counted<'s> {
 
     #[inline]
     pub(super) fn doc(&self) -> u32 {
-        self.doc
+        self.place.doc
     }
 
     /// Moves to the first document at or behind `target`; never back.
     #[inline]
     pub(super) fn seek(&mut self, target: u32) -> u32 {
-        if self.doc < target {
-            self.doc = self.union.seek(target);
+        if self.place.doc < target {
+            self.union.seek(&mut self.place, target);
         }
-        self.doc
+        self.place.doc
     }
 
     pub(super) fn restart(&mut self, target: u32) -> u32 {
-        self.doc = self.union.seek(target);
-        self.doc
+        self.place = Place::default();
+        self.union.seek(&mut self.place, target);
+        self.place.doc
     }
 
     #[inline]
     pub(super) fn score(&self, context: &Context<'_>) -> Fixed {
-        self.weight.score(self.union.tf(self.doc), context.length(self.doc))
+        self.weight.score(self.union.tf(self.place), context.length(self.place.doc))
     }
 
     #[inline]
