@@ -16,6 +16,9 @@ const RATIO_FROM: u64 = 64 << 20;
 /// Text of exports packs 5 to 20 times; the worst that deflate can do is 1,032.
 const RATIO_MAX: u64 = 250;
 
+/// Entries that a directory may name: some 100 MB of memory. Larger archives are read from the front to the end.
+const ENTRIES_MAX: usize = 200_000;
+
 /// A zip archive with a readable directory.
 pub(super) struct Zipped {
     archive: ZipArchive<BufReader<Metered>>,
@@ -33,8 +36,9 @@ impl Zipped {
         let spare = source.into_file();
         let again = spare.try_clone().map_err(ZipFault::Io)?;
         let damaged = |reason: String, file: File| ZipFault::Directory { reason, file };
-        if announced.is_some_and(|count| count > context.options.files_max as u64) {
-            let reason = format!("it names more than {} entries", context.options.files_max);
+        let entries_max = context.options.files_max.min(ENTRIES_MAX);
+        if announced.is_some_and(|count| count > entries_max as u64) {
+            let reason = format!("it names more than {entries_max} entries; unpack it and import the folder");
             return Err(damaged(reason, again));
         }
         let source = BufReader::with_capacity(128 * 1024, Metered::new(spare, context.meter.clone()));
@@ -42,6 +46,15 @@ impl Zipped {
             Ok(archive) => archive,
             Err(error) => return Err(damaged(error.to_string(), again)),
         };
+        let named = archive.len();
+        if let Some(missing) = announced.and_then(|count| count.checked_sub(named as u64)).filter(|n| *n > 0)
+        {
+            let entries = if missing == 1 { "1 entry has" } else { &format!("{missing} entries have") };
+            context.skipped(format!(
+                "{entries} the name of another one; only the last of a name is read; \
+                 unpack the archive with a program that renames them"
+            ));
+        }
         let mut listed = list(&mut archive, context);
         listed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let (entries, places) = listed.into_iter().unzip();
@@ -85,6 +98,8 @@ fn list(archive: &mut ZipArchive<BufReader<Metered>>, context: &mut Context<'_>)
     let archive_name = context.file.clone();
     let mut listed = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut spans = Vec::new();
+    let entries_end = archive.central_directory_start();
     for place in 0..archive.len() {
         let file = match archive.by_index_raw(place) {
             Ok(file) => file,
@@ -94,11 +109,16 @@ fn list(archive: &mut ZipArchive<BufReader<Metered>>, context: &mut Context<'_>)
                 continue;
             }
         };
-        if !file.is_file() {
+        if file.is_dir() {
             continue;
         }
         let raw =
             file.name().map_or_else(|_| String::from_utf8_lossy(file.name_raw()).into_owned(), Into::into);
+        if file.is_symlink() {
+            context.begin_record(raw.escape_debug().to_string());
+            context.notice("a link; it was not followed");
+            continue;
+        }
         let (mut name, changed) = harmless(&raw);
         context.begin_record(raw.escape_debug().to_string());
         if changed {
@@ -113,10 +133,39 @@ fn list(archive: &mut ZipArchive<BufReader<Metered>>, context: &mut Context<'_>)
             continue;
         }
         let modified = file.last_modified().and_then(modified);
+        let content = file.data_start().unwrap_or(file.header_start());
+        let end = content.saturating_add(file.compressed_size());
+        // One that says it goes on beyond the archive's entries takes nothing from the others.
+        spans.push((file.header_start(), if end > entries_end { content } else { end }, place));
         listed.push((Entry { name, size: file.size(), modified }, place));
+    }
+    let shared = overlapping(spans);
+    if !shared.is_empty() {
+        context.begin_record("");
+        context.skipped(format!(
+            "{} of the archive's entries share their bytes with others, which no export does; they are not read",
+            shared.len()
+        ));
+        listed.retain(|(_, place)| !shared.contains(place));
     }
     context.begin_file(&archive_name, None);
     listed
+}
+
+/// Returns the places of the entries that begin within an earlier one. A few bytes can stand for terabytes so (Fifield,
+/// "A better zip bomb", 2019).
+fn overlapping(mut spans: Vec<(u64, u64, usize)>) -> BTreeSet<usize> {
+    spans.sort_unstable();
+    let mut free = 0;
+    let mut shared = BTreeSet::new();
+    for (start, end, place) in spans {
+        if start < free {
+            shared.insert(place);
+        } else {
+            free = end;
+        }
+    }
+    shared
 }
 
 fn modified(time: zip::DateTime) -> Option<Timestamp> {

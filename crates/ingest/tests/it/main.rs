@@ -6,6 +6,7 @@
     reason = "clippy.toml spares tests, but not what they share; values read better where they are made"
 )]
 
+mod archives;
 mod athenaeum;
 mod chatgpt;
 mod claude;
