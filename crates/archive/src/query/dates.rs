@@ -78,7 +78,7 @@ fn span(text: &str) -> Option<Span> {
 
 fn moment(text: &str) -> Option<Period> {
     // Bare numbers are times to a parser of exports, but not to a person.
-    if !text.contains(['-', ':']) {
+    if !text.contains(['-', ':']) || text.parse::<f64>().is_ok() {
         return None;
     }
     let time = text.to_ascii_uppercase().parse().ok()?;
@@ -125,9 +125,20 @@ mod tests {
 
     #[test]
     fn what_is_no_date() {
-        for text in
-            ["", "2024-13", "2024-02-30", "party", "99999999999999999999d", "20240517", "d", "-", "1e5"]
-        {
+        for text in [
+            "",
+            "2024-13",
+            "2024-02-30",
+            "party",
+            "99999999999999999999d",
+            "20240517",
+            "d",
+            "-",
+            "1e5",
+            "-1",
+            "-0.9",
+            "1e-5",
+        ] {
             check(text, "none");
         }
     }

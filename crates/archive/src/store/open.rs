@@ -63,7 +63,7 @@ pub(crate) struct Files {
 #[derive(Debug)]
 pub(crate) struct Writer {
     connection: SqliteConnection,
-    /// A transaction was begun and neither committed nor rolled back: whoever had it was dropped.
+    /// A transaction was begun, or may have been, and neither committed nor rolled back: whoever had it was dropped.
     open: bool,
     /// How long to wait for other processes.
     patience: Duration,
@@ -144,6 +144,9 @@ impl Writer {
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         let failed = database("waiting for another process to finish writing");
         let deadline = Instant::now() + self.patience;
+        // Before it is: whoever drops this half-way leaves a transaction that the connection's thread begins all the
+        // same. To roll back where there is none does no harm.
+        self.open = true;
         loop {
             match sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(&failed) {
                 Ok(_) => break,
@@ -151,7 +154,6 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        self.open = true;
         Ok(())
     }
 

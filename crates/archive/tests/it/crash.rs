@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Child, Command},
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -143,4 +144,24 @@ async fn two_imports_and_many_searches_at_once() {
         let request = SearchRequest { query: format!("number{i}"), ..SearchRequest::default() };
         assert_eq!(archive.search(&local(), &request).await.unwrap().hits.len(), 1, "number{i}");
     }
+}
+
+/// A request whose client goes away is dropped wherever it waits. One that was dropped while its transaction began
+/// left that open and unknown, and every later write failed until the program was restarted.
+#[tokio::test]
+async fn a_write_that_is_dropped_half_way_does_not_stop_later_ones() {
+    let (_dir, archive) = sample::archive().await;
+    let scope = local();
+    for steps in 0..40 {
+        let mut import = std::pin::pin!(archive.begin_import(&scope, "dropped.json", None));
+        for _ in 0..steps {
+            if std::future::poll_fn(|context| Poll::Ready(import.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            // Lets the connection's thread do what it was told; nothing tells when it has.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+    let import = archive.begin_import(&scope, "later.json", None).await.unwrap();
+    import.finish("{}").await.unwrap();
 }
