@@ -12,8 +12,8 @@ use super::{
     snapshot::{Snapshot, SnapshotPart},
 };
 
-/// Postings of prefixes that are read for one query at most: some 80 ms. Beyond, the rarest terms are left out.
-const POSTINGS_MAX: u64 = if cfg!(test) { 200_000 } else { 48_000_000 };
+/// Postings of prefixes that are read for one query at most: some 100 ms. Beyond, the rarest terms are left out.
+const POSTINGS_MAX: u64 = if cfg!(test) { 200_000 } else { 24_000_000 };
 
 /// Deepest nesting that is looked at; anything below matches nothing.
 const DEPTH_MAX: usize = 64;

@@ -201,9 +201,9 @@ pub(super) fn read_rest(
     Some(())
 }
 
-/// Hands out all documents of a term, ascending, with their frequencies; `bytes` are its whole postings. `None`
-/// where they are not what [`PostingsWriter`] made.
-pub(super) fn each_posting(bytes: &[u8], df: u32, mut each: impl FnMut(u32, u32)) -> Option<()> {
+/// Hands out all documents of a term, ascending, with their frequencies, a block at a time; `bytes` are its whole
+/// postings. `None` where they are not what [`PostingsWriter`] made.
+pub(super) fn each_block(bytes: &[u8], df: u32, mut each: impl FnMut(&[u32], &[u32])) -> Option<()> {
     let full = df as usize / BLOCK;
     let (table, blocks) = bytes.split_at_checked(full * TABLE_ENTRY)?;
     let (mut docs, mut tfs) = ([0; BLOCK], [0; BLOCK]);
@@ -211,17 +211,14 @@ pub(super) fn each_posting(bytes: &[u8], df: u32, mut each: impl FnMut(u32, u32)
     for block in 0..full {
         let meta = BlockMeta::read(table, block)?;
         let packed = blocks.get(at..at.checked_add(meta.len())?)?;
-        unpack(packed, meta.doc_bits, &mut docs)?;
-        unpack(packed.get(packed_len(meta.doc_bits)..)?, meta.tf_bits, &mut tfs)?;
-        for (gap, tf) in docs.iter().zip(&tfs) {
-            let doc = next.wrapping_add(*gap);
-            each(doc, tf.wrapping_add(1));
-            next = doc.wrapping_add(1);
-        }
+        unpack_docs(packed, &meta, next, &mut docs)?;
+        unpack_tfs(packed, &meta, &mut tfs)?;
+        each(&docs, &tfs);
+        next = docs.last()?.wrapping_add(1);
         at += meta.len();
     }
     let count = df as usize % BLOCK;
     read_rest(blocks.get(at..)?, next, count, &mut docs, &mut tfs)?;
-    docs.iter().zip(&tfs).take(count).for_each(|(&doc, &tf)| each(doc, tf));
+    each(docs.get(..count)?, tfs.get(..count)?);
     Some(())
 }

@@ -6,12 +6,12 @@
 //! pass over them fill an array with a frequency a document.
 
 use super::{
-    codec::BLOCK, cursor::END, dictionary::Entry, error::Result, postings::each_posting, score::Norm,
+    codec::BLOCK, cursor::END, dictionary::Entry, error::Result, postings::each_block, score::Norm,
     segment::Segment,
 };
 
 /// Documents that share a bound: of all, or where few match, of those.
-const STRETCH: usize = 2 * BLOCK;
+const STRETCH: usize = BLOCK;
 
 /// Postings that stand side by side are read together up to so many bytes.
 const READ_MAX: u64 = 256 * 1024;
@@ -64,14 +64,20 @@ impl Union {
         let mut strays = lengths.len() != docs as usize;
         let sums = if Self::is_dense(postings, docs) {
             let mut tfs = vec![0_u16; docs as usize];
-            each(segment, entries, |doc, tf| match tfs.get_mut(doc as usize) {
-                Some(sum) => *sum = sum.saturating_add(saturated(tf)),
-                None => strays = true,
+            each(segment, entries, |docs, own| {
+                for (&doc, &tf) in docs.iter().zip(own) {
+                    match tfs.get_mut(doc as usize) {
+                        Some(sum) => *sum = sum.saturating_add(saturated(tf)),
+                        None => strays = true,
+                    }
+                }
             })?;
             Sums::Dense(tfs)
         } else {
             let mut found = Vec::with_capacity(postings as usize);
-            each(segment, entries, |doc, tf| found.push((doc, saturated(tf))))?;
+            each(segment, entries, |docs, tfs| {
+                found.extend(docs.iter().zip(tfs).map(|(&doc, &tf)| (doc, saturated(tf))));
+            })?;
             // Each term's documents ascend already, which this sort makes use of.
             found.sort_by_key(|(doc, _)| *doc);
             strays |= found.last().is_some_and(|(doc, _)| *doc >= docs);
@@ -156,8 +162,8 @@ impl Union {
     }
 }
 
-/// Calls `add` with each document and frequency of each entry.
-fn each(segment: &Segment, entries: &[Entry], mut add: impl FnMut(u32, u32)) -> Result<()> {
+/// Calls `add` with documents and their frequencies, entry by entry.
+fn each(segment: &Segment, entries: &[Entry], mut add: impl FnMut(&[u32], &[u32])) -> Result<()> {
     let damaged = || segment.file.damaged("postings");
     let end = |entry: &Entry| entry.postings.saturating_add(entry.postings_len);
     let mut bytes = Vec::new();
@@ -172,7 +178,7 @@ fn each(segment: &Segment, entries: &[Entry], mut add: impl FnMut(u32, u32)) -> 
             for entry in now {
                 let own = (entry.postings - start) as usize;
                 let own = bytes.get(own..own + entry.postings_len as usize).ok_or_else(damaged)?;
-                each_posting(own, entry.df, &mut add).ok_or_else(damaged)?;
+                each_block(own, entry.df, &mut add).ok_or_else(damaged)?;
             }
             group = later;
         }

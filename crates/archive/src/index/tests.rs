@@ -486,12 +486,16 @@ proptest! {
     ) {
         run(any_query, seed, count, 12, memory, 12);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn prefixes_count_as_one_term(
-        seed: u64, count in 1_u64..400, memory in prop::sample::select(vec![1, 50_000, 40 << 20]),
+        seed: u64, count in 1_u64..300, memory in prop::sample::select(vec![1, 50_000, 40 << 20]),
     ) {
-        run(prefix_query, seed, count, 40, memory, 8);
+        run(prefix_query, seed, count, 40, memory, 6);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A prefix, whose documents have been counted beforehand.
 
+use std::cmp::Reverse;
+
 use super::Context;
 use crate::index::{
     error::Result,
@@ -62,9 +64,9 @@ impl<'s> Counted<'s> {
     }
 }
 
-/// Calls `each` with the documents from `start` to before `end` that a prefix matches, ascending, and their
-/// scores. Documents that score less than the floor, which `each` returns anew, may be left out; returns whether
-/// some were.
+/// Calls `each` with the documents from `start` to before `end` that a prefix matches and their scores, those of
+/// the most promising stretches first. Documents that score less than the floor, which `each` returns anew, may be
+/// left out; returns whether some were.
 pub(in crate::index) fn each_counted(
     prefix: &mut Counted<'_>,
     context: &Context<'_>,
@@ -72,17 +74,25 @@ pub(in crate::index) fn each_counted(
     mut each: impl FnMut(u32, Fixed) -> Result<Fixed>,
     mut floor: Fixed,
 ) -> Result<bool> {
+    let mut stretches = Vec::new();
+    let mut from = start;
+    while from < end {
+        let (bound, last) = prefix.bound_at(from);
+        let to = end.min(last.saturating_add(1));
+        if bound > 0 {
+            stretches.push((Reverse(bound), from, to));
+        }
+        from = to;
+    }
+    stretches.sort_unstable();
     let mut skipped = false;
-    let mut doc = prefix.seek(start);
-    while doc < end {
-        let (bound, last) = prefix.bound_at(doc);
-        let until = end.min(last.saturating_add(1));
+    for (Reverse(bound), from, to) in stretches {
         if bound < floor {
             skipped = true;
-            doc = prefix.seek(until);
-            continue;
+            break;
         }
-        while doc < until {
+        let mut doc = prefix.restart(from);
+        while doc < to {
             let score = prefix.score(context);
             if score >= floor {
                 floor = each(doc, score)?;
