@@ -409,10 +409,12 @@ fn opening(record: &[u8]) -> Vec<u8> {
     end.map(|length| record[..key + length + 2].to_vec()).unwrap_or_default()
 }
 
-/// Length of the line without the spaces and the comma at its end.
+/// Length of the line without the spaces and the comma at its end; not 0, since it begins with neither.
 fn trimmed(line: &[u8]) -> usize {
-    let line = line.trim_ascii_end();
-    line.strip_suffix(b",").unwrap_or(line).len()
+    // Form feeds are no space in JSON: trimmed away, a line of them would be an empty record, again and again.
+    let spaces = line.iter().rev().take_while(|byte| is_space(**byte)).count();
+    let line = &line[..line.len() - spaces];
+    line.strip_suffix(b",").unwrap_or(line).len().max(1)
 }
 
 #[cfg(test)]

@@ -144,6 +144,22 @@ fn exports() -> [String; 3] {
     [chatgpt.to_string(), claude.to_string(), format!("{own}\n{own}")]
 }
 
+/// A line that begins with a form feed and holds nothing else gave an empty record for ever: ten bytes kept an import
+/// from ending.
+#[test]
+fn lines_of_form_feeds_end() {
+    for bytes in [
+        &b"{,,$]\n\x0C\n\x0C["[..],
+        b"{,,~\r\r\x0C\r\r\r\r\n\r{",
+        b"\x0C[\n\n0\n\xFE\xFF\xFF\xE4\x0C",
+        b"{}\n{}\n\x0C\n\x0B\n,\n\x1E\n",
+    ] {
+        for name in ["a.json", "a.jsonl"] {
+            check(&read_file(name, bytes));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
