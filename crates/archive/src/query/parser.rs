@@ -376,8 +376,10 @@ fn simple(expr: Expr) -> Expr {
                 Expr::All(inner) => inner,
                 other => vec![other],
             });
-            let flat = flat.collect();
-            all(flat).unwrap_or(Expr::All(Vec::new()))
+            // What is excluded comes last, as it is written, whatever group it came from.
+            let (negative, positive): (Vec<_>, Vec<_>) =
+                flat.partition(|member| matches!(member, Expr::Not(_)));
+            all([positive, negative].concat()).unwrap_or(Expr::All(Vec::new()))
         }
         Expr::Any(members) => {
             let flat = members.into_iter().map(simple).flat_map(|member| match member {

@@ -220,6 +220,16 @@ fn terms() {
     check_terms("br*", "br*");
 }
 
+/// Exclusions within a group came back in another order than they went. Found by fuzzing.
+#[test]
+fn exclusions_come_last_wherever_they_stood() {
+    check("(a -b c) d", "a c d -b");
+    check("(-a b -c) (d -e)", "b d -a -c -e");
+    let query = parse("azd\" (-bz OR i\"zd\"  ()-a -b title;f) proa(-R*eb -*\" \"");
+    let again = parse(&query.to_string());
+    assert_eq!((query.expr, query.filters), (again.expr, again.filters));
+}
+
 proptest! {
     /// A person who types the beginning of a word finds the word.
     #[test]
