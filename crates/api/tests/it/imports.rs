@@ -63,6 +63,23 @@ async fn an_upload_is_imported_and_recorded() {
 }
 
 #[tokio::test]
+async fn an_upload_is_answered_while_the_archive_is_busy() {
+    let server = Server::empty(Settings::default()).await;
+    let scope = athenaeum_tenancy::local();
+    let mut writing = server.archive.begin_import(&scope, "elsewhere", None).await.unwrap();
+    writing.add(forked()).await.unwrap();
+    let headers = [("content-type", "application/x-ndjson")];
+    let answer = tokio::time::timeout(Duration::from_secs(20), upload(&server, &headers, lines())).await;
+    let answer = answer.expect("it waits for the writer");
+    assert_eq!(answer.status, 202);
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let import = server.get(&format!("{IMPORTS}/{id}")).await.json();
+    assert_eq!((&import["status"], &import["progress"]["phase"]), (&json!("in_progress"), &json!("waiting")));
+    writing.finish("{}").await.unwrap();
+    assert_eq!(ended(&server, &id).await["status"], "completed");
+}
+
+#[tokio::test]
 async fn what_was_exported_imports_unchanged() {
     let server = Server::start().await;
     let id = server.id_of("c-bread").await;

@@ -1,5 +1,7 @@
 //! Every page over the known archive: that it is whole, escaped, and says what it should.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
@@ -390,6 +392,25 @@ async fn an_upload_becomes_an_import_with_events_and_a_record() {
     assert!(run.contains("<b data-field=\"conversations\">1</b>"), "{run}");
     assert!(house.page("/imports").await.contains("1 conversation: 1 new"));
     assert!(house.page("/search?q=heron").await.contains("A walk"));
+}
+
+#[tokio::test]
+async fn an_upload_waits_for_its_turn_on_a_page_of_its_own() {
+    let house = House::empty().await;
+    let page = house.page("/import").await;
+    let token = between(&page, "name=\"token\" value=\"", "\"").to_owned();
+    let mut writing =
+        house.archive.begin_import(&athenaeum_tenancy::local(), "elsewhere", None).await.unwrap();
+    writing.add(Conversation::new(Provider::CLAUDE, "elsewhere")).await.unwrap();
+    let sent = house.send(upload(&token, &[("conversations.json", EXPORT)]));
+    let response =
+        tokio::time::timeout(Duration::from_secs(20), sent).await.expect("it waits for the writer");
+    let address = response.headers()["location"].to_str().unwrap().to_owned();
+    let run = house.page(&address).await;
+    assert!(run.contains("Waiting for another import") && run.contains("conversations.json"), "{run}");
+    writing.finish("{}").await.unwrap();
+    house.page(&format!("{address}/events")).await;
+    assert!(house.page(&address).await.contains("badge good"));
 }
 
 #[tokio::test]
