@@ -115,6 +115,11 @@ pub(crate) fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Error {
     }
 }
 
+/// Tells whether SQLite could not write what it needs beside the database to read it.
+pub(crate) fn is_unwritable(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(SQLITE_READONLY | SQLITE_CANTOPEN))
+}
+
 /// Wraps an I/O error together with what was being done to which file.
 pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
     let path = path.into();

@@ -7,13 +7,13 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
-    error::{Error, database, io},
+    error::{self, Error, database, io},
     schema,
 };
 
@@ -93,14 +93,48 @@ pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Res
     } else {
         std::fs::metadata(&path).map_err(io("open the archive", &path))?;
     }
+    let mut options = reader_options(&path, settings);
+    if !writable {
+        options = readable(options, &path).await?;
+    }
     let readers = SqlitePoolOptions::new()
         .max_connections(settings.readers_max.max(1))
         .min_connections(0)
         .idle_timeout(Some(Duration::from_secs(60)))
         .acquire_timeout(settings.busy_timeout)
         .test_before_acquire(false)
-        .connect_lazy_with(reader_options(&path, settings));
+        .connect_lazy_with(options);
     Ok(Files { dir: dir.to_owned(), settings: settings.clone(), readers, writer })
+}
+
+/// Returns options that can read an archive where nothing can be written: on a medium for reading only, or another
+/// user's.
+///
+/// Readers share the file `-shm` beside the database and make it where it is missing. Where they cannot, SQLite reads
+/// a database that it is told nobody changes: true of one without a log, as long as nobody opens it to write.
+async fn readable(options: SqliteConnectOptions, path: &Path) -> Result<SqliteConnectOptions, Error> {
+    let beside = |end: &str| path.with_file_name(format!("{FILE}{end}"));
+    let log_bytes = std::fs::metadata(beside("-wal")).map_or(0, |log| log.len());
+    if beside("-shm").exists() && log_bytes > 0 {
+        return Ok(options);
+    }
+    match read_once(&options).await {
+        Err(error) if error::is_unwritable(&error) && log_bytes > 0 => {
+            let reason = std::io::Error::other(
+                "its last changes stand in archive.db-wal; open it once where it can be written",
+            );
+            Err(io("read without writing beside it", path)(reason))
+        }
+        Err(error) if error::is_unwritable(&error) => Ok(options.immutable(true)),
+        // Anything else is said by who reads first.
+        _ => Ok(options),
+    }
+}
+
+async fn read_once(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").fetch_optional(&mut connection).await?;
+    connection.close().await
 }
 
 impl Files {
