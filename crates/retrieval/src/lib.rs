@@ -36,6 +36,7 @@ mod import;
 mod imports;
 mod intake;
 mod progress;
+mod queue;
 mod reader;
 mod report;
 mod upload_folder;

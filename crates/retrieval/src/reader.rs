@@ -1,20 +1,15 @@
-use std::{ops::ControlFlow, path::Path, sync::Arc};
+use std::{ops::ControlFlow, path::Path};
 
 use athenaeum_core::Conversation;
 use athenaeum_ingest::{Error, Item, Options, Stop, Summary};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A source being read on a thread of its own, a bounded number of items and bytes ahead of whoever takes them.
-///
-/// Parsers push and block; the archive awaits. This is where the two meet. When the taker is slower, the parser
-/// waits, so that memory does not grow with the source.
+use crate::queue::{Taker, queue};
+
+/// A source being read on a thread of its own, a bounded number of bytes ahead of whoever takes its items.
 pub(crate) struct Reader {
-    items: mpsc::Receiver<Queued>,
+    items: Taker<Item>,
     thread: JoinHandle<Result<Summary, Error>>,
     /// Whoever lets go of the reader ends the reading, and with it an external parser.
     stop: DropGuard,
@@ -27,24 +22,14 @@ impl Reader {
         let asked = stop.clone();
         options.stop = Stop::when(move || asked.is_cancelled());
         let guard = stop.clone().drop_guard();
-        let (sender, items) = mpsc::channel(ITEMS_AHEAD_MAX);
+        let (pusher, items) = queue(AHEAD_BYTES_MAX);
         let path = path.to_owned();
-        let runtime = Handle::current();
-        let budget = Arc::new(Semaphore::new(AHEAD_KIB_MAX));
         let thread = tokio::task::spawn_blocking(move || {
             athenaeum_ingest::read(&path, &options, &mut |item| {
-                let room = Arc::clone(&budget).acquire_many_owned(weight_kib(&item));
-                let waited = runtime.block_on(async {
-                    tokio::select! {
-                        biased;
-                        () = stop.cancelled() => None,
-                        room = room => room.ok(),
-                    }
-                });
-                let Some(room) = waited else { return ControlFlow::Break(()) };
-                match sender.blocking_send(Queued { item, _room: room }) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(()),
+                let weight = weight(&item);
+                match pusher.push(item, weight, || stop.is_cancelled()) {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
                 }
             })
         });
@@ -53,7 +38,7 @@ impl Reader {
 
     /// Waits for the next item; `None` when the source is at its end or could not be read further.
     pub(crate) async fn next(&mut self) -> Option<Item> {
-        self.items.recv().await.map(|queued| queued.item)
+        self.items.next().await
     }
 
     /// Ends the reading, wherever it stands, and tells how it went. `None` if the parser panicked.
@@ -63,26 +48,15 @@ impl Reader {
     }
 }
 
-/// Items between parser and archive: enough that neither waits for the other's every step.
-const ITEMS_AHEAD_MAX: usize = 256;
+/// Memory between parser and archive.
+const AHEAD_BYTES_MAX: usize = 8 << 20;
 
-/// Memory between parser and archive: 16 MiB.
-const AHEAD_KIB_MAX: usize = 16 * 1024;
-
-struct Queued {
-    item: Item,
-    /// Gives its share of the budget back when the item is taken.
-    _room: OwnedSemaphorePermit,
-}
-
-/// Returns about how much memory an item holds. One larger than the whole budget counts as the whole budget:
-/// it waits until it is alone.
-fn weight_kib(item: &Item) -> u32 {
-    let bytes = match item {
+/// Returns about how much memory an item holds.
+fn weight(item: &Item) -> usize {
+    match item {
         Item::Conversation { conversation, .. } => conversation_bytes(conversation),
         _ => 256,
-    };
-    (bytes / 1024 + 1).min(AHEAD_KIB_MAX) as u32
+    }
 }
 
 fn conversation_bytes(conversation: &Conversation) -> usize {

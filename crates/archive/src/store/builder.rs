@@ -35,6 +35,9 @@ pub(crate) struct Builder {
     room: Arc<Semaphore>,
     /// The last message row that was handed over, or passed over because it is another tenant's.
     last: i64,
+    /// Entries that are sent together: waking the thread costs as much as a conversation does.
+    waiting: Vec<Entry>,
+    waiting_bytes: usize,
 }
 
 /// A conversation's message or title, to be indexed.
@@ -113,7 +116,13 @@ impl Builder {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let thread = std::thread::Builder::new().name("archive-index".into());
         thread.spawn(move || work(writer, queue)).ok()?;
-        Some(Self { jobs, room: Arc::new(Semaphore::new(WAITING_KIB as usize)), last })
+        Some(Self {
+            jobs,
+            room: Arc::new(Semaphore::new(WAITING_KIB as usize)),
+            last,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+        })
     }
 
     /// Returns the last message row that the index has, or will have once published.
@@ -125,11 +134,24 @@ impl Builder {
     pub(crate) async fn add(&mut self, entries: Vec<Entry>) {
         let last = entries.iter().map(|entry| entry.message_id).max();
         self.last = self.last.max(last.unwrap_or(0));
-        let bytes: usize = entries.iter().map(|entry| entry.text.len() + 100).sum();
+        self.waiting_bytes += entries.iter().map(|entry| entry.text.len() + 100).sum::<usize>();
+        self.waiting.extend(entries);
+        if self.waiting_bytes >= SENT_BYTES {
+            self.send_waiting().await;
+        }
+    }
+
+    async fn send_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.waiting_bytes);
         let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(WAITING_KIB);
         // The semaphore is never closed; without a permit the text would merely wait uncounted.
         let permit = Arc::clone(&self.room).acquire_many_owned(permits).await.ok();
-        self.send(Job::Add(entries, permit)).await;
+        let entries = std::mem::take(&mut self.waiting);
+        // The thread ends early only after a failure, which it reports itself.
+        let _ = self.jobs.send(Job::Add(entries, permit)).await;
     }
 
     pub(crate) async fn remove_messages(&mut self, ids: Vec<i64>) {
@@ -183,8 +205,8 @@ impl Builder {
         }
     }
 
-    async fn send(&self, job: Job) {
-        // The thread ends early only after a failure, which it reports itself.
+    async fn send(&mut self, job: Job) {
+        self.send_waiting().await;
         let _ = self.jobs.send(job).await;
     }
 }
@@ -425,8 +447,11 @@ fn flags(stored: i64) -> Flags {
 /// How long those who can do without the index wait for it: as long as its last writer takes to put it down.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Conversations that may wait for the thread.
+/// Jobs that may wait for the thread.
 const JOBS_MAX: usize = 256;
+
+/// Text that is sent at once, in bytes.
+const SENT_BYTES: usize = 256 << 10;
 
 /// Text that may wait for the thread, in KiB; a single larger conversation waits alone.
 const WAITING_KIB: u32 = 8 << 10;

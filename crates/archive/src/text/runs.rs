@@ -98,7 +98,7 @@ fn masks(block: &[u8; BLOCK]) -> (u64, u64) {
 fn letters_and_digits(bytes: u64) -> u64 {
     let at_least = |bytes: u64, least: u8| bytes + EACH * u64::from(0x80 - least);
     let ascii = bytes & !HIGH;
-    let lower = ascii | EACH * 0x20;
+    let lower = ascii | (EACH * 0x20);
     let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
     let digits = at_least(ascii, b'0') & !at_least(ascii, b'9' + 1);
     (letters | digits) & !bytes & HIGH
