@@ -56,6 +56,15 @@ pub(super) struct Buffer {
     /// For each document its row in SQLite's text index, or 0 where it has none to be written here.
     fts5_rows: Vec<i64>,
     for_fts5: HandOver,
+    scratch: Scratch,
+}
+
+/// Memory of the last flush, kept for the next: fresh pages cost the system more than filling them does us.
+#[derive(Default)]
+struct Scratch {
+    counts: Vec<u32>,
+    slots: Vec<u32>,
+    dealt: Vec<u64>,
 }
 
 /// A document, as the columns need it.
@@ -148,6 +157,7 @@ impl Default for Buffer {
             tokens: [0; 2],
             fts5_rows: Vec::new(),
             for_fts5: HandOver::default(),
+            scratch: Scratch::default(),
         }
     }
 }
@@ -274,7 +284,9 @@ impl Buffer {
         let mut writer = SegmentWriter::create(dir, number, lengths, meta)?;
         let mut for_fts5 = std::mem::take(&mut self.for_fts5);
         let mut fts5 = Fts5Writer::default();
-        self.write_terms(&mut writer, &mut fts5)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.write_terms(&mut writer, &mut fts5, &mut scratch)?;
+        self.scratch = scratch;
         for_fts5.segments.push(fts5.finish());
         writer.end_terms()?;
         let rows = &self.rows;
@@ -303,15 +315,21 @@ impl Buffer {
         self.for_fts5 = HandOver::default();
     }
 
-    fn write_terms(&self, writer: &mut SegmentWriter, fts5: &mut Fts5Writer) -> Result<()> {
+    fn write_terms(
+        &self,
+        writer: &mut SegmentWriter,
+        fts5: &mut Fts5Writer,
+        Scratch { counts, slots, dealt }: &mut Scratch,
+    ) -> Result<()> {
         let sorted = self.sorted();
-        let mut counts = vec![0_u32; self.terms.len()];
+        counts.clear();
+        counts.resize(self.terms.len(), 0);
         for &word in self.log.iter().filter(|&&word| word & POSITION == 0) {
             counts[word as usize] += 1;
         }
         // For each term, where its next token goes in this pass; `u32::MAX` if not in this pass.
-        let mut slots = vec![u32::MAX; self.terms.len()];
-        let mut dealt: Vec<u64> = Vec::new();
+        slots.clear();
+        slots.resize(self.terms.len(), u32::MAX);
         let mut rest = sorted.as_slice();
         while !rest.is_empty() {
             let mut total = 0;
@@ -326,9 +344,9 @@ impl Buffer {
                 taken += 1;
             }
             let (now, later) = rest.split_at(taken);
-            dealt.clear();
+            // Each place is dealt to.
             dealt.resize(total, 0);
-            self.deal(&mut slots, &mut dealt);
+            self.deal(slots, dealt);
             let mut left = dealt.as_slice();
             for &number in now {
                 slots[number as usize] = u32::MAX;

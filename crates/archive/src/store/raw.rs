@@ -41,11 +41,9 @@ impl Prefix {
     }
 
     fn escape(&mut self, content: &str) {
-        let is_special =
-            |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || self.ascii_only && *byte >= 0x80;
         let mut rest = content;
         self.bytes.reserve(content.len() + content.len() / 16);
-        while let Some(at) = rest.as_bytes().iter().position(is_special) {
+        while let Some(at) = to_escape(rest.as_bytes(), self.ascii_only) {
             let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
             self.bytes.extend_from_slice(plain.as_bytes());
             let mut letters = tail.chars();
@@ -68,6 +66,25 @@ impl Prefix {
         }
         self.bytes.extend_from_slice(rest.as_bytes());
     }
+}
+
+/// Returns where the first byte stands that JSON escapes: eight at a time while there is none.
+fn to_escape(bytes: &[u8], ascii_only: bool) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = EACH * 0x80;
+    let is_special =
+        |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || ascii_only && *byte >= 0x80;
+    // Sets the high bit of bytes below `limit`; borrows only ever disturb bytes above one that is set.
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(EACH * u64::from(limit)) & !bytes & HIGH;
+    let wide = if ascii_only { HIGH } else { 0 };
+    let (eights, _) = bytes.as_chunks::<8>();
+    let plain = eights.iter().take_while(|eight| {
+        let eight = u64::from_le_bytes(**eight);
+        let quotes = below(eight ^ (EACH * u64::from(b'"')), 1) | below(eight ^ (EACH * u64::from(b'\\')), 1);
+        (below(eight, 0x20) | quotes | (eight & wide)) == 0
+    });
+    let from = plain.count() * 8;
+    Some(from + bytes.get(from..)?.iter().position(is_special)?)
 }
 
 /// JSON that exports repeat for every message, so that short conversations need not spell it out. Part of the
@@ -242,6 +259,20 @@ mod tests {
         let mut prefix = Prefix::of(stored)?;
         messages.iter().for_each(|message| prefix.push(Some("m"), message));
         super::decode(stored, &prefix)
+    }
+
+    #[test]
+    fn what_json_escapes_is_found_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            for place in 0..20 {
+                let mut bytes = [b'a'; 20];
+                bytes[place] = byte;
+                let is_plain = byte >= 0x20 && byte != b'"' && byte != b'\\';
+                assert_eq!(super::to_escape(&bytes, false), (!is_plain).then_some(place), "{byte:#x}");
+                let is_plain = is_plain && byte < 0x80;
+                assert_eq!(super::to_escape(&bytes, true), (!is_plain).then_some(place), "{byte:#x}");
+            }
+        }
     }
 
     #[test]
