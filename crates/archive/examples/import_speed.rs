@@ -116,7 +116,7 @@ impl Options {
                 detail = '{detail}');
              INSERT INTO messages_fts (messages_fts, rank) VALUES ('hashsize', 16777216);
              INSERT INTO messages_fts (messages_fts, rank) VALUES ('automerge', 0);
-             INSERT INTO messages_fts (messages_fts, rank) VALUES ('crisismerge', 128);"
+             INSERT INTO messages_fts (messages_fts, rank) VALUES ('crisismerge', 256);"
         ))
     }
 

@@ -16,21 +16,36 @@ use super::{
 /// Segments beyond this size are only rewritten to drop removed documents.
 const DOCUMENTS_MAX: u32 = 8 << 20;
 
-/// Chooses the segments to merge, given each one's live and total documents: those of the lowest size class that
-/// `tier` or more have reached, with all smaller ones, or else one in which many documents were removed.
+/// Chooses the segments to merge, given each one's live and total documents: those of the lowest size class that has
+/// `tier` or more, or else one in which many documents were removed.
 pub(super) fn choose(sizes: &[(u32, u32)], tier: usize) -> Vec<usize> {
     // Classes are powers of eight, and everything below 8,192 documents is one class.
     let class = |live: u32| live.max(1).ilog2().saturating_sub(10) / 3;
-    for limit in 0..=class(u32::MAX) {
-        let is_small = |&i: &usize| class(sizes[i].0) <= limit;
-        let small: Vec<usize> = (0..sizes.len()).filter(is_small).collect();
-        let total: u64 = small.iter().map(|&i| u64::from(sizes[i].0)).sum();
-        if small.len() >= tier && total <= u64::from(DOCUMENTS_MAX) {
-            return small;
+    for wanted in 0..=class(u32::MAX) {
+        let alike: Vec<usize> = (0..sizes.len()).filter(|&i| class(sizes[i].0) == wanted).collect();
+        let total: u64 = alike.iter().map(|&i| u64::from(sizes[i].0)).sum();
+        if alike.len() >= tier && total <= u64::from(DOCUMENTS_MAX) {
+            return alike;
         }
     }
     let worn = |&i: &usize| sizes[i].0 < sizes[i].1 - sizes[i].1 / 4;
     (0..sizes.len()).find(worn).into_iter().collect()
+}
+
+/// Chooses the smallest segments, so many that `kept` remain once they are one; none where there are no more.
+pub(super) fn smallest(sizes: &[(u32, u32)], kept: usize) -> Vec<usize> {
+    if sizes.len() <= kept {
+        return Vec::new();
+    }
+    let mut by_size: Vec<usize> = (0..sizes.len()).collect();
+    by_size.sort_by_key(|&i| sizes[i].0);
+    let mut chosen = by_size[..sizes.len() + 1 - kept].to_vec();
+    let mut total = 0;
+    chosen.retain(|&i| {
+        total += u64::from(sizes[i].0);
+        total <= u64::from(DOCUMENTS_MAX)
+    });
+    if chosen.len() < 2 { Vec::new() } else { chosen }
 }
 
 /// Writes segment `number` from the sources; returns its documents. With none, the files are of no use.
@@ -307,8 +322,20 @@ mod tests {
         check(&[even(10), even(5000)], &[]);
         check(&[even(10), even(5000), even(1)], &[0, 1, 2]);
         check(&[even(500_000), even(10), even(5000), even(1)], &[1, 2, 3]);
-        check(&[even(50_000), even(60_000), even(1)], &[0, 1, 2]);
+        check(&[even(50_000), even(60_000), even(1)], &[]);
+        check(&[even(50_000), even(60_000), even(1), even(9_000)], &[0, 1, 3]);
         check(&[even(50_000), (50_000, 80_000)], &[1]);
         check(&[even(8_000_000), even(8_000_000), even(8_000_000)], &[]);
+    }
+
+    #[test]
+    fn the_smallest_make_room() {
+        let even = |live: u32| (live, live);
+        let check =
+            |sizes: &[(u32, u32)], kept, expected: &[usize]| assert_eq!(smallest(sizes, kept), expected);
+        check(&[even(5), even(1), even(9)], 3, &[]);
+        check(&[even(5), even(1), even(9)], 2, &[1, 0]);
+        check(&[even(5), even(1), even(9), even(3)], 2, &[1, 3, 0]);
+        check(&[even(8_000_000), even(8_000_000), even(8_000_000)], 2, &[]);
     }
 }

@@ -23,9 +23,12 @@ const LOCK: &str = "writer.lock";
 /// Bytes of memory that documents may take before they become a segment.
 const MEMORY: usize = 40 << 20;
 
-/// Segments of about one size that are merged while publishing, and when there is time.
-const TIER: usize = 8;
-const TIER_IDLE: usize = 3;
+/// Segments of about one size that are merged while publishing.
+const TIER: usize = 16;
+
+/// Segments that remain when there is time to merge: few enough for searches, and without writing the large ones
+/// anew for the sake of small ones.
+const SEGMENTS_IDLE: usize = 8;
 
 /// Adds to an index and removes from it. There is one writer at a time, over all processes.
 ///
@@ -203,7 +206,7 @@ impl Writer {
         if !self.pending && watermark == self.manifest.watermark {
             return Ok(());
         }
-        while self.merge_tier(TIER)? {}
+        while self.merge(&merge::choose(&self.sizes(), TIER))? {}
         self.manifest.watermark = watermark;
         self.store()
     }
@@ -212,7 +215,10 @@ impl Writer {
     /// until it does not. Does nothing while there is something unpublished. The largest step of an archive
     /// of a million messages takes some seconds.
     pub fn merge_step(&mut self) -> Result<bool> {
-        if self.pending || !self.buffer.is_empty() || !self.merge_tier(TIER_IDLE)? {
+        if self.pending
+            || !self.buffer.is_empty()
+            || !self.merge(&merge::smallest(&self.sizes(), SEGMENTS_IDLE))?
+        {
             return Ok(false);
         }
         self.store()?;
@@ -271,9 +277,12 @@ impl Writer {
         Ok(())
     }
 
-    fn merge_tier(&mut self, tier: usize) -> Result<bool> {
-        let sizes: Vec<_> = self.segments.iter().map(|part| (part.live(), part.segment.meta.docs)).collect();
-        let chosen = merge::choose(&sizes, tier);
+    /// Live and total documents of each segment.
+    fn sizes(&self) -> Vec<(u32, u32)> {
+        self.segments.iter().map(|part| (part.live(), part.segment.meta.docs)).collect()
+    }
+
+    fn merge(&mut self, chosen: &[usize]) -> Result<bool> {
         if chosen.is_empty() {
             return Ok(false);
         }

@@ -268,9 +268,9 @@ mod tests {
                 let mut bytes = [b'a'; 20];
                 bytes[place] = byte;
                 let is_plain = byte >= 0x20 && byte != b'"' && byte != b'\\';
-                assert_eq!(super::to_escape(&bytes, false), (!is_plain).then_some(place), "{byte:#x}");
+                assert_eq!(to_escape(&bytes, false), (!is_plain).then_some(place), "{byte:#x}");
                 let is_plain = is_plain && byte < 0x80;
-                assert_eq!(super::to_escape(&bytes, true), (!is_plain).then_some(place), "{byte:#x}");
+                assert_eq!(to_escape(&bytes, true), (!is_plain).then_some(place), "{byte:#x}");
             }
         }
     }

@@ -107,7 +107,7 @@ CREATE VIRTUAL TABLE messages_fts USING fts5 (
 );
 INSERT INTO messages_fts (messages_fts, rank) VALUES ('hashsize', 16777216);
 INSERT INTO messages_fts (messages_fts, rank) VALUES ('automerge', 0);
-INSERT INTO messages_fts (messages_fts, rank) VALUES ('crisismerge', 128);
+INSERT INTO messages_fts (messages_fts, rank) VALUES ('crisismerge', 256);
 
 CREATE TRIGGER messages_inserted AFTER INSERT ON messages WHEN new.flags & 256 = 0 BEGIN
     INSERT INTO messages_fts (rowid, content) VALUES (new.id, new.content);

@@ -113,4 +113,4 @@ const MERGE: &str = "INSERT INTO messages_fts (messages_fts, rank) VALUES ('merg
 const COLUMNS: usize = 3;
 
 /// Segments that wait to be merged; FTS5 itself would merge them at its `crisismerge`.
-const UNMERGED_MAX: usize = 128;
+const UNMERGED_MAX: usize = 256;
