@@ -94,6 +94,8 @@ pub struct Analyzer {
     bytes: Vec<u8>,
     /// What the last [`Analyzer::fold`] came upon.
     found: Found,
+    /// It is a word that the stemmer has to look at.
+    has_ending: bool,
 }
 
 /// How a word looks to SQLite's FTS5.
@@ -122,7 +124,13 @@ impl Analyzer {
     }
 
     fn with_pair_bits(bits: u32) -> Self {
-        Self { stems: Stems::new(bits), word: String::new(), bytes: Vec::new(), found: Found::Same }
+        Self {
+            stems: Stems::new(bits),
+            word: String::new(),
+            bytes: Vec::new(),
+            found: Found::Same,
+            has_ending: false,
+        }
     }
 
     /// Hands every token of `text` to `push`, in order, positions counting from 0.
@@ -182,7 +190,7 @@ impl Analyzer {
             }
             self.take_words(text, &words[..waiting], terms, &mut position);
             waiting = 0;
-            at = self.fold(text, start);
+            at = self.fold_unstemmed(text, start);
             if self.found == Found::Different {
                 terms.differs_from_fts5();
             }
@@ -190,14 +198,31 @@ impl Analyzer {
                 at += text[start..].chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            if self.found == Found::Symbol {
-                terms.take_symbol(&self.word, position);
-            } else {
-                terms.take(&self.word, position);
-            }
+            self.take_folded(terms, position);
             position = position.saturating_add(1);
         }
         self.take_words(text, &words[..waiting], terms, &mut position);
+    }
+
+    /// Takes the word that [`Analyzer::fold_unstemmed`] left.
+    fn take_folded(&mut self, terms: &mut impl Terms, position: u32) {
+        if self.found == Found::Symbol {
+            terms.take_symbol(&self.word, position);
+            return;
+        }
+        let Some(word) = self.stems.folded_word(self.word.as_bytes()) else {
+            self.stem();
+            terms.take(&self.word, position);
+            return;
+        };
+        let place = self.stems.find(&word);
+        if !terms.take_known(self.stems.memo(place), position) {
+            let stem = self.stems.stem(place);
+            self.word.truncate(usize::from(stem.keep));
+            self.word.extend(stem.tail().iter().map(|&byte| char::from(byte)));
+            let memo = terms.take(&self.word, position);
+            self.stems.keep(place, memo);
+        }
     }
 
     /// Looks words up one right after the other: while one is on its way from memory, the next are asked for.
@@ -230,10 +255,20 @@ impl Analyzer {
     /// Leaves the term of the token that begins at `start` in `self.word` and returns its end; `start` itself
     /// where no token begins there.
     fn fold(&mut self, text: &str, start: usize) -> usize {
+        let end = self.fold_unstemmed(text, start);
+        if end > start {
+            self.stem();
+        }
+        end
+    }
+
+    /// As [`Analyzer::fold`], but leaves the word with its ending.
+    fn fold_unstemmed(&mut self, text: &str, start: usize) -> usize {
         let mut chars = text[start..].char_indices();
         let Some((_, first)) = chars.next() else { return start };
         self.word.clear();
         self.found = Found::Same;
+        self.has_ending = true;
         let (class, folded, fts5) = look_up_all(first);
         if fts5.differs_between_words() || class == Class::Letter && fts5.differs_in_words() {
             self.found = Found::Different;
@@ -263,15 +298,15 @@ impl Analyzer {
         }
         if long.is_some() || self.word.len() > TERM_BYTES_MAX {
             self.found = Found::Different;
+            self.has_ending = false;
             long.get_or_insert_with(|| Box::new(Long::new(&self.word))).finish(&mut self.word);
-        } else {
-            self.stem();
         }
         end
     }
 
     /// As [`Analyzer::fold`], for a letter that stands alone with the marks after it; returns the length.
     fn fold_alone(&mut self, first: char, text: &str) -> usize {
+        self.has_ending = false;
         if self.found == Found::Same {
             self.found = Found::Symbol;
         }
@@ -301,6 +336,9 @@ impl Analyzer {
     }
 
     fn stem(&mut self) {
+        if !self.has_ending {
+            return;
+        }
         self.bytes.clear();
         self.bytes.extend_from_slice(self.word.as_bytes());
         porter::stem(&mut self.bytes);

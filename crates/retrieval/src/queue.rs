@@ -19,7 +19,7 @@ pub(crate) fn queue<T>(weight_max: usize) -> (Pusher<T>, Taker<T>) {
         room: Condvar::new(),
         news: Notify::new(),
     });
-    (Pusher(Arc::clone(&shared)), Taker { shared, taken: VecDeque::new() })
+    (Pusher(Arc::clone(&shared)), Taker { shared, taken: VecDeque::new(), owed: 0 })
 }
 
 /// The end that blocks.
@@ -29,6 +29,8 @@ pub(crate) struct Pusher<T>(Arc<Shared<T>>);
 pub(crate) struct Taker<T> {
     shared: Arc<Shared<T>>,
     taken: VecDeque<(T, usize)>,
+    /// Weight of what has left and is not yet given back.
+    owed: usize,
 }
 
 struct Shared<T> {
@@ -76,7 +78,10 @@ impl<T> Taker<T> {
     pub(crate) async fn next(&mut self) -> Option<T> {
         loop {
             if let Some((item, weight)) = self.taken.pop_front() {
-                self.give_back(weight);
+                self.owed += weight;
+                if self.taken.is_empty() || self.owed >= self.shared.weight_max / 16 {
+                    self.give_back();
+                }
                 return Some(item);
             }
             let news = self.shared.news.notified();
@@ -94,10 +99,10 @@ impl<T> Taker<T> {
         }
     }
 
-    fn give_back(&self, weight: usize) {
+    fn give_back(&mut self) {
         let mut state = self.shared.lock();
         let before = state.weight;
-        state.weight -= weight;
+        state.weight -= std::mem::take(&mut self.owed);
         let half = self.shared.weight_max / 2;
         let is_half_empty = before > half && state.weight <= half;
         drop(state);

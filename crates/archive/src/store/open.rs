@@ -231,6 +231,7 @@ fn writer_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
         .pragma("cache_size", cache_pages(settings.writer_cache_bytes))
         .pragma("journal_size_limit", JOURNAL_BYTES_KEPT.to_string())
         .thread_name(|_| "archive-writer".into())
+        .disable_statement_logging()
 }
 
 fn reader_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
@@ -245,6 +246,8 @@ fn reader_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
         .pragma("cache_size", cache_pages(settings.reader_cache_bytes))
         .pragma("mmap_size", settings.mmap_bytes.to_string())
         .thread_name(|n| format!("archive-reader-{n}"))
+        // Checks read the whole file, which is no news.
+        .disable_statement_logging()
 }
 
 /// SQLite takes a negative number as KiB.

@@ -66,7 +66,7 @@ impl Word {
     }
 }
 
-/// Up to 16 bytes of a folded ASCII word as two little-endian numbers, zero beyond its end. Zero: no word.
+/// Up to 16 bytes of a folded word as two little-endian numbers, zero beyond its end. Zero: no word.
 type Key = [u64; 2];
 
 impl Stems {
@@ -82,10 +82,26 @@ impl Stems {
     /// Makes the ASCII word of `length` bytes, 1 to 16, that begins at `start` ready to be found.
     #[inline]
     pub(super) fn word(&self, bytes: &[u8], start: usize, length: usize) -> Word {
-        let key = key(bytes, start, length);
+        self.ready(key(bytes, start, length), start, length)
+    }
+
+    #[inline]
+    fn ready(&self, key: Key, start: usize, length: usize) -> Word {
         // Multiplicative hashing with an odd constant near 2^64 / φ; the upper bits are the good ones.
         let mixed = (key[0] ^ key[1].rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Word { key, pair: (mixed >> self.shift) as usize, start, length }
+    }
+
+    /// Makes a folded word that is not all ASCII ready to be found; `None` for one of more than 16 bytes. Bytes
+    /// beyond ASCII keep it apart from all words that [`Stems::word`] makes.
+    pub(super) fn folded_word(&self, word: &[u8]) -> Option<Word> {
+        if word.len() > Self::WORD_BYTES_MAX || word.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        bytes[..word.len()].copy_from_slice(word);
+        let bits = u128::from_le_bytes(bytes);
+        Some(self.ready([bits as u64, (bits >> 64) as u64], 0, word.len()))
     }
 
     /// Finds a word. Letters of either case; the stem is that of the word in lower case.
