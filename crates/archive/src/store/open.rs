@@ -166,6 +166,11 @@ impl Files {
             let _ = sqlx::query("PRAGMA optimize").execute(&mut held.connection).await;
             // Others may still read from the log; then the next one to close folds it in.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut held.connection).await;
+            // The last connection to go takes the log with it, if it may: a program that ends does not wait for one
+            // that is merely dropped. An empty database keeps the seat.
+            if let Ok(empty) = SqliteConnectOptions::new().in_memory(true).connect().await {
+                let _ = std::mem::replace(&mut held.connection, empty).close().await;
+            }
         }
     }
 }

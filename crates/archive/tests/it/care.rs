@@ -80,3 +80,15 @@ async fn an_archive_is_read_where_nothing_can_be_written() {
     drop(archive);
     unlock(&whole);
 }
+
+#[tokio::test]
+async fn a_closed_archive_is_one_file_without_a_log() {
+    let (dir, archive) = sample::archive().await;
+    sample::import(&archive, &local(), &[sample::everything()]).await;
+    archive.stats(&local()).await.unwrap();
+    archive.close().await;
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["archive.db", "running", "search"]);
+}

@@ -118,6 +118,27 @@ async fn pages_follow_each_other() {
     check(&dir).await;
 }
 
+/// FTS5 merges the import's segments with its own, and the import goes on from there.
+#[tokio::test]
+async fn segments_are_merged_before_there_are_too_many() {
+    let (dir, archive) = archive(1).await;
+    let conversations: Vec<_> = (0..300)
+        .map(|i| {
+            let words = format!("every message has word{} and {}", i % 7, i * i);
+            let text = if i % 50 == 0 { "ภาษาไทย" } else { "more words" };
+            sample::conversation(&i.to_string(), "Title", &[&words, text, &words])
+        })
+        .collect();
+    sample::import(&archive, &local(), &conversations).await;
+    archive.close().await;
+    let mut db = SqliteConnection::connect(dir.path().join("archive.db").to_str().unwrap()).await.unwrap();
+    let segments = "SELECT CAST('segments' AS BLOB), count(DISTINCT segid) FROM messages_fts_idx";
+    let count = rows(&mut db, segments).await[0].1;
+    assert!((1..200).contains(&count), "{count} segments");
+    db.close().await.unwrap();
+    check(&dir).await;
+}
+
 #[tokio::test]
 async fn changes_of_one_transaction_reach_the_index_in_order() {
     let (dir, archive) = archive(1_000).await;
