@@ -69,6 +69,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a backup in place of the archive
     Restore(Restore),
+    /// List model files on this machine, and show what is in them
+    #[command(subcommand)]
+    Models(Models),
     /// Check archive, index, disk, settings and permissions, and say what to do
     Doctor,
     /// Show settings, where each comes from, and where their file is
@@ -350,6 +353,60 @@ pub(crate) struct Restore {
     #[arg(long)]
     pub(crate) force: bool,
 }
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = MODELS_HELP)]
+pub(crate) enum Models {
+    /// List the models in Athenaeum's folder, in those of Ollama, LM Studio and Hugging Face, and in the settings'
+    #[command(after_help = MODELS_LIST_HELP)]
+    List {
+        /// Look only in this folder (repeatable)
+        #[arg(long = "dir", value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dirs: Vec<PathBuf>,
+    },
+    /// Show what a model is, and check that its files are sound
+    #[command(after_help = MODELS_SHOW_HELP)]
+    Show {
+        /// A .gguf file (of a split one, any part), a .safetensors file, or the folder of one model
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: PathBuf,
+        /// Also list its tensors
+        #[arg(long)]
+        tensors: bool,
+        /// Also print its chat template
+        #[arg(long)]
+        template: bool,
+    },
+}
+
+const MODELS_HELP: &str = "\
+Examples:
+  athenaeum models list
+  athenaeum models show ~/models/llama-3.2-1b-q4_k_m.gguf
+
+Formats: GGUF of versions 2 and 3, split or not, and safetensors with Hugging Face's config.json. Put models into
+`models` in the data folder (`athenaeum config path`), or name folders in the setting models.folders.";
+
+const MODELS_LIST_HELP: &str = "\
+Examples:
+  athenaeum models list
+  athenaeum models list --dir ~/Downloads --dir /srv/models
+  athenaeum models list --json | jq -r 'select(.error) | .path'     what is damaged or unknown
+
+Only headers are read, never weights. A file that cannot be used is listed with its reason. Folders are looked into
+eight levels deep; links that lead out of them are not followed.
+
+Exit code: 0 the folders were looked through, 1 a folder named with --dir is not there, 2 wrong usage.";
+
+const MODELS_SHOW_HELP: &str = "\
+Examples:
+  athenaeum models show llama-3.2-1b-q4_k_m.gguf
+  athenaeum models show qwen3-32b-00001-of-00004.gguf     all parts are checked
+  athenaeum models show ~/models/SmolLM2-135M             a folder with config.json and safetensors
+  athenaeum models show model.gguf --tensors
+  athenaeum models show model.gguf --json | jq .summary.context_tokens
+
+Exit code: 0 the files are sound, 1 they are not (the reason is told), 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {

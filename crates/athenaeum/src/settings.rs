@@ -36,6 +36,8 @@ pub struct Settings {
     pub import: Import,
     /// How pages are made.
     pub pages: Pages,
+    /// Where models are.
+    pub models: Models,
     /// What the server takes and answers at most.
     pub limits: athenaeum_api::Settings,
 }
@@ -89,6 +91,16 @@ pub struct Pages {
     pub time_zone: String,
     /// Messages on one page of a conversation. 1 to 10000.
     pub messages_per_page: usize,
+}
+
+/// Where models are.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Folders to look for models in, besides `models` in the data folder.
+    pub folders: Vec<PathBuf>,
+    /// Whether to look where Ollama, LM Studio and Hugging Face's libraries keep theirs.
+    pub other_programs: bool,
 }
 
 /// The layers as they were read, lowest first, and what follows from them.
@@ -240,6 +252,7 @@ impl Default for Settings {
             },
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
+            models: Models { folders: Vec::new(), other_programs: true },
             limits: athenaeum_api::Settings::default(),
         }
     }

@@ -23,6 +23,9 @@ fn the_reference_is_what_the_program_says() {
         "delete",
         "backup",
         "restore",
+        "models",
+        "models list",
+        "models show",
         "doctor",
         "config",
         "config show",
@@ -53,7 +56,7 @@ fn the_reference_is_what_the_program_says() {
 #[test]
 fn every_command_teaches_by_example_or_in_a_line() {
     let library = Library::new();
-    for command in ["import", "search", "show", "export", "serve", "completions"] {
+    for command in ["import", "search", "show", "export", "serve", "models", "completions"] {
         let told = library.ok(&["help", command]);
         assert!(told.contains("Examples:\n  athenaeum "), "{command}: {told}");
     }

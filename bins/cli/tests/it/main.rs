@@ -11,6 +11,7 @@ mod export;
 mod help;
 mod hostile;
 mod json;
+mod models;
 mod parser;
 mod round_trip;
 mod serve;

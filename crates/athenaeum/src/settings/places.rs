@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use athenaeum_inference::model::{Root, known_roots};
+
 use super::{Error, Settings};
 
 /// Where this system keeps a person's settings and data.
@@ -44,6 +46,26 @@ impl Places {
             return self.data.clone().ok_or(Error::NoDataFolder);
         }
         Ok(self.expand(&settings.data))
+    }
+
+    /// Lists the folders to look for models in: `models` in the data folder, those that `settings` name, and those of
+    /// other programs as far as they are there. `variable` looks up an environment variable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDataFolder`] where neither settings nor system know the data folder.
+    pub fn model_roots(
+        &self,
+        settings: &Settings,
+        variable: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Vec<Root>, Error> {
+        let own = self.data_folder(settings)?.join("models");
+        let mut roots = if own.is_dir() { vec![Root::recognised(own)] } else { Vec::new() };
+        roots.extend(settings.models.folders.iter().map(|folder| Root::recognised(self.expand(folder))));
+        if settings.models.other_programs {
+            roots.extend(known_roots(self.home.as_deref(), variable));
+        }
+        Ok(roots)
     }
 
     /// Replaces a leading `~/`, which no shell expands in a settings file.

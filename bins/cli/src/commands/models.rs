@@ -1,0 +1,227 @@
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use athenaeum::inference::model::{self, Found, Limits, Root, Search, Summary, TensorRow};
+use serde::Serialize;
+
+use super::{Context, Outcome, complain, note};
+use crate::{
+    args::Models,
+    output::{Output, Style, bytes, counted, grouped, one_line, tame},
+};
+
+/// One line of `models list --json`.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    path: String,
+    /// `Ollama`, `LM Studio`, `Hugging Face`, or none.
+    found_in: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What `models show --json` says.
+#[derive(Debug, Serialize)]
+struct Shown {
+    path: String,
+    summary: Summary,
+    metadata: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tensors: Option<Vec<TensorLine>>,
+}
+
+#[derive(Debug, Serialize)]
+struct TensorLine {
+    name: String,
+    #[serde(rename = "type")]
+    tensor_type: String,
+    shape: Vec<u64>,
+    bytes: u64,
+}
+
+pub(super) fn run(context: &mut Context, args: &Models) -> Outcome {
+    match args {
+        Models::List { dirs } => list(context, dirs),
+        Models::Show { path, tensors, template } => show(context, path, *tensors, *template),
+    }
+}
+
+fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
+    let mut code = ExitCode::SUCCESS;
+    let roots = if dirs.is_empty() {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        context.places.model_roots(&context.settings.settings, variable)?
+    } else {
+        let (there, absent): (Vec<&PathBuf>, Vec<&PathBuf>) = dirs.iter().partition(|dir| dir.is_dir());
+        for dir in absent {
+            complain(&format_args!("there is no folder {}", dir.display()));
+            code = ExitCode::FAILURE;
+        }
+        there.into_iter().cloned().map(Root::recognised).collect()
+    };
+    let Search { found, skipped } = model::find(&roots, Limits::default());
+    for model in &found {
+        match context.output.json {
+            true => context.output.object(&listed(model))?,
+            false => line(&mut context.output, model)?,
+        }
+    }
+    for (path, reason) in skipped {
+        note(&format_args!("{}: {}", tame(&path.display().to_string()), tame(&reason)));
+    }
+    if found.is_empty() && !context.output.json {
+        note(
+            &"No models were found. Put .gguf files or Hugging Face folders into `models` in the data folder, name \
+               folders with --dir or the setting models.folders; `athenaeum config path` tells where these are.",
+        );
+    }
+    Ok(code)
+}
+
+fn listed(found: &Found) -> Listed<'_> {
+    let in_program = found.kind.as_str();
+    let (summary, error) = match &found.model {
+        Ok(model) => (Some(model.summary()), None),
+        Err(error) => (None, Some(chain(error))),
+    };
+    Listed {
+        name: &found.name,
+        path: found.path.display().to_string(),
+        found_in: (!in_program.is_empty()).then_some(in_program),
+        summary,
+        error,
+    }
+}
+
+fn line(output: &mut Output, found: &Found) -> std::io::Result<()> {
+    let name = output.paint(Style::Strong, &one_line(&found.name, 70));
+    let place = [found.kind.as_str(), &tame(&found.path.display().to_string())].join(" ");
+    match &found.model {
+        Ok(model) => {
+            let summary = model.summary();
+            let parts = [
+                summary.architecture.as_deref().map(|text| one_line(text, 40)),
+                (summary.tensors > 0).then(|| format!("{} parameters", rounded(summary.parameters))),
+                summary.quantization.as_deref().map(|text| one_line(text, 20)),
+                summary.context_tokens.map(|tokens| format!("{} tokens of context", grouped(tokens))),
+                Some(bytes(summary.bytes)),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            output.line(format_args!("{name}  {}", parts.join(", ")))?;
+        }
+        Err(error) => {
+            let reason = output.paint(Style::Bad, &one_line(&reason(error), 300));
+            output.line(format_args!("{name}  cannot be used: {reason}"))?;
+        }
+    }
+    output.line(output.paint(Style::Faint, &format!("  {}", place.trim())))
+}
+
+fn show(context: &mut Context, path: &Path, with_tensors: bool, with_template: bool) -> Outcome {
+    let model = model::open(path).context("cannot show the model")?;
+    let (summary, metadata) = (model.summary(), model.metadata());
+    let output = &mut context.output;
+    if output.json {
+        let line = |row: TensorRow| {
+            let TensorRow { name, tensor_type, shape, bytes, .. } = row;
+            TensorLine { name, tensor_type, shape, bytes }
+        };
+        let tensors = with_tensors.then(|| model.tensors().into_iter().map(line).collect());
+        let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
+        output.object(&Shown { path: path.display().to_string(), summary, metadata, tensors })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    people(output, path, &summary)?;
+    section(output, "Metadata")?;
+    for (name, value) in metadata {
+        output.line(format_args!("  {} = {}", one_line(&name, 80), one_line(&value, 100)))?;
+    }
+    if with_tensors {
+        section(output, "Tensors")?;
+        for TensorRow { name, tensor_type, shape, bytes: size, .. } in model.tensors() {
+            let shape: Vec<String> = shape.iter().map(u64::to_string).collect();
+            let shape = shape.join(" × ");
+            output.line(format_args!(
+                "  {:<44} {tensor_type:<8} {shape:<20} {}",
+                one_line(&name, 80),
+                bytes(size)
+            ))?;
+        }
+    }
+    if with_template && let Some(template) = &summary.chat_template {
+        section(output, "Chat template")?;
+        output.line(tame(template))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn people(output: &mut Output, path: &Path, summary: &Summary) -> std::io::Result<()> {
+    let file_name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let name = summary.name.as_deref().unwrap_or(&file_name);
+    output.line(output.paint(Style::Strong, &one_line(name, 100)))?;
+    let text = |text: &Option<String>| text.as_deref().map(|text| one_line(text, 100));
+    let number = |number: Option<u64>| number.map(grouped);
+    let heads = summary.heads.map(|heads| match summary.kv_heads {
+        Some(shared) if shared != heads => format!("{heads}, {shared} for keys and values"),
+        _ => heads.to_string(),
+    });
+    let template = match &summary.chat_template {
+        Some(template) => format!("yes, {}", counted(template.chars().count() as u64, "character")),
+        None => "none".to_owned(),
+    };
+    for (title, told) in [
+        ("format", Some(format!("{}, {}", summary.format.as_str(), counted(summary.files, "file")))),
+        ("architecture", text(&summary.architecture)),
+        (
+            "parameters",
+            Some(format!("{} in {}", grouped(summary.parameters), counted(summary.tensors, "tensor"))),
+        ),
+        ("quantization", text(&summary.quantization)),
+        ("context", summary.context_tokens.map(|tokens| counted(tokens, "token"))),
+        ("embedding", number(summary.embedding_size)),
+        ("layers", number(summary.layers)),
+        ("heads", heads),
+        ("vocabulary", summary.vocabulary.map(|tokens| counted(tokens, "token"))),
+        ("tokenizer", text(&summary.tokenizer)),
+        ("chat template", Some(template)),
+        ("licence", text(&summary.licence)),
+        ("size", Some(bytes(summary.bytes))),
+    ] {
+        if let Some(told) = told {
+            output.line(format_args!("  {title:<14} {told}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn section(output: &mut Output, title: &str) -> std::io::Result<()> {
+    output.line(format_args!("\n{}", output.paint(Style::Strong, title)))
+}
+
+/// Returns a number of parameters as people say it: `1.1B`.
+fn rounded(number: u64) -> String {
+    let amount = number as f64;
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{:.1}K", amount / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}M", amount / 1e6),
+        _ => format!("{:.1}B", amount / 1e9),
+    }
+}
+
+/// An error with all that caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |all, cause| format!("{all}: {cause}"))
+}
+
+/// What caused an error that itself only names the file.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), chain)
+}

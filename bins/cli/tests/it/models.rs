@@ -1,0 +1,59 @@
+use crate::support::Library;
+
+/// The smallest sound file that says something: one key, one tensor of 32 numbers.
+fn gguf(name: &str) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let (u32, u64) =
+        (|number: u32| number.to_le_bytes().to_vec(), |number: u64| number.to_le_bytes().to_vec());
+    let header = [b"GGUF".to_vec(), u32(3), u64(1), u64(1)].concat();
+    let key = [text("general.name"), u32(8), text(name)].concat();
+    let tensor = [text("output.weight"), u32(1), u64(32), u32(0), u64(0)].concat();
+    let mut file = [header, key, tensor].concat();
+    file.resize(file.len().next_multiple_of(32) + 32 * 4, 0);
+    file
+}
+
+#[test]
+fn models_are_listed_with_those_that_cannot_be_used() {
+    let library = Library::new();
+    assert!(library.run(&["models", "list"]).stderr.contains("No models were found"));
+    let folder = library.data().join("models/deeper");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("good.gguf"), gguf("A small \x1b[2Jone")).unwrap();
+    std::fs::write(folder.join("cut.gguf"), &gguf("Another")[..90]).unwrap();
+
+    let told = library.ok(&["models", "list"]);
+    assert!(told.contains("good.gguf  32 parameters, F32,"), "{told}");
+    assert!(told.contains("cut.gguf  cannot be used: it ends within"), "{told}");
+    let lines = library.json(&["models", "list"]);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["summary"]["parameters"], 32);
+    assert!(lines[0]["error"].as_str().unwrap().contains("download it again"));
+
+    let elsewhere = library.run(&["models", "list", "--dir", "nowhere"]);
+    assert_eq!(elsewhere.code, Some(1));
+    assert!(elsewhere.stderr.contains("there is no folder nowhere"));
+}
+
+#[test]
+fn a_model_is_shown_or_refused_with_a_reason() {
+    let library = Library::new();
+    std::fs::write(library.path("good.gguf"), gguf("A small \x1b[2Jone")).unwrap();
+    std::fs::write(library.path("cut.gguf"), &gguf("Another")[..90]).unwrap();
+    let told = library.ok(&["models", "show", "good.gguf", "--tensors"]);
+    assert!(
+        told.starts_with("A small \u{fffd}[2Jone\n"),
+        "nothing of a file has power over the terminal: {told}"
+    );
+    assert!(told.contains("output.weight") && told.contains("32 in 1 tensor"), "{told}");
+    let shown = library.json(&["models", "show", "good.gguf", "--tensors"]);
+    assert_eq!(shown[0]["tensors"][0]["shape"][0], 32);
+
+    for (name, reason) in
+        [("cut.gguf", "it ends within"), ("absent.gguf", "cannot be opened"), (".", "holds 2 models")]
+    {
+        let ran = library.run(&["models", "show", name]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{name}");
+        assert!(ran.stderr.contains(reason), "{name}: {ran:?}");
+    }
+}

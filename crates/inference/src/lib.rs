@@ -1,0 +1,28 @@
+//! Models on this machine: their files read, checked and described before anything is loaded.
+//!
+//! ```
+//! use athenaeum_inference::model::{self, gguf};
+//!
+//! // The smallest file of the format: version 3, no tensors, no metadata.
+//! let bytes = [b"GGUF".as_slice(), &3u32.to_le_bytes(), &[0; 16]].concat();
+//! let file = gguf::File::from_bytes(&bytes)?;
+//! assert_eq!((file.version, file.tensors.len()), (3, 0));
+//!
+//! let cut_off = gguf::File::from_bytes(&bytes[..20]).unwrap_err();
+//! assert!(cut_off.to_string().contains("ends"));
+//! # Ok::<(), gguf::Refusal>(())
+//! ```
+//!
+//! [`model::open`] takes a GGUF file, one part of a split one, a safetensors file, or a folder as Hugging Face lays
+//! it out, and returns a [`model::Model`]; [`model::Model::summary`] says what one wants to know before loading it.
+//! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
+//!
+//! Files are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
+//! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
+//!
+//! It does not compute with the weights yet, and never downloads anything.
+//!
+//! **Invariant:** no file makes it panic, read beyond the file's end, or hold more than a small multiple of the
+//! bytes that describe the model; whatever is refused is refused with a reason.
+
+pub mod model;

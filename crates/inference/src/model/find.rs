@@ -1,0 +1,237 @@
+//! Which models lie in which folders.
+
+mod ollama;
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use super::{Error, Model, gguf, open};
+
+/// A folder to look in, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The folder.
+    pub path: PathBuf,
+    /// How it is laid out.
+    pub kind: RootKind,
+}
+
+/// How a folder of models is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RootKind {
+    /// Files and folders of any names.
+    Folder,
+    /// Manifests that name blobs.
+    Ollama,
+    /// `publisher/model/file.gguf`.
+    LmStudio,
+    /// `models--org--name/snapshots/revision/…`, with links to blobs.
+    HuggingFace,
+}
+
+/// How far a search goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Folders within folders.
+    pub depth_max: usize,
+    /// Files and folders looked at, in each root.
+    pub entries_max: usize,
+}
+
+/// Something that was found and looks like a model.
+#[derive(Debug)]
+pub struct Found {
+    /// A name to speak of it: of the file, or as the program whose folder it is calls it.
+    pub name: String,
+    /// The file or folder to open it by.
+    pub path: PathBuf,
+    /// Whose folder it lies in.
+    pub kind: RootKind,
+    /// The model, or why it is none.
+    pub model: Result<Model, Error>,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// Models and what looks like one, by root and path.
+    pub found: Vec<Found>,
+    /// Folders that could not be looked at or only in part, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+// === impl RootKind ===
+
+impl RootKind {
+    /// Returns the name of the program whose layout it is; empty for none.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Folder => "",
+            Self::Ollama => "Ollama",
+            Self::LmStudio => "LM Studio",
+            Self::HuggingFace => "Hugging Face",
+        }
+    }
+}
+
+impl Root {
+    /// Takes a folder for what it looks like: Ollama's has manifests and blobs.
+    pub fn recognised(path: PathBuf) -> Self {
+        let is_ollama = path.join("manifests").is_dir() && path.join("blobs").is_dir();
+        Self { path, kind: if is_ollama { RootKind::Ollama } else { RootKind::Folder } }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth_max: 8, entries_max: 100_000 }
+    }
+}
+
+/// Lists where Ollama, LM Studio and Hugging Face's libraries keep models, as far as these folders exist.
+///
+/// `variable` looks up an environment variable; those that these programs heed are heeded.
+pub fn known_roots(home: Option<&Path>, variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<Root> {
+    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+    let under_home = |path: &str| home.map(|home| home.join(path));
+    let hub = absolute("HF_HUB_CACHE")
+        .or_else(|| absolute("HF_HOME").map(|folder| folder.join("hub")))
+        .or_else(|| under_home(".cache/huggingface/hub"));
+    let candidates = [
+        (RootKind::Ollama, absolute("OLLAMA_MODELS").or_else(|| under_home(".ollama/models"))),
+        // Where the Linux service of Ollama keeps them.
+        (RootKind::Ollama, Some(PathBuf::from("/usr/share/ollama/.ollama/models"))),
+        (RootKind::LmStudio, under_home(".lmstudio/models")),
+        (RootKind::LmStudio, under_home(".cache/lm-studio/models")),
+        (RootKind::HuggingFace, hub),
+    ];
+    let roots = candidates.into_iter().filter_map(|(kind, path)| path.map(|path| Root { path, kind }));
+    roots.filter(|root| root.path.is_dir()).collect()
+}
+
+/// Looks for models in `roots`. What looks like a model and is none is listed with its reason; links that lead out of
+/// a root are not followed. Blocks; reads headers only.
+pub fn find(roots: &[Root], limits: Limits) -> Search {
+    let mut search = Search::default();
+    for root in roots {
+        let Ok(base) = root.path.canonicalize() else {
+            search.skipped.push((root.path.clone(), "it cannot be opened".to_owned()));
+            continue;
+        };
+        match root.kind {
+            RootKind::Ollama => ollama::find(root, limits, &mut search),
+            _ => Walk { root, base, limits, entries: 0, seen: HashSet::new(), search: &mut search }.run(),
+        }
+    }
+    search.found.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+    // The same file can lie in one root and be named by another.
+    search.found.dedup_by(|a, b| a.path == b.path);
+    search
+}
+
+struct Walk<'a> {
+    root: &'a Root,
+    /// The root without links; what is not beneath it is not looked at.
+    base: PathBuf,
+    limits: Limits,
+    entries: usize,
+    /// Folders without links, so that each is entered once.
+    seen: HashSet<PathBuf>,
+    search: &'a mut Search,
+}
+
+impl Walk<'_> {
+    fn run(mut self) {
+        let mut folders = vec![(self.root.path.clone(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            let inside = folder
+                .canonicalize()
+                .is_ok_and(|path| path.starts_with(&self.base) && self.seen.insert(path));
+            if !inside {
+                continue;
+            }
+            let Some(entries) = self.entries(&folder) else { continue };
+            let (folders_inside, files): (Vec<PathBuf>, Vec<PathBuf>) =
+                entries.into_iter().partition(|path| path.is_dir());
+            self.models(&folder, &files);
+            if depth < self.limits.depth_max {
+                folders.extend(folders_inside.into_iter().map(|folder| (folder, depth + 1)));
+            } else if !folders_inside.is_empty() {
+                self.search.skipped.push((folder, "what lies deeper is not looked at".to_owned()));
+            }
+        }
+    }
+
+    /// Lists a folder; `None` where that fails or the limit is reached.
+    fn entries(&mut self, folder: &Path) -> Option<Vec<PathBuf>> {
+        let reading = match std::fs::read_dir(folder) {
+            Ok(reading) => reading,
+            Err(error) => {
+                self.search.skipped.push((folder.to_owned(), error.to_string()));
+                return None;
+            }
+        };
+        let mut entries = Vec::new();
+        for entry in reading.flatten() {
+            self.entries += 1;
+            if self.entries > self.limits.entries_max {
+                let told = format!("more than {} files are not looked at", self.limits.entries_max);
+                self.search.skipped.push((folder.to_owned(), told));
+                return None;
+            }
+            entries.push(entry.path());
+        }
+        entries.sort_unstable();
+        Some(entries)
+    }
+
+    fn models(&mut self, folder: &Path, files: &[PathBuf]) {
+        let is_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&self.base));
+        // Of files that come with links to elsewhere, none is read: not even their headers.
+        let files: Vec<&PathBuf> = files.iter().filter(|path| is_inside(path)).collect();
+        let named = |ending: &'static str| {
+            files.iter().filter(move |path| path.extension().is_some_and(|extension| extension == ending))
+        };
+        let has_weights = named("safetensors").next().is_some();
+        let mut paths: Vec<PathBuf> =
+            named("gguf").filter(|path| is_first(path)).map(|path| path.to_path_buf()).collect();
+        if has_weights && files.iter().any(|path| path.ends_with("config.json")) {
+            paths.push(folder.to_owned());
+        } else {
+            paths.extend(named("safetensors").map(|path| path.to_path_buf()));
+        }
+        for path in paths {
+            let model = open(&path);
+            self.search.found.push(Found { name: self.name(&path), path, kind: self.root.kind, model });
+        }
+    }
+
+    /// `org/name` in Hugging Face's cache, `publisher/model/file` in LM Studio's folder, else the file's name.
+    fn name(&self, path: &Path) -> String {
+        let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let inside = path.strip_prefix(&self.root.path).unwrap_or(path);
+        match self.root.kind {
+            RootKind::HuggingFace => {
+                let repository = inside.iter().find_map(|part| part.to_str()?.strip_prefix("models--"));
+                let repository = repository.map(|name| name.replace("--", "/"));
+                match (repository, path.extension()) {
+                    (Some(repository), Some(extension)) if extension == "gguf" => {
+                        format!("{repository}/{}", last(path))
+                    }
+                    (Some(repository), _) => repository,
+                    (None, _) => last(path),
+                }
+            }
+            RootKind::LmStudio => inside.with_extension("").display().to_string(),
+            _ => last(path),
+        }
+    }
+}
+
+/// Of a split model, the first part stands for all.
+fn is_first(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(gguf::part_name);
+    name.is_none_or(|(_, number, _)| number == 1)
+}

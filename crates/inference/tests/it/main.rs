@@ -1,0 +1,14 @@
+//! Model files, sound and unsound, made here byte by byte.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics says where; Clippy's exemption misses helper functions"
+)]
+
+mod any_bytes;
+mod discovery;
+mod gguf;
+mod safetensors;
+mod split;
+mod summary;
+mod write;
