@@ -1,5 +1,7 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
+mod models;
+
 use std::{
     fs,
     ops::ControlFlow,
@@ -27,6 +29,7 @@ impl Conformance {
         let data = self.data.unwrap_or_else(|| root.join("../shared/data"));
         let mut failed = 0;
         failed += exports(&root.join("conformance/exports.tsv"), &data.join("llm_exports"))?;
+        failed += models::files(&root.join("conformance/models.tsv"), &data)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())

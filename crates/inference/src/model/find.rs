@@ -126,8 +126,9 @@ pub fn find(roots: &[Root], limits: Limits) -> Search {
         }
     }
     search.found.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
-    // The same file can lie in one root and be named by another.
-    search.found.dedup_by(|a, b| a.path == b.path);
+    // A root can lie within another one.
+    let mut seen = HashSet::new();
+    search.found.retain(|found| seen.insert(found.path.clone()));
     search
 }
 
@@ -146,10 +147,11 @@ impl Walk<'_> {
     fn run(mut self) {
         let mut folders = vec![(self.root.path.clone(), 0)];
         while let Some((folder, depth)) = folders.pop() {
-            let inside = folder
-                .canonicalize()
-                .is_ok_and(|path| path.starts_with(&self.base) && self.seen.insert(path));
-            if !inside {
+            if !self.is_inside(&folder) {
+                self.search.skipped.push((folder, LEADS_OUT.to_owned()));
+                continue;
+            }
+            if !folder.canonicalize().is_ok_and(|path| self.seen.insert(path)) {
                 continue;
             }
             let Some(entries) = self.entries(&folder) else { continue };
@@ -162,6 +164,11 @@ impl Walk<'_> {
                 self.search.skipped.push((folder, "what lies deeper is not looked at".to_owned()));
             }
         }
+    }
+
+    /// Whether a path, with all links followed, lies beneath the root.
+    fn is_inside(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| path.starts_with(&self.base))
     }
 
     /// Lists a folder; `None` where that fails or the limit is reached.
@@ -188,19 +195,30 @@ impl Walk<'_> {
     }
 
     fn models(&mut self, folder: &Path, files: &[PathBuf]) {
-        let is_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&self.base));
-        // Of files that come with links to elsewhere, none is read: not even their headers.
-        let files: Vec<&PathBuf> = files.iter().filter(|path| is_inside(path)).collect();
-        let named = |ending: &'static str| {
-            files.iter().filter(move |path| path.extension().is_some_and(|extension| extension == ending))
-        };
-        let has_weights = named("safetensors").next().is_some();
-        let mut paths: Vec<PathBuf> =
-            named("gguf").filter(|path| is_first(path)).map(|path| path.to_path_buf()).collect();
-        if has_weights && files.iter().any(|path| path.ends_with("config.json")) {
+        let is = |path: &Path, ending: &str| path.extension().is_some_and(|extension| extension == ending);
+        let is_part = |path: &Path| part_number(path).is_some();
+        let (inside, outside): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            files.iter().partition(|path| self.is_inside(path));
+        for path in &outside {
+            if is(path, "gguf") || is(path, "safetensors") {
+                self.search.skipped.push(((*path).clone(), LEADS_OUT.to_owned()));
+            }
+        }
+        // A model of several files is opened as a whole, or, where one of them leads out, not at all.
+        let all_inside = outside.is_empty();
+        let ggufs = inside.iter().filter(|path| is(path, "gguf") && (all_inside || !is_part(path)));
+        let mut paths: Vec<PathBuf> = ggufs
+            .filter(|path| part_number(path).is_none_or(|number| number == 1))
+            .map(|path| path.to_path_buf())
+            .collect();
+        let weights: Vec<&&PathBuf> = inside.iter().filter(|path| is(path, "safetensors")).collect();
+        let has_config = files.iter().any(|path| path.ends_with("config.json"));
+        if weights.is_empty() || !has_config {
+            paths.extend(weights.into_iter().map(|path| path.to_path_buf()));
+        } else if all_inside {
             paths.push(folder.to_owned());
         } else {
-            paths.extend(named("safetensors").map(|path| path.to_path_buf()));
+            self.search.skipped.push((folder.to_owned(), LEADS_OUT.to_owned()));
         }
         for path in paths {
             let model = open(&path);
@@ -230,8 +248,10 @@ impl Walk<'_> {
     }
 }
 
-/// Of a split model, the first part stands for all.
-fn is_first(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(gguf::part_name);
-    name.is_none_or(|(_, number, _)| number == 1)
+/// Of a part of a split model, returns the number, from 1; the first stands for all.
+fn part_number(path: &Path) -> Option<u64> {
+    let (_, number, _) = gguf::part_name(path.file_name()?.to_str()?)?;
+    Some(number)
 }
+
+const LEADS_OUT: &str = "a link leads out of the folder; name the place it leads to to see what is there";

@@ -1,6 +1,6 @@
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -231,7 +231,9 @@ fn chat_template(path: &Path) -> Result<Option<String>, Refusal> {
     }
     match Opened::open(&path.join("chat_template.jinja")) {
         Ok(opened) => {
-            let read = opened.into_file(CONFIG_BYTES_MAX).and_then(io::read_to_string);
+            let read = opened
+                .into_file(CONFIG_BYTES_MAX)
+                .and_then(|file| io::read_to_string(file.take(CONFIG_BYTES_MAX)));
             return read.map(Some).map_err(|source| Refusal::Json { file: "chat_template.jinja", source });
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

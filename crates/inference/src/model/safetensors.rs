@@ -121,7 +121,7 @@ impl File {
 
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Refusal> {
         let bytes = source.bytes();
-        let mut reader = Reader::new(source);
+        let mut reader = Reader::new(source, 8 + HEADER_BYTES_MAX);
         let header_bytes = reader.u64().map_err(or_io(Refusal::TooShort { bytes }))?;
         if header_bytes > HEADER_BYTES_MAX {
             return Err(Refusal::HeaderTooLarge { bytes: header_bytes });
@@ -176,8 +176,8 @@ impl File {
 
 fn or_io(refusal: Refusal) -> impl FnOnce(Failure) -> Refusal {
     move |failure| match failure {
-        Failure::End => refusal,
         Failure::Io(error) => Refusal::Io(error),
+        _ => refusal,
     }
 }
 

@@ -84,6 +84,8 @@ impl ReadAt for &[u8] {
 pub(crate) enum Failure {
     /// The field goes on beyond the end.
     End,
+    /// The field goes on beyond what is read at most.
+    Limit,
     /// The file could not be read.
     Io(io::Error),
 }
@@ -91,14 +93,16 @@ pub(crate) enum Failure {
 /// Goes through a source front to back.
 pub(crate) struct Reader<'a> {
     source: &'a dyn ReadAt,
+    /// Bytes that are read at most, however long the file is (a sparse one costs nothing to make).
+    limit: u64,
     at: u64,
     window: Vec<u8>,
     window_at: u64,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(source: &'a dyn ReadAt) -> Self {
-        Self { source, at: 0, window: Vec::new(), window_at: 0 }
+    pub(crate) fn new(source: &'a dyn ReadAt, limit: u64) -> Self {
+        Self { source, limit, at: 0, window: Vec::new(), window_at: 0 }
     }
 
     /// Returns the position of the next byte.
@@ -106,9 +110,9 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Returns how many bytes are left.
+    /// Returns how many bytes are left to be read.
     pub(crate) fn remaining(&self) -> u64 {
-        self.source.bytes().saturating_sub(self.at)
+        self.source.bytes().min(self.limit).saturating_sub(self.at)
     }
 
     /// Reads `N` bytes.
@@ -142,8 +146,11 @@ impl<'a> Reader<'a> {
     }
 
     fn checked(&self, count: u64) -> Result<usize, Failure> {
-        if count > self.remaining() {
+        if count > self.source.bytes().saturating_sub(self.at) {
             return Err(Failure::End);
+        }
+        if count > self.remaining() {
+            return Err(Failure::Limit);
         }
         usize::try_from(count).map_err(|_| Failure::End)
     }

@@ -98,3 +98,23 @@ fn dense_metadata_stays_in_proportion() {
     gguf.keys = (0..60_000).map(|n| write::key(&format!("{n:x}"), 0, vec![0])).collect();
     unharmed(&gguf.bytes());
 }
+
+/// A file can be said to be long without taking any place on the disk; counts that would fit it must not be believed.
+/// One of these would ask for a tebibyte, and end the process.
+#[test]
+fn the_length_of_a_sparse_file_is_no_reason_to_allocate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse.gguf");
+    let promised = |element: u32| [write::u32(element), write::u64(1 << 36)].concat();
+    for element in [0, 8, 9, 12] {
+        let mut gguf = write::Gguf::small();
+        gguf.set("x", write::ARRAY, promised(element));
+        std::fs::write(&path, gguf.bytes()).unwrap();
+        let made = std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40);
+        if made.is_err() {
+            return; // This file system has no sparse files.
+        }
+        let error = athenaeum_inference::model::open(&path).unwrap_err();
+        assert!(write::causes(&error).contains("promises 68719476736 values"), "{}", write::causes(&error));
+    }
+}

@@ -51,7 +51,13 @@ fn links_out_and_pipes_are_left_alone() {
     symlink(outside.path().join("secret.gguf"), folder.path().join("secret.gguf")).unwrap();
     symlink(folder.path(), folder.path().join("round")).unwrap();
     symlink("/dev/zero", folder.path().join("zero.gguf")).unwrap();
+    put(folder.path().join("m/config.json"), b"{}");
+    put(folder.path().join("m/model.safetensors"), &safetensors("{}", 0));
+    symlink(outside.path().join("secret.gguf"), folder.path().join("m/tokenizer.json")).unwrap();
     assert!(names(folder.path(), RootKind::Folder, Limits::default()).is_empty());
+    let search = find(&[Root::recognised(folder.path().to_owned())], Limits::default());
+    let told: Vec<&str> = search.skipped.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
+    assert_eq!(told, ["secret.gguf", "zero.gguf", "way-out", "m"], "what is passed over is said");
     let pipe = folder.path().join("pipe.gguf");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert_eq!(names(folder.path(), RootKind::Folder, Limits::default()), ["!pipe.gguf"]);
@@ -70,6 +76,14 @@ fn a_hugging_face_cache_names_its_repositories() {
     symlink("../../blobs/abc", snapshot.join("model.safetensors")).unwrap();
     symlink("../../blobs/def", snapshot.join("config.json")).unwrap();
     assert_eq!(names(folder.path(), RootKind::HuggingFace, Limits::default()), ["org/small-model"]);
+}
+
+#[test]
+fn a_root_within_another_is_listed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path().join("a/b.gguf"), &Gguf::small().bytes());
+    let roots = [folder.path().to_owned(), folder.path().join("a")].map(Root::recognised);
+    assert_eq!(find(&roots, Limits::default()).found.len(), 1);
 }
 
 #[test]

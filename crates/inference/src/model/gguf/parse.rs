@@ -43,6 +43,8 @@ pub struct Tensor {
     dims_len: u8,
 }
 
+/// Ten times the metadata of the largest vocabularies there are.
+const HEADER_BYTES_MAX: u64 = 256 << 20;
 const DIMS_MAX: u32 = 4;
 const NESTING_MAX: u32 = 4;
 const NESTED_MAX: u64 = 1 << 16;
@@ -73,7 +75,7 @@ impl File {
     }
 
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Refusal> {
-        let mut parser = Parser { reader: Reader::new(source), nested: 0 };
+        let mut parser = Parser { reader: Reader::new(source, HEADER_BYTES_MAX), nested: 0 };
         let (version, tensors, keys) = parser.header()?;
         let metadata = parser.metadata(keys)?;
         let alignment = alignment(&metadata)?;
@@ -188,8 +190,8 @@ impl Parser<'_> {
     /// Returns version, number of tensors and number of keys.
     fn header(&mut self) -> Result<(u32, u64, u64), Refusal> {
         let magic = self.reader.array::<4>().map_err(|failure| match failure {
-            Failure::End => Refusal::NotGguf,
             Failure::Io(error) => Refusal::Io(error),
+            _ => Refusal::NotGguf,
         })?;
         if &magic != b"GGUF" {
             return Err(Refusal::NotGguf);
@@ -353,6 +355,7 @@ impl Parser<'_> {
 fn within(what: &'static str, at: u64) -> impl FnOnce(Failure) -> Refusal {
     move |failure| match failure {
         Failure::End => Refusal::Truncated { what, at },
+        Failure::Limit => Refusal::HeaderTooLarge { limit: HEADER_BYTES_MAX },
         Failure::Io(error) => Refusal::Io(error),
     }
 }

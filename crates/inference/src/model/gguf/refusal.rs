@@ -18,6 +18,8 @@ pub enum Refusal {
         advice::DAMAGED
     )]
     TooMany { what: &'static str, count: u64, limit: u64, at: u64 },
+    #[error("keys and tensor table go on beyond {limit} bytes; {}", advice::DAMAGED)]
+    HeaderTooLarge { limit: u64 },
     #[error(
         "a {what} of {bytes} bytes is promised (byte {at}), but at most {limit} are read; {}",
         advice::DAMAGED
