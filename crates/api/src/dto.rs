@@ -1,6 +1,7 @@
 //! The wire's own types: domain values are converted by hand, so that neither side moves the other.
 
 pub(crate) mod conversation;
+pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod params;

@@ -24,7 +24,7 @@
 //!
 //! [`router`] makes the routes bare; [`protect`] puts every guard in front of a router and [`observe`] counts and
 //! times what comes out; [`app`] does all three, over these routes and whatever else shares the listener.
-//! [`Settings`] holds the limits as data, [`document`] is the OpenAPI description, committed as
+//! [`Settings`] holds the limits as data, [`Hardware`] is what is told of the machine, [`document`] is the OpenAPI description, committed as
 //! `openapi/athenaeum.json`.
 //!
 //! Handlers read parameters strictly: an unknown one is refused, because a filter that is silently ignored looks
@@ -40,6 +40,7 @@ mod docs;
 mod dto;
 mod events;
 mod failure;
+mod hardware;
 mod health;
 mod host;
 mod imports;
@@ -60,6 +61,7 @@ mod state;
 mod upload;
 mod watch;
 
+pub use dto::hardware::Hardware;
 pub use metrics::{Metrics, observe};
 pub use openapi::document;
 pub use problem::Problem;

@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use crate::{conversations, dto, events, health, imports, problem::Kind, query_language, search};
+use crate::{conversations, dto, events, hardware, health, imports, problem::Kind, query_language, search};
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
 ///
@@ -56,6 +56,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         imports::cancel,
         events::follow,
         health::statistics,
+        hardware::describe,
         health::alive,
         health::ready,
         health::metrics,

@@ -5,7 +5,8 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, conversations, docs, events, health, imports, observe, protect, query_language, search,
+    Api, Problem, conversations, docs, events, hardware, health, imports, observe, protect, query_language,
+    search,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -25,6 +26,7 @@ pub fn router(api: Api) -> Router {
         .route("/athenaeum/v1/conversations/{id}/export", get(conversations::export))
         .route("/athenaeum/v1/messages/{id}", get(conversations::message))
         .route("/athenaeum/v1/stats", get(health::statistics))
+        .route("/athenaeum/v1/hardware", get(hardware::describe))
         .route("/athenaeum/v1/imports", post(imports::start).get(imports::list))
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))

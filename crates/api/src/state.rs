@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use athenaeum_archive::Archive;
+use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_retrieval::Imports;
 use athenaeum_tenancy::Scope;
 use tokio::sync::Semaphore;
 
-use crate::{Metrics, Settings, watch::ArchiveWatch};
+use crate::{Metrics, Settings, hardware::Machine, watch::ArchiveWatch};
 
 /// What the routes work with. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -16,6 +17,7 @@ pub struct Api {
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Metrics,
     pub(crate) watch: Arc<ArchiveWatch>,
+    pub(crate) machine: Arc<Machine>,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -29,6 +31,7 @@ impl Api {
             scope: athenaeum_tenancy::local(),
             metrics: Metrics::new(),
             watch: Arc::default(),
+            machine: Arc::new(Machine::new(Probe::default(), Overrides::default())),
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -39,6 +42,13 @@ impl Api {
     #[must_use]
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Tells of the machine that `probe` sees, with what `overrides` want of it. It is looked at when somebody asks.
+    #[must_use]
+    pub fn with_hardware(mut self, probe: Probe, overrides: Overrides) -> Self {
+        self.machine = Arc::new(Machine::new(probe, overrides));
         self
     }
 

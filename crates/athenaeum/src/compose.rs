@@ -2,6 +2,7 @@ use std::{path::Path, time::Duration};
 
 use athenaeum_api::Api;
 use athenaeum_archive::Archive;
+use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::Scope;
 use athenaeum_web::Web;
@@ -21,6 +22,7 @@ pub struct Athenaeum {
     scope: Scope,
     limits: athenaeum_api::Settings,
     pages: athenaeum_web::Settings,
+    hardware: Overrides,
     server: connections::Limits,
 }
 
@@ -43,6 +45,7 @@ impl Athenaeum {
             archive,
             scope: athenaeum_tenancy::local(),
             pages: pages(&limits, settings),
+            hardware: settings.hardware.clone(),
             limits,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
@@ -75,7 +78,8 @@ impl Athenaeum {
             imports: self.imports.clone(),
             settings: self.pages.clone(),
         });
-        athenaeum_api::app(api.with_scope(self.scope.clone()), pages)
+        let api = api.with_scope(self.scope.clone()).with_hardware(Probe::default(), self.hardware.clone());
+        athenaeum_api::app(api, pages)
     }
 
     /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives

@@ -34,6 +34,7 @@ pub use address::{address_is_free, listen};
 pub use athenaeum_api as api;
 pub use athenaeum_archive as archive;
 pub use athenaeum_core as core;
+pub use athenaeum_hardware as hardware;
 pub use athenaeum_inference as inference;
 pub use athenaeum_ingest as ingest;
 pub use athenaeum_retrieval as retrieval;

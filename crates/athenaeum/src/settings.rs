@@ -38,6 +38,8 @@ pub struct Settings {
     pub pages: Pages,
     /// Where models are.
     pub models: Models,
+    /// What of the machine to use, where that is not to be proposed.
+    pub hardware: athenaeum_hardware::Overrides,
     /// What the server takes and answers at most.
     pub limits: athenaeum_api::Settings,
 }
@@ -199,7 +201,7 @@ impl Settings {
     }
 
     fn check_ranges(&self) -> Result<(), Error> {
-        let Self { archive, server, pages, .. } = self;
+        let Self { archive, server, pages, hardware, .. } = self;
         for (name, value, accepted) in [
             ("archive.readers_max", archive.readers_max.into(), 1..=64),
             ("archive.reader_cache_mib", archive.reader_cache_mib, 1..=4_096),
@@ -210,6 +212,8 @@ impl Settings {
             ("server.connections_max", server.connections_max as u64, 1..=65_536),
             ("server.header_seconds", server.header_seconds, 1..=3_600),
             ("pages.messages_per_page", pages.messages_per_page as u64, 1..=10_000),
+            ("hardware.threads", hardware.threads.into(), 0..=1_024),
+            ("hardware.memory_budget_mib", hardware.memory_budget_mib, 0..=16_777_216),
         ] {
             if !accepted.contains(&value) {
                 return Err(Error::OutOfRange { name, value, accepted });
@@ -253,6 +257,7 @@ impl Default for Settings {
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             models: Models { folders: Vec::new(), other_programs: true },
+            hardware: athenaeum_hardware::Overrides::default(),
             limits: athenaeum_api::Settings::default(),
         }
     }
@@ -385,9 +390,36 @@ mod tests {
         check("ATHENAEUM_SERVER_CONNECTIONS_MAX", "0", false);
         check("ATHENAEUM_SERVER_HEADER_SECONDS", "0", false);
         check("ATHENAEUM_PAGES_MESSAGES_PER_PAGE", "18446744073709551615", false);
+        check("ATHENAEUM_HARDWARE_THREADS", "1024", true);
+        check("ATHENAEUM_HARDWARE_THREADS", "1025", false);
+        check("ATHENAEUM_HARDWARE_MEMORY_BUDGET_MIB", "99999999", false);
         let error =
             layered(None, &[("ATHENAEUM_ARCHIVE_BUSY_SECONDS", "9999")], &[]).unwrap_err().to_string();
         assert!(error.contains("archive.busy_seconds is 9999, but takes 1 to 3600"), "{error}");
+    }
+
+    #[test]
+    fn wishes_about_the_machine_are_read_or_refused_by_name() {
+        let check = |name: &str, value: &str, expected: Result<&str, &str>| {
+            let variable = variable_name(name);
+            match (layered(None, &[(&variable, value)], &[]), expected) {
+                (Ok(layered), Ok(expected)) => assert_eq!(origin(&layered, name), expected),
+                (Err(error), Err(expected)) => {
+                    let error = error.to_string();
+                    assert!(error.contains(name) && error.contains(expected), "{error}");
+                }
+                (found, _) => panic!("{name} = {value}: {found:?}"),
+            }
+        };
+        check("hardware.device", "cuda:1", Ok("\"cuda:1\" (environment)"));
+        check("hardware.device", "auto", Ok("\"auto\" (environment)"));
+        check("hardware.kernel", "avx512-vnni", Ok("\"avx512-vnni\" (environment)"));
+        check("hardware.threads", "6", Ok("6 (environment)"));
+        check("hardware.device", "gpu", Err("'gpu' is none of auto, cpu, cuda"));
+        check("hardware.kernel", "mmx", Err("'mmx' is none of auto, scalar"));
+        check("hardware.threads", "many", Err("u32"));
+        check("hardware.threads", "-1", Err("u32"));
+        check("hardware.threads", "5000", Err("takes 0 to 1024"));
     }
 
     #[test]

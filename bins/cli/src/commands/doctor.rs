@@ -1,10 +1,12 @@
 use std::{path::Path, process::ExitCode};
 
-use athenaeum::{address_is_free, settings::Settings};
+use athenaeum::{address_is_free, api::Hardware, hardware, settings::Settings};
 use serde::Serialize;
 
 use super::{Context, Outcome};
 use crate::output::{Output, Style, bytes};
+
+mod machine;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -14,6 +16,9 @@ struct Finding {
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
+    /// The whole machine, with the finding about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hardware: Option<Hardware>,
 }
 
 pub(super) async fn run(context: &mut Context) -> Outcome {
@@ -21,6 +26,7 @@ pub(super) async fn run(context: &mut Context) -> Outcome {
     let mut findings =
         vec![settings(context), folder(&data), rights(&data), server(&context.settings.settings).await];
     findings.extend(archive(context, &data).await);
+    findings.extend(machine::findings(hardware::probe(), &context.settings.settings.hardware));
     for finding in &findings {
         match context.output.json {
             true => context.output.object(finding)?,
@@ -48,11 +54,11 @@ fn people(output: &mut Output, finding: &Finding) -> std::io::Result<()> {
 }
 
 fn good(check: &'static str, found: impl Into<String>) -> Finding {
-    Finding { check, ok: true, found: found.into(), advice: None }
+    Finding { check, ok: true, found: found.into(), advice: None, hardware: None }
 }
 
 fn bad(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
-    Finding { check, ok: false, found: found.into(), advice: Some(advice.into()) }
+    Finding { check, ok: false, found: found.into(), advice: Some(advice.into()), hardware: None }
 }
 
 /// The settings were read, or this would not run; what is left is where they came from.
@@ -133,6 +139,7 @@ async fn archive(context: &Context, data: &Path) -> Vec<Finding> {
             ok: !problem.is_damage,
             found: problem.what,
             advice: Some(problem.advice),
+            hardware: None,
         })),
         Err(error) => {
             findings.push(bad("archive", error.to_string(), "restore a backup with `athenaeum restore`"));

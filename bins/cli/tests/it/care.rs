@@ -55,6 +55,26 @@ fn the_doctor_sees_damage() {
 }
 
 #[test]
+fn the_doctor_tells_of_the_machine() {
+    let library = Library::new();
+    let told = |threads: &str| {
+        let doctor =
+            library.command().arg("doctor").env("ATHENAEUM_HARDWARE_THREADS", threads).output().unwrap();
+        (
+            doctor.status.code(),
+            String::from_utf8(doctor.stdout).unwrap(),
+            String::from_utf8(doctor.stderr).unwrap(),
+        )
+    };
+    let (code, said, _) = told("3");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("ok   machine") && said.contains("cpu with 3 threads"), "{said}");
+    let (code, _, complaint) = told("9999");
+    assert_eq!(code, Some(1), "{complaint}");
+    assert!(complaint.contains("hardware.threads is 9999, but takes 0 to 1024"), "{complaint}");
+}
+
+#[test]
 fn settings_say_where_they_come_from() {
     let library = Library::new();
     let path = library.ok(&["config", "init"]);

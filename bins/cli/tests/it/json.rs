@@ -26,6 +26,11 @@ fn shapes_are_stable() {
     insta::assert_snapshot!(keys(&setting), @"name origin value variable");
     let finding = library.json(&["doctor"]).remove(0);
     insta::assert_snapshot!(keys(&finding), @"check found ok");
+    let machine =
+        library.json(&["doctor"]).into_iter().find(|finding| finding["check"] == "machine").unwrap();
+    let hardware = &machine["hardware"];
+    insta::assert_snapshot!(keys(hardware), @"architecture caches cpu gpus memory numa_nodes plan system unknown");
+    insta::assert_snapshot!(keys(&hardware["plan"]), @"device kernel memory_budget_bytes threads");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod contract;
 mod guards;
+mod hardware;
 mod imports;
 mod matrix;
 mod reading;

@@ -1,0 +1,36 @@
+//! What Linux tells in `/proc` and `/sys`.
+
+mod cgroup;
+mod cpu;
+mod files;
+mod gpu;
+mod list;
+mod memory;
+
+use files::Files;
+
+use crate::{features, gap::Gaps, probe::Probe, report::Report};
+
+/// Looks under `probe.root`.
+pub(crate) fn look(probe: &Probe) -> Report {
+    let files = Files::new(&probe.root);
+    let mut gaps = Gaps::default();
+    let cpuinfo = gaps.keep("cpu", files.read_start("/proc/cpuinfo")).unwrap_or_default();
+    let mut cpu = cpu::look(&files, &cpuinfo, &mut gaps);
+    cpu.features = features::detect(cpu::flags(&cpuinfo));
+    let limits = cgroup::look(&files, &mut gaps);
+    cpu.quota_millicores = limits.cpu_millicores;
+    let mut memory = memory::look(&files, &mut gaps);
+    memory.limit_bytes = limits.memory_bytes;
+    memory.limit_free_bytes = limits.memory_free_bytes;
+    Report {
+        system: std::env::consts::OS,
+        architecture: std::env::consts::ARCH,
+        cpu,
+        caches: cpu::caches(&files, &mut gaps),
+        nodes: memory::nodes(&files, &mut gaps),
+        memory,
+        gpus: gpu::look(&files, probe, &mut gaps),
+        unknown: gaps.0,
+    }
+}
