@@ -150,4 +150,14 @@ impl Model {
             Files::Safetensors(folder) => folder.metadata(),
         }
     }
+
+    /// Returns what the files say about the model as JSON; long lists of a GGUF file by their length only.
+    pub fn metadata_json(&self) -> serde_json::Map<String, serde_json::Value> {
+        match &self.files {
+            Files::Gguf(model) => {
+                model.metadata().iter().map(|(key, value)| (key.to_owned(), value.to_json())).collect()
+            }
+            Files::Safetensors(folder) => folder.metadata_json(),
+        }
+    }
 }

@@ -125,7 +125,7 @@ fn line(output: &mut Output, found: &Found) -> std::io::Result<()> {
 
 fn show(context: &mut Context, path: &Path, with_tensors: bool, with_template: bool) -> Outcome {
     let model = model::open(path).context("cannot show the model")?;
-    let (summary, metadata) = (model.summary(), model.metadata());
+    let summary = model.summary();
     let output = &mut context.output;
     if output.json {
         let line = |row: TensorRow| {
@@ -133,13 +133,13 @@ fn show(context: &mut Context, path: &Path, with_tensors: bool, with_template: b
             TensorLine { name, tensor_type, shape, bytes }
         };
         let tensors = with_tensors.then(|| model.tensors().into_iter().map(line).collect());
-        let metadata = metadata.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let metadata = model.metadata_json();
         output.object(&Shown { path: path.display().to_string(), summary, metadata, tensors })?;
         return Ok(ExitCode::SUCCESS);
     }
     people(output, path, &summary)?;
     section(output, "Metadata")?;
-    for (name, value) in metadata {
+    for (name, value) in model.metadata() {
         output.line(format_args!("  {} = {}", one_line(&name, 80), one_line(&value, 100)))?;
     }
     if with_tensors {

@@ -106,4 +106,18 @@ mod tests {
         assert_eq!(folder("/srv/x").unwrap(), Path::new("/srv/x"));
         assert!(Places::default().data_folder(&Settings::default()).is_err());
     }
+
+    #[test]
+    fn models_are_where_the_settings_say() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::find(|name| (name == "HOME").then(|| home.path().into()));
+        let mut settings = Settings { data: "~/data".into(), ..Settings::default() };
+        settings.models.folders = vec!["~/weights".into(), "/srv/models".into()];
+        settings.models.other_programs = false;
+        let roots = || places.model_roots(&settings, |_| None).unwrap().into_iter().map(|root| root.path);
+        let named = [home.path().join("weights"), "/srv/models".into()];
+        assert_eq!(roots().collect::<Vec<_>>(), named);
+        std::fs::create_dir_all(home.path().join("data/models")).unwrap();
+        assert_eq!(roots().next(), Some(home.path().join("data/models")));
+    }
 }

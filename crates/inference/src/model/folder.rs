@@ -114,6 +114,13 @@ impl Folder {
         let headers = self.shards.first().map(|(_, file)| file.metadata.clone()).unwrap_or_default();
         config.chain(headers).collect()
     }
+
+    pub(super) fn metadata_json(&self) -> serde_json::Map<String, Value> {
+        let headers = self.shards.first().map_or(&[][..], |(_, file)| &file.metadata);
+        let headers = headers.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
+        let config = self.config.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        headers.chain(config).collect()
+    }
 }
 
 fn shortened(value: &Value) -> String {

@@ -10,10 +10,11 @@ fn a_gguf_file_tells_what_it_is() {
     let path = folder.path().join("tiny.gguf");
     std::fs::write(&path, Gguf::small().bytes()).unwrap();
     let model = model::open(&path).unwrap();
-    insta::assert_json_snapshot!(model.summary());
+    insta::assert_json_snapshot!("summary_of_a_gguf_file", model.summary());
+    insta::assert_json_snapshot!("metadata_as_json", model.metadata_json());
     let metadata: Vec<String> =
         model.metadata().into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    insta::assert_snapshot!(metadata.join("\n"));
+    insta::assert_snapshot!("metadata_to_read", metadata.join("\n"));
 }
 
 fn repository(folder: &Path) {
@@ -38,7 +39,7 @@ fn repository(folder: &Path) {
 fn a_hugging_face_folder_tells_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     repository(folder.path());
-    insta::assert_json_snapshot!(model::open(folder.path()).unwrap().summary());
+    insta::assert_json_snapshot!("summary_of_a_folder", model::open(folder.path()).unwrap().summary());
 }
 
 /// Changes one file of a repository; `None` removes it.

@@ -1,5 +1,7 @@
 use std::{borrow::Cow, fmt};
 
+use serde_json::Value as Json;
+
 /// What a metadata key stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -50,6 +52,9 @@ pub enum ValueType {
     F64 = 12,
 }
 
+/// Values of an array that are shown one by one.
+const SHOWN_MAX: u64 = 8;
+
 // === impl Value ===
 
 impl Value {
@@ -78,6 +83,20 @@ impl Value {
         }
     }
 
+    /// Returns it as JSON: arrays of more than eight values as `{"array_of": "strings", "count": 32000}`, floats that
+    /// JSON cannot hold as text.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Unsigned(number) => (*number).into(),
+            Self::Signed(number) => (*number).into(),
+            Self::Float(number) if number.is_finite() => (*number).into(),
+            Self::Float(number) => number.to_string().into(),
+            Self::Bool(truth) => (*truth).into(),
+            Self::String(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
+            Self::Array(array) => array.to_json(),
+        }
+    }
+
     /// Returns the bytes of memory beyond this value itself.
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
@@ -97,7 +116,7 @@ impl fmt::Display for Value {
             Self::Float(number) => number.fmt(f),
             Self::Bool(truth) => truth.fmt(f),
             Self::String(bytes) => write!(f, "{:?}", String::from_utf8_lossy(bytes)),
-            Self::Array(array) if array.len() <= 8 => {
+            Self::Array(array) if array.len() <= SHOWN_MAX => {
                 f.write_str("[")?;
                 for index in 0..array.len() {
                     let comma = if index == 0 { "" } else { ", " };
@@ -158,6 +177,17 @@ impl Array {
         let start = usize::try_from(index.checked_mul(width)?).ok()?;
         let bytes = self.raw.get(start..)?.get(..width as usize)?;
         self.element.number(bytes)
+    }
+
+    fn to_json(&self) -> Json {
+        if self.count > SHOWN_MAX {
+            return serde_json::json!({ "array_of": self.element.plural(), "count": self.count });
+        }
+        let value = |index| {
+            let nested = self.nested(index).map(Self::to_json);
+            nested.or_else(|| self.get(index).map(|value| value.to_json()))
+        };
+        (0..self.count).filter_map(value).collect()
     }
 
     fn memory_bytes(&self) -> usize {
