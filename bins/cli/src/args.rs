@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// List model files on this machine, and show what is in them
     #[command(subcommand)]
     Models(Models),
-    /// Check archive, index, disk, settings and permissions, and say what to do
+    /// Check archive, index, disk, settings, permissions and machine, and say what to do
     Doctor,
     /// Show settings, where each comes from, and where their file is
     #[command(subcommand)]
