@@ -31,10 +31,11 @@ pub(crate) fn test() -> anyhow::Result<()> {
     run("cargo", &["test", "--workspace", "--doc"])
 }
 
-/// Licences, duplicate crates and who may use what; advisories need a network and are left to a scheduled run.
+/// Licences, duplicate crates and who may use what, of all systems: crates of the others may have to be downloaded first.
+/// Advisories need a network every time and are left to a scheduled run.
 fn deny() -> anyhow::Result<()> {
     if present("cargo", &["deny", "--version"]) {
-        run("cargo", &["deny", "--offline", "check", "bans", "licenses", "sources"])
+        run("cargo", &["deny", "check", "bans", "licenses", "sources"])
     } else {
         say("\n── cargo deny: skipped, it is not installed (cargo install cargo-deny)");
         Ok(())
