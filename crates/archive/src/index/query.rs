@@ -21,3 +21,28 @@ pub enum Query {
     /// Documents whose conversation's title matches.
     Title(Box<Query>),
 }
+
+impl Query {
+    /// Tells whether there is a word to rank by.
+    pub(crate) fn is_ranked(&self) -> bool {
+        match self {
+            Self::Term(_) | Self::Phrase(_) | Self::Prefix { .. } => true,
+            Self::All(members) | Self::Any(members) => members.iter().any(Self::is_ranked),
+            Self::Not(_) => false,
+            Self::Title(inner) => inner.is_ranked(),
+        }
+    }
+
+    /// Tells whether only titles are asked for: then messages are no answer.
+    pub(crate) fn is_title_only(&self) -> bool {
+        match self {
+            Self::Title(_) => true,
+            Self::Term(_) | Self::Phrase(_) | Self::Prefix { .. } | Self::Not(_) => false,
+            Self::All(members) => {
+                members.iter().any(Self::is_title_only)
+                    && members.iter().all(|member| matches!(member, Self::Not(_)) || member.is_title_only())
+            }
+            Self::Any(members) => !members.is_empty() && members.iter().all(Self::is_title_only),
+        }
+    }
+}

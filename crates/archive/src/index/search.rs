@@ -72,10 +72,10 @@ pub(super) fn search(
     offset: usize,
 ) -> Result<TopDocs> {
     let wanted = offset.saturating_add(limit).min(REACH_MAX);
-    let sort = if is_ranked(query) { sort } else { Sort::Recent };
+    let sort = if query.is_ranked() { sort } else { Sort::Recent };
     let mut titles = Top::new(0);
     let mut cut = false;
-    if is_ranked(query) {
+    if query.is_ranked() {
         titles = Top::new(if sort == Sort::Relevance { wanted.max(LIFTING) } else { wanted });
         cut |= pass(snapshot, query, filter, sort, Field::Title, &mut titles)?;
     }
@@ -86,7 +86,7 @@ pub(super) fn search(
         }
     }
     let mut messages = Top::new(if lifts.is_empty() { wanted } else { wanted.max(LIFTED) });
-    if !is_title_only(query) {
+    if !query.is_title_only() {
         cut |= pass(snapshot, query, filter, sort, Field::Body, &mut messages)?;
     }
     let approximate = cut || titles.exhausted || messages.exhausted;
@@ -115,30 +115,6 @@ pub(super) fn search(
         is_title: hit.message().is_none(),
     });
     Ok(TopDocs { hits: hits.collect(), total, approximate })
-}
-
-/// Returns whether there is a word to rank by.
-fn is_ranked(query: &Query) -> bool {
-    match query {
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => true,
-        Query::All(members) | Query::Any(members) => members.iter().any(is_ranked),
-        Query::Not(_) => false,
-        Query::Title(inner) => is_ranked(inner),
-    }
-}
-
-/// Returns whether only titles are asked for: then messages are no answer.
-pub(super) fn is_title_only(query: &Query) -> bool {
-    match query {
-        Query::Title(_) => true,
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => false,
-        Query::All(members) => {
-            members.iter().any(is_title_only)
-                && members.iter().all(|member| matches!(member, Query::Not(_)) || is_title_only(member))
-        }
-        Query::Any(members) => !members.is_empty() && members.iter().all(is_title_only),
-        Query::Not(_) => false,
-    }
 }
 
 /// Plans a query for one of the two texts and returns whether a prefix was cut.

@@ -341,7 +341,7 @@ fn expected(docs: &[Doc], query: &Query, filter: &Filter, sort: Sort) -> (Vec<(i
     let sort = if ranked { sort } else { Sort::Recent };
     let titles = Reference::new(docs, Kind::Title);
     let titles = if ranked { titles.matches(query, filter) } else { Vec::new() };
-    let mut messages = match search::is_title_only(query) {
+    let mut messages = match query.is_title_only() {
         true => Vec::new(),
         false => Reference::new(docs, Kind::Message).matches(query, filter),
     };

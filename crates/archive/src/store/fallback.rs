@@ -65,7 +65,7 @@ pub(crate) async fn search(
     let Matches { mut docs, cut, notice } = matches(files, scope, query, filters, Bounds::USUAL).await?;
     match sort {
         // Titles tell more than texts.
-        Sort::Relevance if check::is_ranked(query) => docs.sort_by(|a, b| {
+        Sort::Relevance if query.is_ranked() => docs.sort_by(|a, b| {
             let by_score = b.is_title.cmp(&a.is_title).then_with(|| b.score.total_cmp(&a.score));
             by_score.then_with(|| b.id.cmp(&a.id))
         }),
@@ -132,10 +132,10 @@ async fn matches(
     let mut analyzer = Analyzer::new();
     let mut docs = Vec::new();
     let mut cut = false;
-    if check::is_ranked(query) && filters.roles.is_empty() && filters.has.is_empty() {
+    if query.is_ranked() && filters.roles.is_empty() && filters.has.is_empty() {
         cut |= titles(files, scope, (&mut check, &mut analyzer), filters, bounds, &mut docs).await?;
     }
-    if check::is_title_only(query) {
+    if query.is_title_only() {
         return Ok(Matches { docs, cut, notice: cut.then_some(CUT) });
     }
     let Candidates { ids, cut: more, by_words } =

@@ -26,14 +26,14 @@ pub(crate) async fn read(connection: &mut SqliteConnection, first: i64, last: i6
 
 /// Stores the segments, and has FTS5 read the other messages. Returns false, having done nothing, where the table
 /// is not as this program makes it, or has no room for more segments.
-pub(crate) async fn take(connection: &mut SqliteConnection, handed: HandOver) -> Result<bool, Error> {
+pub(crate) async fn take(connection: &mut SqliteConnection, mut handed: HandOver) -> Result<bool, Error> {
     let failed = database("indexing messages");
     // FTS5 has in memory what triggers told it in this transaction, and the list of segments as it last read it.
     // Merging, be it nothing, has it write the one and forget the other; a savepoint does so with its counts. What
     // follows is then written after its records, not below them, and read when they are next needed.
     sqlx::query(MERGE).bind(0).execute(&mut *connection).await.map_err(&failed)?;
     sqlx::query("SAVEPOINT text_index").execute(&mut *connection).await.map_err(&failed)?;
-    let unmerged = store(connection, &handed).await?;
+    let unmerged = store(connection, &mut handed).await?;
     sqlx::query("RELEASE text_index").execute(&mut *connection).await.map_err(&failed)?;
     let Some(unmerged) = unmerged else { return Ok(false) };
     if !handed.others.is_empty() {
@@ -54,7 +54,7 @@ pub(crate) async fn take(connection: &mut SqliteConnection, handed: HandOver) ->
 }
 
 /// Returns how many segments wait to be merged now.
-async fn store(connection: &mut SqliteConnection, handed: &HandOver) -> Result<Option<usize>, Error> {
+async fn store(connection: &mut SqliteConnection, handed: &mut HandOver) -> Result<Option<usize>, Error> {
     let failed = database("indexing messages");
     let (version, structure, averages): (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>) = sqlx::query_as(
         "SELECT (SELECT v FROM messages_fts_config WHERE k = 'version'),
@@ -90,7 +90,7 @@ async fn store(connection: &mut SqliteConnection, handed: &HandOver) -> Result<O
     let bind = |insert: Insert, (segment, term, page)| insert.bind(segment).bind::<Vec<u8>>(term).bind(page);
     write(connection, &INDEX, &mut index, bind).await.map_err(&failed)?;
     let bind = |insert: Insert, (row, tokens)| insert.bind(row).bind(fts5::length_record(tokens, COLUMNS));
-    write(connection, &LENGTHS, &mut handed.lengths.clone(), bind).await.map_err(&failed)?;
+    write(connection, &LENGTHS, &mut handed.lengths, bind).await.map_err(&failed)?;
     for (row, record) in [(Structure::ROW, structure.to_record()), (Averages::ROW, averages.to_record())] {
         sqlx::query("UPDATE messages_fts_data SET block = ? WHERE id = ?")
             .bind(record)

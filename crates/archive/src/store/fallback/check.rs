@@ -126,26 +126,3 @@ fn holds(query: &Query, own: &Seen<'_>, title: &Seen<'_>) -> bool {
         Query::Title(inner) => title.is_there && holds(inner, title, title),
     }
 }
-
-/// Tells whether there is a word to rank by.
-pub(super) fn is_ranked(query: &Query) -> bool {
-    match query {
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } => true,
-        Query::All(members) | Query::Any(members) => members.iter().any(is_ranked),
-        Query::Not(_) => false,
-        Query::Title(inner) => is_ranked(inner),
-    }
-}
-
-/// Tells whether only titles are asked for: then messages are no answer.
-pub(super) fn is_title_only(query: &Query) -> bool {
-    match query {
-        Query::Title(_) => true,
-        Query::Term(_) | Query::Phrase(_) | Query::Prefix { .. } | Query::Not(_) => false,
-        Query::All(members) => {
-            members.iter().any(is_title_only)
-                && members.iter().all(|member| matches!(member, Query::Not(_)) || is_title_only(member))
-        }
-        Query::Any(members) => !members.is_empty() && members.iter().all(is_title_only),
-    }
-}
