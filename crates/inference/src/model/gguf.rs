@@ -14,6 +14,7 @@ mod refusal;
 mod split;
 mod tensor_type;
 mod value;
+mod write;
 
 pub use parse::{File, Metadata, Tensor};
 pub use refusal::Refusal;
@@ -22,3 +23,4 @@ pub use split::{Model, Part};
 pub use tensor_type::TensorType;
 pub(crate) use tensor_type::file_type_name;
 pub use value::{Array, Value, ValueType};
+pub use write::{Typed, WriteError, Writer};

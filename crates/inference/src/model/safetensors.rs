@@ -6,10 +6,12 @@
 //!
 //! A header has at most 100 MB, as in the reference implementation.
 
+mod write;
+
 use std::{fmt, io};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{Error as _, MapAccess, Visitor},
 };
 
@@ -17,6 +19,7 @@ use super::{
     json::Unique,
     source::{Failure, ReadAt, Reader},
 };
+pub use write::{Numbers, WriteError, write};
 
 /// What a safetensors file holds besides the numbers of its tensors.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub struct Tensor {
 }
 
 /// How a number is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[expect(non_camel_case_types, missing_docs, reason = "the names of the format")]
 pub enum Dtype {
     BOOL,
@@ -222,7 +225,7 @@ impl fmt::Display for Dtype {
 }
 
 /// What the header says of a tensor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Info {
     dtype: Dtype,
     shape: Vec<u64>,

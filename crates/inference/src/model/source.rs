@@ -79,6 +79,29 @@ impl ReadAt for &[u8] {
     }
 }
 
+/// A file that is yet to be written: its header, and zeros up to its length.
+pub(crate) struct Planned<'a> {
+    pub(crate) header: &'a [u8],
+    /// At least as many as the header has.
+    pub(crate) bytes: u64,
+}
+
+impl ReadAt for Planned<'_> {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn read_exact_at(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        if at.checked_add(into.len() as u64).is_none_or(|end| end > self.bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        into.fill(0);
+        let header = usize::try_from(at).ok().and_then(|at| self.header.get(at..)).unwrap_or_default();
+        into.iter_mut().zip(header).for_each(|(into, byte)| *into = *byte);
+        Ok(())
+    }
+}
+
 /// Why a field could not be read.
 #[derive(Debug)]
 pub(crate) enum Failure {

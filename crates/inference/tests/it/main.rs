@@ -12,3 +12,4 @@ mod safetensors;
 mod split;
 mod summary;
 mod write;
+mod writing;

@@ -44,6 +44,15 @@ const TYPES: [(u32, &str, u64, u64); 34] = [
     (41, "Q1_0", 128, 18),
 ];
 
+#[expect(missing_docs, reason = "the names of the format")]
+impl TensorType {
+    pub const F32: Self = Self(0);
+    pub const F16: Self = Self(1);
+    pub const Q4_0: Self = Self(2);
+    pub const Q8_0: Self = Self(8);
+    pub const BF16: Self = Self(30);
+}
+
 impl TensorType {
     /// Lists every type that files may hold, by number.
     pub fn all() -> impl Iterator<Item = Self> {
