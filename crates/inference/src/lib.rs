@@ -17,6 +17,8 @@
 //! it out, and returns a [`model::Model`]; [`model::Model::summary`] says what one wants to know before loading it.
 //! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
 //!
+//! [`sampling`] draws a token from logits, repeatably.
+//!
 //! Files are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
 //!
@@ -26,3 +28,4 @@
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
 pub mod model;
+pub mod sampling;

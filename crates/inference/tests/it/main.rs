@@ -9,6 +9,7 @@ mod any_bytes;
 mod discovery;
 mod gguf;
 mod safetensors;
+mod sampling;
 mod split;
 mod summary;
 mod write;
