@@ -1,0 +1,187 @@
+/// Which form of GELU: the two differ in the fourth digit, and a model is trained with one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gelu {
+    /// Half `x` times one plus the hyperbolic tangent of √(2/π) (x + 0.044715 x³).
+    Tanh,
+    /// `x` times the normal distribution's integral up to `x`.
+    Erf,
+}
+
+/// Turns `gate` into its SiLU (x divided by 1 + e⁻ˣ) times `up`.
+///
+/// # Panics
+/// Where the two differ in length.
+pub fn silu_gate(gate: &mut [f32], up: &[f32]) {
+    assert_eq!(gate.len(), up.len(), "a gate is as long as what it lets through");
+    for (gate, up) in gate.iter_mut().zip(up) {
+        *gate = silu_of(*gate) * up;
+    }
+}
+
+/// Turns `gate` into its GELU times `up`.
+///
+/// # Panics
+/// Where the two differ in length.
+pub fn gelu_gate(kind: Gelu, gate: &mut [f32], up: &[f32]) {
+    assert_eq!(gate.len(), up.len(), "a gate is as long as what it lets through");
+    gelu(kind, gate);
+    for (gate, up) in gate.iter_mut().zip(up) {
+        *gate *= up;
+    }
+}
+
+/// Turns numbers into their SiLU: x divided by 1 + e⁻ˣ.
+pub fn silu(x: &mut [f32]) {
+    for x in x {
+        *x = silu_of(*x);
+    }
+}
+
+/// Turns numbers into their GELU, within a millionth of it.
+pub fn gelu(kind: Gelu, x: &mut [f32]) {
+    match kind {
+        Gelu::Tanh => x.iter_mut().for_each(|x| *x = gelu_tanh_of(*x)),
+        Gelu::Erf => x.iter_mut().for_each(|x| *x = gelu_erf_of(*x)),
+    }
+}
+
+/// Turns numbers into shares of 1, in proportion to their powers of e. Numbers that are all −∞ become 0.
+pub fn softmax(x: &mut [f32]) {
+    let most = x.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+    if most == f32::NEG_INFINITY {
+        x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
+        return;
+    }
+    for x in x.iter_mut() {
+        *x = exp(*x - most);
+    }
+    let share = 1.0 / crate::norm::total(x, |x| x);
+    for x in x {
+        *x *= share;
+    }
+}
+
+#[inline]
+fn silu_of(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
+}
+
+#[inline]
+fn gelu_tanh_of(x: f32) -> f32 {
+    // (1 + tanh u) / 2 is 1 / (1 + exp(-2 u)); the constant is √(2/π).
+    let u = 0.797_884_6 * x * (1.0 + 0.044_715 * x * x);
+    x / (1.0 + exp(-2.0 * u))
+}
+
+#[inline]
+fn gelu_erf_of(x: f32) -> f32 {
+    let half_tail = 0.5 * erfc(x.abs() * std::f32::consts::FRAC_1_SQRT_2);
+    x * if x < 0.0 { half_tail } else { 1.0 - half_tail }
+}
+
+/// e to the power of `x`, within two units of the last place; below −87.3, where the result would be subnormal, 0.
+///
+/// `x` is n ln 2 + r with a whole n and |r| ≤ ln 2 / 2, so that the result is 2ⁿ times a short series in r. No branches and
+/// only IEEE's basic operations: compilers make vectors of it, and every machine gets the same bits.
+#[inline]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding and taking away 1.5 × 2²³ rounds to a whole number.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = x.clamp(-87.3, 88.72);
+    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    // ln 2 in two parts, so that n times the first is exact.
+    let r = (clamped - n * 0.693_359_4) - n * -2.121_944_4e-4;
+    let mut series = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series * r + coefficient;
+    }
+    // 2ⁿ in two factors, because n may be 128.
+    let n = n as i32;
+    let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
+    let result = series * power(n >> 1) * power(n - (n >> 1));
+    let result = if x < -87.3 { 0.0 } else { result };
+    if x > 88.72 { f32::INFINITY } else { result }
+}
+
+/// The complementary error function of a number that is not negative, within 5 × 10⁻⁷ of itself.
+///
+/// It is t e^(−z²) p(t) with t = 1 / (1 + z/2); p was fitted to it by least squares on relative errors, for z up to 10.
+#[inline]
+fn erfc(z: f32) -> f32 {
+    const FIT: [f32; 8] = [
+        0.296_703_23,
+        -0.511_152_9,
+        0.303_984_13,
+        -0.043_334_838,
+        0.209_218_6,
+        0.241_602_06,
+        0.282_559_85,
+        0.282_077_16,
+    ];
+    let t = 1.0 / (1.0 + 0.5 * z);
+    let mut series = -0.061_657_313;
+    for coefficient in FIT {
+        series = series * t + coefficient;
+    }
+    t * series * exp(-z * z)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(range: f32, tolerance: f64, ours: fn(f32) -> f32, exact: fn(f64) -> f64) {
+        for step in -20_000..=20_000 {
+            let x = step as f32 / 20_000.0 * range;
+            let (ours, exact) = (f64::from(ours(x)), exact(f64::from(x)));
+            assert!(
+                (ours - exact).abs() <= tolerance * exact.abs().max(1e-30),
+                "at {x}: {ours} instead of {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn exp_is_within_two_units_of_the_last_place() {
+        check(87.2, 2.0 * f64::from(f32::EPSILON), exp, f64::exp);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn gates_are_what_they_are_called() {
+        check(80.0, 1e-6, silu_of, |x| x / (1.0 + (-x).exp()));
+        check(6.0, 1e-5, gelu_tanh_of, |x| {
+            x / (1.0 + (-2.0 * (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).exp())
+        });
+        // Values of the normal distribution's integral, from tables.
+        for (x, integral) in [
+            (0.0, 0.5),
+            (1.0, 0.841_344_746_07),
+            (-1.0, 0.158_655_253_93),
+            (2.0, 0.977_249_868_05),
+            (-4.0, 3.167_124_183_3e-5),
+        ] {
+            let (ours, exact) = (f64::from(gelu_erf_of(x)), f64::from(x) * integral);
+            assert!((ours - exact).abs() <= 2e-6 * exact.abs(), "at {x}: {ours} instead of {exact}");
+        }
+        let (mut gate, up) = ([1.0, -2.0, 0.5], [2.0, 3.0, -1.0]);
+        silu_gate(&mut gate, &up);
+        assert_eq!(gate, [silu_of(1.0) * 2.0, silu_of(-2.0) * 3.0, -silu_of(0.5)]);
+    }
+
+    #[test]
+    fn shares_add_up_to_one() {
+        let mut x = [1.0, 2.0, f32::NEG_INFINITY, 3.0];
+        softmax(&mut x);
+        assert!((x.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(x[2], 0.0);
+        assert!((x[3] / x[1] - std::f32::consts::E).abs() < 1e-5);
+        let mut nothing = [f32::NEG_INFINITY; 3];
+        softmax(&mut nothing);
+        assert_eq!(nothing, [0.0; 3]);
+        softmax(&mut []);
+    }
+}

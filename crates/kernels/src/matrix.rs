@@ -1,0 +1,97 @@
+mod floats;
+mod integers;
+
+use std::fmt;
+
+use crate::{
+    Bytes, Error, Format, Pool,
+    block::{self, Shape},
+    dequantize::{check, unpack},
+};
+
+/// Rows of packed weights, multiplied by rows of `f32` without being unpacked first.
+#[derive(Clone)]
+pub struct Matrix {
+    format: Format,
+    rows: usize,
+    cols: usize,
+    row_bytes: usize,
+    bytes: Bytes,
+    /// How blocks come apart; `None` for formats whose numbers stand alone.
+    shape: Option<Shape>,
+}
+
+impl Matrix {
+    /// Makes a matrix of bytes that hold one row after the other; nothing is copied or looked at.
+    ///
+    /// # Errors
+    /// [`Error::NotWholeBlocks`] where a row does not fill blocks, [`Error::Length`] where `bytes` are not exactly the
+    /// matrix's, [`Error::TooLarge`] where its size cannot be counted, [`Error::Unsupported`] for formats of whole
+    /// numbers (`I8` to `I64`).
+    pub fn new(format: Format, rows: usize, cols: usize, bytes: Bytes) -> Result<Self, Error> {
+        if !format.is_supported() {
+            return Err(Error::Unsupported { format, write: false });
+        }
+        let row_bytes = format.row_bytes(cols).ok_or(Error::NotWholeBlocks { format, count: cols })?;
+        let count = rows.checked_mul(cols).ok_or(Error::TooLarge { format, rows, cols })?;
+        check(format, bytes.len(), count)?;
+        Ok(Self { format, rows, cols, row_bytes, bytes, shape: block::shape(format) })
+    }
+
+    /// Returns how many rows there are: the length of an output row.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns how many numbers a row has: the length of an input row.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Returns how the numbers are packed.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Unpacks one row, as [`dequantize`](crate::dequantize()) does.
+    ///
+    /// # Panics
+    /// Where there is no such row, or `out` is not as long as a row.
+    pub fn row(&self, index: usize, out: &mut [f32]) {
+        assert!(index < self.rows, "row {index} of a matrix of {} rows", self.rows);
+        assert_eq!(out.len(), self.cols, "a row of {} numbers", self.cols);
+        unpack(self.format, self.packed(index), out);
+    }
+
+    /// Multiplies each of n input rows (of [`cols`](Self::cols) numbers, one after the other) by every row of the matrix,
+    /// into n output rows of [`rows`](Self::rows) numbers: output `[n][r]` is the sum over c of
+    /// `inputs[n][c] * self[r][c]`.
+    ///
+    /// A row's result does not depend on the others, nor on the number of threads. Input rows for packed formats of fewer
+    /// than 16 bits are rounded to 8 bits a number first; see the crate's front page.
+    ///
+    /// # Panics
+    /// Where `inputs` are not whole rows, or `outputs` not as many.
+    pub fn multiply(&self, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
+        let count = inputs.len().checked_div(self.cols).unwrap_or_else(|| outputs.len() / self.rows.max(1));
+        assert_eq!(inputs.len(), count * self.cols, "input rows of {} numbers", self.cols);
+        assert_eq!(outputs.len(), count * self.rows, "{count} output rows of {} numbers", self.rows);
+        if outputs.is_empty() {
+            return;
+        }
+        match self.shape {
+            Some(shape) => integers::multiply(self, shape, pool, inputs, outputs),
+            None => floats::multiply(self, pool, inputs, outputs),
+        }
+    }
+
+    fn packed(&self, row: usize) -> &[u8] {
+        &self.bytes[row * self.row_bytes..][..self.row_bytes]
+    }
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Matrix({} × {} {}, {:?})", self.rows, self.cols, self.format, self.bytes)
+    }
+}

@@ -1,0 +1,4 @@
+//! Kernels from outside.
+
+mod matrix;
+mod pool;
