@@ -1,4 +1,4 @@
-//! Models on this machine: their files read, checked and described before anything is loaded.
+//! Models on this machine: their files read, checked and described, then computed.
 //!
 //! ```
 //! use athenaeum_inference::model::{self, gguf};
@@ -17,15 +17,21 @@
 //! it out, and returns a [`model::Model`]; [`model::Model::summary`] says what one wants to know before loading it.
 //! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
 //!
-//! [`sampling`] draws a token from logits, repeatably.
+//! [`decoder::Decoder`] computes: a batch of tokens in, logits out, with keys and values in a [`cache::Cache`]; one
+//! decoder for every architecture of its table. [`sampling`] draws a token from logits, repeatably.
 //!
-//! Files are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
+//! Headers are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
-//!
-//! It does not compute with the weights yet, and never downloads anything.
+//! Weights are mapped when a model is loaded, or read into memory where that is asked for ([`weights::Access`]).
 //!
 //! **Invariant:** no file makes it panic, read beyond the file's end, or hold more than a small multiple of the
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
+pub mod cache;
+pub mod decoder;
 pub mod model;
 pub mod sampling;
+pub mod weights;
+
+/// What the engine computes with.
+pub use athenaeum_kernels as kernels;

@@ -1,0 +1,350 @@
+//! One decoder for every architecture of the table: tokens in, logits out.
+//!
+//! [`Decoder::load`] checks the configuration and finds the weights; [`Decoder::forward`] computes a batch of tokens
+//! that may belong to different sequences, each at any position of its own, and leaves their keys and values in the
+//! [`Cache`]. What a token gives never depends on what else is in the batch, bit for bit: that is what makes a text
+//! the same whoever else is served, and speculation exact.
+
+pub mod architecture;
+mod attention;
+mod config;
+mod feed_forward;
+mod layer;
+mod rope;
+
+pub use config::{Config, Error as ConfigError, Experts};
+pub use rope::{Rope, Scaling};
+
+use athenaeum_kernels::{Matrix, Pool};
+
+use self::{
+    architecture::Norm,
+    layer::{Layer, Linear},
+    rope::{Angles, Turns},
+};
+use crate::{
+    cache::{self, Cache, PAGE, Page},
+    model::Model,
+    weights::{self, Access, Weights},
+};
+
+/// A decoder, ready to compute.
+#[derive(Debug)]
+pub struct Decoder {
+    config: Config,
+    embeddings: Matrix,
+    layers: Vec<Layer>,
+    output_norm: Option<Vec<f32>>,
+    /// Where it is not the embeddings themselves.
+    output: Option<Linear>,
+    turns: Turns,
+    turns_in_window: Option<Turns>,
+}
+
+/// One token of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Which token.
+    pub token: u32,
+    /// Where it stands in its sequence, from 0. Earlier tokens of the sequence are in the cache, or before it in the
+    /// same batch.
+    pub position: u32,
+    /// To which of the batch's sequences it belongs.
+    pub sequence: usize,
+    /// What is wanted of it.
+    pub want: Want,
+}
+
+/// What is wanted of a token besides its keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    Nothing,
+    /// What may follow it.
+    Logits,
+    /// What it stands for: the last layer's output, normalised.
+    Hidden,
+}
+
+/// Buffers of a forward pass, kept from one to the next so that nothing is allocated in the steady state.
+#[derive(Debug, Default)]
+pub struct Work {
+    stream: Vec<f32>,
+    normed: Vec<f32>,
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    attended: Vec<f32>,
+    part: Vec<f32>,
+    feed_forward: feed_forward::Work,
+    angles: Vec<Angles>,
+    angles_in_window: Vec<Angles>,
+    wanted: Vec<f32>,
+    logits: Vec<f32>,
+    hidden: Vec<f32>,
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The vocabulary's numbers for each row that wants them, in the batch's order.
+    pub logits: &'a [f32],
+    /// The width's numbers for each row that wants them, in the batch's order.
+    pub hidden: &'a [f32],
+}
+
+/// Why a model cannot be loaded as a decoder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Its configuration is not computed.
+    #[error("the model cannot be computed")]
+    Config(#[from] ConfigError),
+    /// Its numbers cannot be used.
+    #[error("the model's weights cannot be used")]
+    Weights(#[from] weights::Error),
+}
+
+impl Decoder {
+    /// Checks the configuration and finds all weights. `context_tokens`: how long sequences will get, which decides
+    /// between the short and the long rotations of models that have both.
+    ///
+    /// # Errors
+    ///
+    /// If the architecture is not known, numbers make no sense, or a tensor is missing or of another shape.
+    pub fn load(model: &Model, access: Access, context_tokens: usize) -> Result<Self, Error> {
+        let config = Config::of(model)?;
+        let weights = Weights::open(model, access)?;
+        let output = if weights.has("output.weight") {
+            Some(Linear::load(&weights, "output", config.vocabulary, config.width)?)
+        } else {
+            None
+        };
+        let output_norm = match config.architecture.norm {
+            Norm::Rms => Some(layer::norm(&weights, &config, "output_norm.weight", config.width)?),
+            Norm::Plain => None,
+        };
+        let pairs =
+            if config.is_checkpoint { architecture::Pairs::Halves } else { config.architecture.pairs };
+        let divisors = divisors(&weights, &config, context_tokens)?;
+        let turns = |rope, divisors| Turns::new(rope, pairs, divisors, context_tokens);
+        Ok(Self {
+            embeddings: weights.matrix("token_embd.weight", config.vocabulary, config.width)?,
+            layers: (0..config.layers)
+                .map(|index| Layer::load(&weights, &config, index))
+                .collect::<Result<_, _>>()?,
+            output_norm,
+            output,
+            turns: turns(&config.rope, divisors.as_deref()),
+            turns_in_window: config.rope_in_window.as_ref().map(|rope| turns(rope, None)),
+            config,
+        })
+    }
+
+    /// Returns the numbers of the model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns the sizes of a cache for it.
+    pub fn cache_shape(&self, format: athenaeum_kernels::Format) -> cache::Shape {
+        let Config { layers, kv_heads, head_size, .. } = self.config;
+        cache::Shape { layers, kv_heads, head_size, format }
+    }
+
+    /// Computes a batch. Each of `sequences` lists the pages of its tokens, in order, with room for those of the
+    /// batch.
+    ///
+    /// # Panics
+    ///
+    /// If a token is not in the vocabulary, a row names a sequence that is not there, or a sequence's pages do not
+    /// reach to its rows.
+    pub fn forward<'a>(
+        &self,
+        rows: &[Row],
+        sequences: &[&[Page]],
+        cache: &mut Cache,
+        work: &'a mut Work,
+        pool: &Pool,
+    ) -> Output<'a> {
+        self.embed(rows, work);
+        self.turn(rows, work);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.attend(index, layer, (rows, sequences), cache, work, pool);
+            self.feed_forward(layer, work, pool);
+        }
+        self.finish(rows, work, pool)
+    }
+
+    fn embed(&self, rows: &[Row], work: &mut Work) {
+        let width = self.config.width;
+        resize(&mut work.stream, rows.len() * width);
+        for (row, stream) in rows.iter().zip(work.stream.chunks_exact_mut(width)) {
+            self.embeddings.row(row.token as usize, stream);
+        }
+        scale(&mut work.stream, self.config.embedding_scale);
+    }
+
+    /// Computes the angles of all rows, once for all layers.
+    fn turn(&self, rows: &[Row], work: &mut Work) {
+        let kinds = [
+            (Some(&self.turns), &mut work.angles),
+            (self.turns_in_window.as_ref(), &mut work.angles_in_window),
+        ];
+        for (turns, angles) in kinds {
+            let Some(turns) = turns else { continue };
+            angles.resize_with(rows.len(), Angles::default);
+            rows.iter().zip(angles).for_each(|(row, out)| turns.angles(row.position, out));
+        }
+    }
+
+    fn attend(
+        &self,
+        index: usize,
+        layer: &Layer,
+        (rows, sequences): (&[Row], &[&[Page]]),
+        cache: &mut Cache,
+        work: &mut Work,
+        pool: &Pool,
+    ) {
+        let config = &self.config;
+        let (width, count) = (config.width, rows.len());
+        self.normalise(layer.attention_norm.as_deref(), &work.stream, &mut work.normed);
+        resize(&mut work.queries, count * config.query_width());
+        resize(&mut work.keys, count * config.kv_width());
+        resize(&mut work.values, count * config.kv_width());
+        layer.queries.apply(pool, &work.normed, &mut work.queries);
+        layer.keys.apply(pool, &work.normed, &mut work.keys);
+        layer.values.apply(pool, &work.normed, &mut work.values);
+        if let Some(limit) = config.clamp_qkv {
+            for numbers in [&mut work.queries, &mut work.keys, &mut work.values] {
+                numbers.iter_mut().for_each(|number| *number = number.clamp(-limit, limit));
+            }
+        }
+        normalise_heads(layer.query_norm.as_deref(), &mut work.queries, config.norm_epsilon);
+        normalise_heads(layer.key_norm.as_deref(), &mut work.keys, config.norm_epsilon);
+        if let Some(rope) = config.rope_of(index) {
+            let limited = config.rope_in_window.as_ref().is_some_and(|limited| std::ptr::eq(limited, rope));
+            let (turns, angles) = match &self.turns_in_window {
+                Some(turns) if limited => (turns, &work.angles_in_window),
+                _ => (&self.turns, &work.angles),
+            };
+            for (numbers, of_row) in
+                [(&mut work.queries, config.query_width()), (&mut work.keys, config.kv_width())]
+            {
+                for (heads, angles) in numbers.chunks_exact_mut(of_row).zip(angles) {
+                    turns.turn(heads, config.head_size, angles);
+                }
+            }
+        }
+        let kv = work.keys.chunks_exact(config.kv_width()).zip(work.values.chunks_exact(config.kv_width()));
+        for (row, (keys, values)) in rows.iter().zip(kv) {
+            let position = row.position as usize;
+            let page = sequences[row.sequence][position / PAGE];
+            cache.store(index, (page, position % PAGE), keys, values);
+        }
+        resize(&mut work.attended, count * config.query_width());
+        let view = attention::View { cache, layer: index, rows, sequences };
+        attention::attend(config, &view, &work.queries, &mut work.attended, pool);
+        resize(&mut work.part, count * width);
+        layer.attention_output.apply(pool, &work.attended, &mut work.part);
+        self.add(layer.after_attention_norm.as_deref(), work);
+    }
+
+    fn feed_forward(&self, layer: &Layer, work: &mut Work, pool: &Pool) {
+        self.normalise(layer.feed_forward_norm.as_deref(), &work.stream, &mut work.normed);
+        resize(&mut work.part, work.stream.len());
+        let gate = self.config.architecture.gate;
+        layer.feed_forward.apply(gate, &work.normed, &mut work.part, &mut work.feed_forward, pool);
+        self.add(layer.after_feed_forward_norm.as_deref(), work);
+    }
+
+    /// Adds a part's result to the stream, normalised first where the layer asks for it.
+    fn add(&self, norm: Option<&[f32]>, work: &mut Work) {
+        if norm.is_some() {
+            resize(&mut work.normed, work.part.len());
+            std::mem::swap(&mut work.normed, &mut work.part);
+            self.normalise(norm, &work.normed, &mut work.part);
+        }
+        let factor = self.config.residual_scale;
+        work.stream.iter_mut().zip(&work.part).for_each(|(sum, part)| *sum += part * factor);
+    }
+
+    fn finish<'a>(&self, rows: &[Row], work: &'a mut Work, pool: &Pool) -> Output<'a> {
+        let width = self.config.width;
+        work.logits.clear();
+        work.hidden.clear();
+        for want in [Want::Logits, Want::Hidden] {
+            let wanted = rows.iter().zip(work.stream.chunks_exact(width)).filter(|(row, _)| row.want == want);
+            work.wanted.clear();
+            wanted.for_each(|(_, numbers)| work.wanted.extend_from_slice(numbers));
+            if work.wanted.is_empty() {
+                continue;
+            }
+            if want == Want::Hidden {
+                self.normalise(self.output_norm.as_deref(), &work.wanted, &mut work.hidden);
+                continue;
+            }
+            self.normalise(self.output_norm.as_deref(), &work.wanted, &mut work.normed);
+            resize(&mut work.logits, work.wanted.len() / width * self.config.vocabulary);
+            match &self.output {
+                Some(output) => output.apply(pool, &work.normed, &mut work.logits),
+                None => self.embeddings.multiply(pool, &work.normed, &mut work.logits),
+            }
+            scale(&mut work.logits, self.config.logit_scale);
+            if let Some(limit) = self.config.logit_softcap {
+                work.logits.iter_mut().for_each(|logit| *logit = limit * (*logit / limit).tanh());
+            }
+        }
+        Output { logits: &work.logits, hidden: &work.hidden }
+    }
+
+    /// Normalises each row of `input`, or copies it where the architecture has no norm in that place.
+    fn normalise(&self, weights: Option<&[f32]>, input: &[f32], out: &mut Vec<f32>) {
+        let (width, epsilon) = (self.config.width, self.config.norm_epsilon);
+        resize(out, input.len());
+        for (input, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            match (self.config.architecture.norm, weights) {
+                (Norm::Rms, Some(weights)) => athenaeum_kernels::rms_norm(input, weights, epsilon, out),
+                (Norm::Rms, None) => out.copy_from_slice(input),
+                (Norm::Plain, _) => layer::plain_norm(input, epsilon, out),
+            }
+        }
+    }
+}
+
+/// Returns what the file says that each pair's step is divided by.
+fn divisors(
+    weights: &Weights,
+    config: &Config,
+    context_tokens: usize,
+) -> Result<Option<Vec<f32>>, weights::Error> {
+    let pairs = config.rope.turned / 2;
+    if let Scaling::Long { short, original, .. } = &config.rope.scaling
+        && short.is_empty()
+    {
+        let long = context_tokens as f64 > *original;
+        let name = if long { "rope_factors_long.weight" } else { "rope_factors_short.weight" };
+        return weights.vector(name, pairs).map(Some);
+    }
+    weights.vector_if_present("rope_freqs.weight", pairs)
+}
+
+/// Normalises queries or keys, each head on its own or all heads of a token together, as the weights' length says.
+fn normalise_heads(weights: Option<&[f32]>, numbers: &mut [f32], epsilon: f32) {
+    let Some(weights) = weights else { return };
+    for numbers in numbers.chunks_exact_mut(weights.len()) {
+        layer::rms_norm_in_place(numbers, weights, epsilon);
+    }
+}
+
+fn scale(numbers: &mut [f32], factor: f32) {
+    if factor != 1.0 {
+        numbers.iter_mut().for_each(|number| *number *= factor);
+    }
+}
+
+/// Sets the length; what is in the buffer is about to be overwritten.
+fn resize(buffer: &mut Vec<f32>, len: usize) {
+    buffer.resize(len, 0.0);
+}

@@ -1,0 +1,159 @@
+use std::ops::Range;
+
+use athenaeum_kernels::{Matrix, Pool};
+
+use super::{architecture::Norm, config::Config, feed_forward::FeedForward};
+use crate::weights::{Error, Weights};
+
+/// The weights of one layer. What an architecture does not have is `None`.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Option<Vec<f32>>,
+    pub(super) queries: Linear,
+    pub(super) keys: Linear,
+    pub(super) values: Linear,
+    pub(super) query_norm: Option<Vec<f32>>,
+    pub(super) key_norm: Option<Vec<f32>>,
+    pub(super) attention_output: Linear,
+    pub(super) after_attention_norm: Option<Vec<f32>>,
+    pub(super) feed_forward_norm: Option<Vec<f32>>,
+    pub(super) feed_forward: FeedForward,
+    pub(super) after_feed_forward_norm: Option<Vec<f32>>,
+}
+
+/// A matrix, and what is added to its products.
+#[derive(Debug)]
+pub(super) struct Linear {
+    matrix: Matrix,
+    bias: Option<Vec<f32>>,
+}
+
+impl Layer {
+    pub(super) fn load(weights: &Weights, config: &Config, index: usize) -> Result<Self, Error> {
+        let name = |part: &str| format!("blk.{index}.{part}");
+        let norm_if = |asked: bool, part: &str| {
+            let asked = asked && config.architecture.norm == Norm::Rms;
+            asked.then(|| norm(weights, config, &name(part), config.width)).transpose()
+        };
+        let [queries, keys, values] = attention_inputs(weights, config, &name)?;
+        Ok(Self {
+            attention_norm: norm_if(config.architecture.norm_before, "attn_norm.weight")?,
+            queries,
+            keys,
+            values,
+            query_norm: head_norm(weights, config, &name("attn_q_norm.weight"), config.query_width())?,
+            key_norm: head_norm(weights, config, &name("attn_k_norm.weight"), config.kv_width())?,
+            attention_output: Linear::load(
+                weights,
+                &name("attn_output"),
+                config.width,
+                config.query_width(),
+            )?,
+            after_attention_norm: norm_if(
+                weights.has(&name("post_attention_norm.weight")),
+                "post_attention_norm.weight",
+            )?,
+            feed_forward_norm: norm_if(config.architecture.norm_before, "ffn_norm.weight")?,
+            feed_forward: FeedForward::load(weights, config, &name)?,
+            after_feed_forward_norm: norm_if(
+                weights.has(&name("post_ffw_norm.weight")),
+                "post_ffw_norm.weight",
+            )?,
+        })
+    }
+}
+
+/// Finds the matrices of queries, keys and values, one under the other in some files.
+fn attention_inputs(
+    weights: &Weights,
+    config: &Config,
+    name: &dyn Fn(&str) -> String,
+) -> Result<[Linear; 3], Error> {
+    let rows = [config.query_width(), config.kv_width(), config.kv_width()];
+    if weights.has(&name("attn_qkv.weight")) {
+        let all: usize = rows.iter().sum();
+        let mut end = 0;
+        let [queries, keys, values] = rows.map(|rows| {
+            end += rows;
+            Linear::load_part(weights, &name("attn_qkv"), all, config.width, end - rows..end)
+        });
+        return Ok([queries?, keys?, values?]);
+    }
+    let [queries, keys, values] = [("attn_q", rows[0]), ("attn_k", rows[1]), ("attn_v", rows[2])]
+        .map(|(part, rows)| Linear::load(weights, &name(part), rows, config.width));
+    Ok([queries?, keys?, values?])
+}
+
+/// Loads the weights of a norm.
+pub(super) fn norm(weights: &Weights, config: &Config, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    let mut norm = weights.vector(name, len)?;
+    if config.architecture.norm_less_one && weights.is_hugging_face() {
+        norm.iter_mut().for_each(|weight| *weight += 1.0);
+    }
+    Ok(norm)
+}
+
+/// Loads the weights of a norm over each head, or over all heads of a token, if there are any.
+fn head_norm(weights: &Weights, config: &Config, name: &str, all: usize) -> Result<Option<Vec<f32>>, Error> {
+    let Some(shape) = weights.shape(name) else { return Ok(None) };
+    let len = if shape == [all] { all } else { config.head_size };
+    norm(weights, config, name, len).map(Some)
+}
+
+/// Subtracts the mean and divides by the deviation.
+pub(super) fn plain_norm(input: &[f32], epsilon: f32, out: &mut [f32]) {
+    let mean = input.iter().sum::<f32>() / input.len() as f32;
+    let variance = input.iter().map(|number| (number - mean).powi(2)).sum::<f32>() / input.len() as f32;
+    let factor = (variance + epsilon).sqrt().recip();
+    out.iter_mut().zip(input).for_each(|(out, number)| *out = (number - mean) * factor);
+}
+
+/// Divides by the root of the mean square, times weights.
+pub(super) fn rms_norm_in_place(numbers: &mut [f32], weights: &[f32], epsilon: f32) {
+    let mean = numbers.iter().map(|number| number * number).sum::<f32>() / numbers.len() as f32;
+    let factor = (mean + epsilon).sqrt().recip();
+    numbers.iter_mut().zip(weights).for_each(|(number, weight)| *number *= factor * weight);
+}
+
+// === impl Linear ===
+
+impl Linear {
+    /// Finds `{name}.weight`, and `{name}.bias` where there is one.
+    pub(super) fn load(weights: &Weights, name: &str, rows: usize, columns: usize) -> Result<Self, Error> {
+        Self::load_part(weights, name, rows, columns, 0..rows)
+    }
+
+    /// The same for some of the rows.
+    pub(super) fn load_part(
+        weights: &Weights,
+        name: &str,
+        rows: usize,
+        columns: usize,
+        part: Range<usize>,
+    ) -> Result<Self, Error> {
+        let matrix = weights.matrix_part(&format!("{name}.weight"), rows, columns, part.clone())?;
+        let bias = weights.vector_if_present(&format!("{name}.bias"), rows)?;
+        Ok(Self { matrix, bias: bias.map(|bias| bias[part].to_vec()) })
+    }
+
+    /// How many numbers it takes.
+    pub(super) fn columns(&self) -> usize {
+        self.matrix.cols()
+    }
+
+    /// Computes the products of each row of `inputs`.
+    pub(super) fn apply(&self, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
+        self.matrix.multiply(pool, inputs, outputs);
+        if let Some(bias) = &self.bias {
+            for outputs in outputs.chunks_exact_mut(bias.len()) {
+                outputs.iter_mut().zip(bias).for_each(|(output, bias)| *output += bias);
+            }
+        }
+    }
+}
+
+impl From<Matrix> for Linear {
+    fn from(matrix: Matrix) -> Self {
+        Self { matrix, bias: None }
+    }
+}
