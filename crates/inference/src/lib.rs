@@ -24,13 +24,17 @@
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
 //! Weights are mapped when a model is loaded, or read into memory where that is asked for ([`weights::Access`]).
 //!
+//! [`pull::pull`] fetches models from where others publish them into a [`shelf::Shelf`], the folder of our own.
+//!
 //! **Invariant:** no file makes it panic, read beyond the file's end, or hold more than a small multiple of the
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
 pub mod cache;
 pub mod decoder;
 pub mod model;
+pub mod pull;
 pub mod sampling;
+pub mod shelf;
 pub mod weights;
 
 /// What the engine computes with.

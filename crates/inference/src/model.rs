@@ -3,9 +3,12 @@
 pub mod gguf;
 pub mod safetensors;
 
+mod checksum;
 mod find;
 mod folder;
-mod json;
+pub(crate) mod json;
+mod record;
+mod safe_path;
 mod source;
 mod summary;
 
@@ -14,8 +17,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use checksum::Hasher;
+pub use checksum::{InvalidSha256, Sha256};
 pub use find::{Found, Limits, Root, RootKind, Search, find, known_roots};
 pub use folder::{Folder, Refusal as FolderRefusal};
+pub(crate) use record::write_whole;
+pub use record::{FILE_NAME as RECORD_FILE, Record, RecordedFile};
+pub use safe_path::{SafePath, UnsafePath};
 pub use summary::{Format, Summary};
 
 /// A model as it lies on the disk, sound as far as its header goes.

@@ -156,7 +156,7 @@ impl Walk<'_> {
             }
             let Some(entries) = self.entries(&folder) else { continue };
             let (folders_inside, files): (Vec<PathBuf>, Vec<PathBuf>) =
-                entries.into_iter().partition(|path| path.is_dir());
+                entries.into_iter().filter(|path| !is_partial(path)).partition(|path| path.is_dir());
             self.models(&folder, &files);
             if depth < self.limits.depth_max {
                 folders.extend(folders_inside.into_iter().map(|folder| (folder, depth + 1)));
@@ -246,6 +246,11 @@ impl Walk<'_> {
             _ => last(path),
         }
     }
+}
+
+/// Whether it is the folder of what is still being fetched.
+fn is_partial(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == crate::shelf::PARTIAL)
 }
 
 /// Of a part of a split model, returns the number, from 1; the first stands for all.

@@ -8,9 +8,11 @@
 mod any_bytes;
 mod discovery;
 mod gguf;
+mod pull;
 mod safetensors;
 mod sampling;
 mod split;
+mod stub;
 mod summary;
 mod write;
 mod writing;
