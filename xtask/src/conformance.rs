@@ -1,6 +1,7 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
 mod models;
+mod templates;
 
 use std::{
     fs,
@@ -30,6 +31,7 @@ impl Conformance {
         let mut failed = 0;
         failed += exports(&root.join("conformance/exports.tsv"), &data.join("llm_exports"))?;
         failed += models::files(&root.join("conformance/models.tsv"), &data)?;
+        failed += templates::all(&root.join("conformance"), &data)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())

@@ -39,3 +39,4 @@ pub mod weights;
 
 /// What the engine computes with.
 pub use athenaeum_kernels as kernels;
+pub mod template;

@@ -14,5 +14,6 @@ mod sampling;
 mod split;
 mod stub;
 mod summary;
+mod template;
 mod write;
 mod writing;

@@ -1,0 +1,115 @@
+//! Chat templates: from a conversation to the text that a model has been taught to read.
+//!
+//! ```
+//! use athenaeum_inference::template::{Conversation, Message, Template};
+//!
+//! let template = Template::new(
+//!     "{% for message in messages %}[{{ message.role }}] {{ message.content }}{{ eos_token }}\n{% endfor %}\
+//!      {% if add_generation_prompt %}[assistant]{% endif %}",
+//!     "<s>",
+//!     "</s>",
+//! )?;
+//! let conversation = Conversation::new([Message::new("user", "What is a codex?")]);
+//! assert_eq!(template.render(&conversation)?, "[user] What is a codex?</s>\n[assistant]");
+//! # Ok::<(), athenaeum_inference::template::Error>(())
+//! ```
+//!
+//! A template is a program that came with the model, from strangers. It is run by minijinja as `transformers` runs
+//! it by Jinja (`trim_blocks`, `lstrip_blocks`, `raise_exception`, `strftime_now`, `tojson` as Python prints it,
+//! `{% generation %}`, `break` and `continue`), and within [`Limits`]: steps, text, work and depth.
+//!
+//! **Invariant:** no template makes it panic, run on, or take memory without bound; it gives text or a reason.
+
+mod bounds;
+mod conversation;
+mod engine;
+mod error;
+mod json;
+mod meter;
+mod python;
+mod source;
+mod tojson;
+
+pub use self::{
+    conversation::{Conversation, Message},
+    error::Error,
+    json::Json,
+};
+
+/// A chat template that has been read and found sound.
+#[derive(Debug, Clone)]
+pub struct Template {
+    source: String,
+    prepared: String,
+    bos: String,
+    eos: String,
+    limits: Limits,
+}
+
+/// How much one rendering may take; the defaults are far beyond any conversation that fits a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Instructions of the template.
+    pub steps: u64,
+    /// Bytes written, into the prompt and into variables.
+    pub text_bytes: u64,
+    /// Bytes looked at, moved or made, beyond 4,096 for each byte of the conversation. Bounds time and memory.
+    pub work_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { steps: 10_000_000, text_bytes: 64 << 20, work_bytes: 512 << 20 }
+    }
+}
+
+/// Longer than any known template, by a factor of ten.
+const SOURCE_BYTES_MAX: usize = 1 << 20;
+
+impl Template {
+    /// Reads a Jinja template; `bos` and `eos` are the texts of the model's tokens that begin and end all.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] with the line; [`Error::TooMuch`] for more than a mebibyte.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self, Error> {
+        if source.len() > SOURCE_BYTES_MAX {
+            return Err(Error::TooMuch { what: "bytes of template", limit: SOURCE_BYTES_MAX as u64 });
+        }
+        let prepared = source::prepared(source)?;
+        engine::check(&prepared)?;
+        let limits = Limits::default();
+        Ok(Self { source: source.to_owned(), prepared, bos: bos.to_owned(), eos: eos.to_owned(), limits })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// As it came.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Fills the template in with the conversation as it is.
+    ///
+    /// Takes a thread of its own for the time it runs, for the depth of its stack.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the template says no, [`Error::Failed`] where it cannot do what it is told to,
+    /// [`Error::TooMuch`] where it is more than [`Limits`].
+    pub fn render(&self, conversation: &Conversation) -> Result<String, Error> {
+        let (context, input) = conversation.context(&self.bos, &self.eos);
+        let job = engine::Job {
+            source: &self.prepared,
+            limits: self.limits,
+            context,
+            input,
+            now: conversation.now,
+        };
+        engine::render(&job)
+    }
+}

@@ -1,0 +1,228 @@
+//! Chat templates of our own: what they are filled in to, and what hostile ones come to.
+
+use std::time::{Duration, Instant};
+
+use athenaeum_inference::template::{Conversation, Error, Json, Limits, Message, Template};
+
+fn conversation() -> Conversation {
+    Conversation {
+        now: "2026-03-04T05:06:07".parse().ok(),
+        ..Conversation::new([
+            Message::new("system", "Be brief."),
+            Message::new("user", " Who wrote it? "),
+            Message::new("assistant", "Nobody knows."),
+            Message::new("user", "When?"),
+        ])
+    }
+}
+
+fn render(source: &str, conversation: &Conversation) -> Result<String, Error> {
+    Template::new(source, "<s>", "</s>")?.render(conversation)
+}
+
+fn check(source: &str, expected: &str) {
+    assert_eq!(render(source, &conversation()).as_deref(), Ok(expected), "{source}");
+}
+
+#[test]
+fn tags_leave_no_lines_behind() {
+    check("a\n  {% if true %}\nb\n  {% endif %}\nc\n", "a\nb\nc");
+    check("{%- for m in messages -%} {{ m.role[0] }} {%- endfor -%}", "suau");
+    check("a\r\n{% if true %}\r\nb\r\n{% endif %}\r\nc", "a\nb\nc");
+}
+
+#[test]
+fn what_hugging_face_adds_is_there() {
+    check("{{ bos_token }}{{ messages[1]['content'] | trim }}{{ eos_token }}", "<s>Who wrote it?</s>");
+    check("{% generation %}{{ messages[2].content }}{% endgeneration %}", "Nobody knows.");
+    check("{{ strftime_now('%d %b %Y, %H:%M') }}", "04 Mar 2026, 05:06");
+    check(
+        "{% for m in messages %}{% if loop.index == 3 %}{% break %}{% endif %}{{ m.role }},{% endfor %}",
+        "system,user,",
+    );
+    check(
+        "{% for m in messages %}{% if m.role == 'user' %}{% continue %}{% endif %}{{ m.role }},{% endfor %}",
+        "system,assistant,",
+    );
+    let refused = render("\n{{ raise_exception('only ' ~ messages[0].role) }}", &conversation()).unwrap_err();
+    assert_eq!(refused, Error::Refused { line: 2, reason: "only system".into() });
+}
+
+#[test]
+fn json_is_printed_as_python_prints_it() {
+    let json = r#"{"z": 1, "a": {"ü": [1.0, 1e20, -0.5, true, null], "e": {}}, "m": "\"\n\u0001/<>&'"}"#;
+    let check = |filter: &str, expected: &str| {
+        let conversation = conversation().with("x", Json::parse(json).unwrap());
+        assert_eq!(render(&format!("{{{{ {filter} }}}}"), &conversation).as_deref(), Ok(expected));
+    };
+    check(
+        "x | tojson",
+        r#"{"z": 1, "a": {"ü": [1.0, 1e+20, -0.5, true, null], "e": {}}, "m": "\"\n\u0001/<>&'"}"#,
+    );
+    check("x.a | tojson(ensure_ascii=true)", r#"{"\u00fc": [1.0, 1e+20, -0.5, true, null], "e": {}}"#);
+    check(
+        "x | tojson(sort_keys=true, separators=(',', ':'))",
+        r#"{"a":{"e":{},"ü":[1.0,1e+20,-0.5,true,null]},"m":"\"\n\u0001/<>&'","z":1}"#,
+    );
+    check(
+        "{'b': [1, {}], 'a': []} | tojson(indent=2)",
+        "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": []\n}",
+    );
+    check("x.a['ü'][2:]", "[-0.5, True, None]");
+}
+
+#[test]
+fn values_have_the_methods_they_have_in_python() {
+    check(
+        "{{ ' a b '.strip() }}|{{ 'xaxx'.rstrip('x') }}|{{ 'a,b,c'.split(',', 1) }}",
+        "a b|xa|['a', 'b,c']",
+    );
+    check("{{ 'a.b.c'.rsplit('.', 1) }}|{{ 'a=b=c'.partition('=') }}", "['a.b', 'c']|('a', '=', 'b=c')");
+    check("{{ 'prefix'.removeprefix('pre') }}{{ '7'.zfill(3) }}{{ 'ab'.center(6) }}|", "fix007  ab  |");
+    check(
+        "{{ messages[0].get('none', 'otherwise') }} {{ messages[0].keys() | list }}",
+        "otherwise ['role', 'content']",
+    );
+    check(
+        "{% for key, value in messages[0].items() %}{{ key }}={{ value }};{% endfor %}",
+        "role=system;content=Be brief.;",
+    );
+    check("{{ messages[1:] | length }}{{ messages[::-1][0].content }}{{ 'abc'[-2:] }}", "3When?bc");
+    check(
+        "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join('+') }}",
+        " Who wrote it? +When?",
+    );
+    check(
+        "{{ messages[0] is mapping }}{{ 'a' is string }}{{ tools is none }}{{ none is iterable }}",
+        "TrueTrueTrueFalse",
+    );
+    check(
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 2 * loop.index %}{% endfor %}{{ ns.n }}",
+        "20",
+    );
+    check("{{ 'ab' * 2 }}{{ [1] * 2 }}{{ 1.5 * 2 }}{{ true * 3 }}", "abab[1, 1]3.03");
+    check("{{ 'a\nb\n\nc' | indent(2) }}", "a\n  b\n\n  c");
+}
+
+#[test]
+fn what_a_message_brings_arrives_in_its_order() {
+    let json = r#"{"messages": [{"role": "assistant", "content": null, "zeal": 1, "tool_calls": [{"function": {"name": "f", "arguments": {"y": 1, "x": "é"}}}]}],
+        "tools": [{"name": "f"}], "add_generation_prompt": true, "enable_thinking": false}"#;
+    let conversation = Conversation::from_json(json).unwrap();
+    let text = render(
+        "{{ messages[0] | tojson }}{{ tools | tojson }}{{ add_generation_prompt }}{{ enable_thinking }}",
+        &conversation,
+    );
+    let expected = r#"{"role": "assistant", "content": null, "zeal": 1, "tool_calls": [{"function": {"name": "f", "arguments": {"y": 1, "x": "é"}}}]}[{"name": "f"}]TrueFalse"#;
+    assert_eq!(text.as_deref(), Ok(expected));
+    for wrong in ["[]", "{}", r#"{"messages": [1]}"#, r#"{"messages": [{"content": "x"}]}"#, "{"] {
+        assert!(matches!(Conversation::from_json(wrong), Err(Error::NotAConversation { .. })), "{wrong}");
+    }
+}
+
+#[test]
+fn errors_name_the_line() {
+    let line = |source: &str| match render(source, &conversation()).unwrap_err() {
+        Error::Syntax { line, .. } | Error::Failed { line, .. } | Error::Refused { line, .. } => line,
+        other => unreachable!("{other}"),
+    };
+    assert_eq!(line("\n\n{% if %}"), 3);
+    assert_eq!(line("\n{% for m in messages %}\n{{ m.x.y }}\n{% endfor %}"), 3);
+    assert_eq!(line("{{ 1 + 'a' }}"), 1);
+    assert_eq!(line("\n{% include 'x' %}"), 2);
+    let error = render("\n  {{ messages[0].nothing.more }}", &conversation()).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("in `{{ messages[0].nothing.more }}`"), "{error}");
+}
+
+/// Templates come from strangers. Each of these would, run as it stands, take all memory, all time, or the stack.
+#[test]
+fn hostile_templates_end_with_a_reason() {
+    let grows = |start: &str, step: &str| {
+        format!(
+            "{{% set ns = namespace(x={start}) %}}{{% for i in range(100) %}}\
+             {{% set ns.x = {step} %}}{{% endfor %}}{{{{ ns.x }}}}"
+        )
+    };
+    let hostile = [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".to_owned(),
+        grows("'aa'", "ns.x ~ ns.x"),
+        grows("'aa'", "ns.x + ns.x"),
+        grows("'aa'", "ns.x * 9"),
+        grows("'aa'", "ns.x | replace('a', ns.x)"),
+        grows("'aa'", "ns.x.replace('a', ns.x)"),
+        grows("'aa'", "ns.x.join(ns.x)"),
+        grows("'aa'", "(ns.x | list) | join(ns.x)"),
+        grows("'aa'", "[ns.x, ns.x] | join"),
+        grows("[1]", "ns.x + ns.x"),
+        grows("[1]", "ns.x * 9"),
+        grows("[1]", "[ns.x, ns.x]"),
+        grows("[1]", "{'a': ns.x, 'b': ns.x}"),
+        grows("[1]", "(ns.x, ns.x)"),
+        grows("[1]", "dict(a=ns.x, b=ns.x)"),
+        grows("[1]", "[ns.x, ns.x] | tojson"),
+        grows("'a'", "'%s%s' % (ns.x, ns.x)"),
+        grows("'a'", "'{0}{0}'.format(ns.x)"),
+        grows("'a'", "'%s%s' | format(ns.x, ns.x)"),
+        "{{ 'a' * 9999999999 }}".to_owned(),
+        "{{ [1] * 9999999999 }}".to_owned(),
+        "{{ 9999999999 * (1, 2) }}".to_owned(),
+        "{{ '%999999999d' % 1 }}".to_owned(),
+        "{{ '%999999999d' | format(1) }}".to_owned(),
+        "{{ '{:999999999}'.format(1) }}".to_owned(),
+        "{{ [1] | batch(999999999999, 0) | list }}".to_owned(),
+        "{{ [1] | slice(999999999999, 0) | list }}".to_owned(),
+        "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}".to_owned(),
+        "{% set ns = namespace() %}{% set ns.x = [{'a': ns}] %}{{ ns }}".to_owned(),
+        "{% set ns = namespace() %}{% set ns.x, b = ns, 1 %}{{ ns }}".to_owned(),
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
+        "{% macro m(x) %}{{ m([x, x]) }}{% endmacro %}{{ m(1) }}".to_owned(),
+        "{% for a in [1] recursive %}{{ loop([a, a]) }}{% endfor %}".to_owned(),
+        "{% block a %}{{ self.a() }}{% endblock %}".to_owned(),
+        format!(
+            "{{% set x %}}{}{{% endset %}}",
+            "{% for a in range(9999) %}".repeat(3) + "long text\n" + &"{% endfor %}".repeat(3)
+        ),
+        format!("{}long text\n{}", "{% for a in range(9999) %}".repeat(3), "{% endfor %}".repeat(3)),
+        format!("{{{{ {}1{} }}}}", "(".repeat(9_999), ")".repeat(9_999)),
+        format!("{{{{ {}1{} }}}}", "[".repeat(9_999), "]".repeat(9_999)),
+        format!("{{{{ x{} }}}}", ".a".repeat(9_999)),
+        format!("{{{{ x{} }}}}", "|e".repeat(9_999)),
+        format!("{{{{ 1{} }}}}", "+1".repeat(9_999)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(9_999)),
+        format!("{{{{ {}1 }}}}", "-".repeat(9_999)),
+        format!("{}{}", "{% if true %}".repeat(9_999), "{% endif %}".repeat(9_999)),
+        "{% if x %}".to_owned() + &"{% elif x %}".repeat(9_999),
+        "{% set x = [1] %}".to_owned() + &"{% set x = x | batch(1) | list %}".repeat(9_999) + "{{ x }}",
+        "{% set x = [1] %}".to_owned() + &"{% set x = [x, x] %}".repeat(9_999) + "{{ x == x }}",
+        "x".repeat(2 << 20),
+    ];
+    for source in hostile {
+        let start = Instant::now();
+        let result = render(&source, &conversation());
+        let (shown, took) = (source.chars().take(120).collect::<String>(), start.elapsed());
+        assert!(result.is_err(), "{shown} gave {:?}", result.map(|text| text.len()));
+        assert!(took < Duration::from_secs(60), "{shown} took {took:?}");
+    }
+}
+
+#[test]
+fn long_conversations_are_within_the_limits() {
+    let turns = (0..2_000).flat_map(|_| {
+        [Message::new("user", "word ".repeat(200)), Message::new("assistant", "answer ".repeat(200))]
+    });
+    let source = "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'user' %}\
+        {% set ns.last = loop.index0 %}{% endif %}{% endfor %}{% for m in messages %}{% set c = m.content | trim %}\
+        {{ '<' ~ m.role ~ '>' + c.split('</think>')[-1].lstrip('\n') ~ eos_token }}{% if loop.index0 == ns.last %}!{% endif %}{% endfor %}";
+    let text = render(source, &Conversation::new(turns)).unwrap();
+    assert!(text.len() > 2_000 * 2_000);
+}
+
+#[test]
+fn limits_can_be_lowered() {
+    let limits = Limits { steps: 20, ..Limits::default() };
+    let template = Template::new("{% for m in messages %}{{ m.role }}{% endfor %}", "", "").unwrap();
+    assert_eq!(
+        template.with_limits(limits).render(&conversation()),
+        Err(Error::TooMuch { what: "steps", limit: 20 })
+    );
+}
