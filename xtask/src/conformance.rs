@@ -2,6 +2,7 @@
 
 mod models;
 mod templates;
+mod tokenizers;
 
 use std::{
     fs,
@@ -32,6 +33,7 @@ impl Conformance {
         failed += exports(&root.join("conformance/exports.tsv"), &data.join("llm_exports"))?;
         failed += models::files(&root.join("conformance/models.tsv"), &data)?;
         failed += templates::all(&root.join("conformance"), &data)?;
+        failed += tokenizers::vocabularies(&data.join("tokenizers/ggml-vocab"))?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())

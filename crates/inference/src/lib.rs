@@ -35,8 +35,9 @@ pub mod model;
 pub mod pull;
 pub mod sampling;
 pub mod shelf;
+pub mod template;
+pub mod tokenizer;
 pub mod weights;
 
 /// What the engine computes with.
 pub use athenaeum_kernels as kernels;
-pub mod template;

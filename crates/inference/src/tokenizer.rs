@@ -1,0 +1,271 @@
+//! From text to the numbers that a model computes with, and back.
+//!
+//! ```
+//! use athenaeum_inference::{model::gguf, tokenizer::{Special, TextStream, Tokenizer}};
+//!
+//! # let string = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+//! # let array = |kind: u32, values: &[Vec<u8>]| {
+//! #     [&9u32.to_le_bytes()[..], &kind.to_le_bytes(), &(values.len() as u64).to_le_bytes(), &values.concat()].concat()
+//! # };
+//! # let texts = ["<unk>", "<s>", "</s>", "▁", "h", "i", "▁h", "▁hi"].map(string);
+//! # let scores = [0.0, 0.0, 0.0, -9.0, -9.0, -9.0, -2.0, -1.0].map(|score: f32| score.to_le_bytes().to_vec());
+//! # let types = [2, 3, 3, 1, 1, 1, 1, 1].map(|kind: i32| kind.to_le_bytes().to_vec());
+//! # let bytes = [
+//! #     b"GGUF".to_vec(), 3u32.to_le_bytes().to_vec(), vec![0; 8], 4u64.to_le_bytes().to_vec(),
+//! #     string("tokenizer.ggml.model"), 8u32.to_le_bytes().to_vec(), string("llama"),
+//! #     string("tokenizer.ggml.tokens"), array(8, &texts),
+//! #     string("tokenizer.ggml.scores"), array(6, &scores),
+//! #     string("tokenizer.ggml.token_type"), array(5, &types),
+//! # ].concat();
+//! let file = gguf::File::from_bytes(&bytes)?; // <unk> <s> </s> ▁ h i ▁h ▁hi
+//! let tokenizer = Tokenizer::from_gguf(&file.metadata)?;
+//!
+//! assert_eq!(tokenizer.encode("hi hi</s>", Special::Parse), [7, 7, 2]);
+//! assert_eq!(tokenizer.decode(&[1, 7, 7, 2], false), "hi hi");
+//! assert_eq!((tokenizer.bos(), tokenizer.ends_generation(2)), (Some(1), true));
+//!
+//! let mut stream = TextStream::continuing();
+//! assert_eq!(stream.push(&tokenizer, 7), " hi");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Tokenizer::from_gguf`] takes what llama.cpp writes into its files; it becomes parts:
+//! texts taken out as they stand (control tokens), normalisation, cutting into words, and one of several ways to make
+//! tokens of a word (BPE, SentencePiece's BPE).
+//!
+//! All of it is our own, for three reasons: the text is a stranger's, and so may the model be; a vocabulary of 150,000
+//! tokens is to be there within a tenth of a second; and one set of parts is to serve several formats. A name or part that
+//! is not known is refused, never guessed: a wrong pre-tokenizer makes a model dumber and tells nobody.
+//!
+//! **Invariant:** any text becomes tokens, in time in proportion to *n* log *n* of its length, and text that is not
+//! parsed for control tokens ([`Special::Text`]) never becomes one.
+
+#[expect(dead_code, reason = "for tokenizer.json")]
+mod added;
+mod bpe;
+mod byte_level;
+mod error;
+mod gguf;
+mod merge;
+mod normalize;
+mod pattern;
+mod pre;
+mod roles;
+#[expect(dead_code, reason = "for tokenizer.json")]
+mod split;
+mod spm;
+mod stream;
+mod trie;
+mod vocabulary;
+mod words;
+
+use std::fmt;
+
+pub use error::Error;
+pub use pattern::Error as PatternError;
+pub use stream::TextStream;
+
+use added::{Matcher, Part};
+use normalize::Normalizer;
+use roles::Roles;
+use split::Cut;
+use vocabulary::{Kind, Texts, Vocabulary};
+use words::{Engine, Words};
+
+/// What makes tokens of text and text of tokens, for one model. Nothing in it changes; threads share it.
+pub struct Tokenizer {
+    vocabulary: Vocabulary,
+    /// What each token contributes to a text.
+    pieces: Texts,
+    roles: Roles,
+    adds_bos: bool,
+    adds_eos: bool,
+    /// Taken out of the text as it is.
+    added: Matcher,
+    normalizers: Vec<Normalizer>,
+    /// Taken out of the text after it is normalised.
+    added_normalized: Option<Matcher>,
+    space: Space,
+    cuts: Vec<Cut>,
+    engine: Engine,
+    notes: Vec<String>,
+}
+
+/// What to do with the names of control tokens in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Special {
+    /// `<|im_start|>` is that token: for text that a template has made.
+    Parse,
+    /// It is text like any other: for what people and their files say.
+    Text,
+}
+
+/// Where a space is put before a text that does not begin with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space {
+    Never,
+    /// Before the text.
+    #[expect(dead_code, reason = "for tokenizer.json")]
+    First,
+    /// Before the text, and after each control token.
+    Always,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer that a GGUF file describes.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] for kinds that are not supported, names that are not known, and whatever does not fit together.
+    pub fn from_gguf(metadata: &crate::model::gguf::Metadata) -> Result<Self, Error> {
+        gguf::tokenizer(metadata)
+    }
+
+    /// Returns the tokens of a text. BOS and EOS are not added, nor is anything but what stands there.
+    pub fn encode(&self, text: &str, special: Special) -> Vec<u32> {
+        let mut words = Words::new(&self.vocabulary, &self.engine, text.len());
+        let mut begins = true;
+        self.added.partition(text, special, &mut |part| match part {
+            Part::Token(id) => {
+                words.token(id);
+                begins = false;
+            }
+            Part::Text(text) => self.encode_text(text, std::mem::take(&mut begins), special, &mut words),
+        });
+        words.finish()
+    }
+
+    /// Returns the text of tokens; with `specials`, control tokens by their names, without, not at all.
+    ///
+    /// A space that [`Tokenizer::encode`] has put before a text is taken away again. What is no UTF-8 is shown as
+    /// U+FFFD.
+    pub fn decode(&self, ids: &[u32], specials: bool) -> String {
+        let mut bytes = Vec::new();
+        let mut begins = true;
+        ids.iter().for_each(|id| self.append(*id, specials, &mut begins, &mut bytes));
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
+    }
+
+    /// Returns what a token contributes to a text: bytes, which need not be whole characters. Control tokens
+    /// contribute their names; there is nothing beyond the last token.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        self.pieces.get(id)
+    }
+
+    /// Returns the number of tokens.
+    pub fn len(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    /// Whether there are no tokens; there always are.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the token whose text in the model's file is this.
+    pub fn id(&self, text: &str) -> Option<u32> {
+        self.vocabulary.find(text.as_bytes())
+    }
+
+    /// Whether the model wants BOS before a text.
+    pub fn adds_bos(&self) -> bool {
+        self.adds_bos && self.roles.bos.is_some()
+    }
+
+    /// Whether the model wants EOS (for encoders, the separator) after a text.
+    pub fn adds_eos(&self) -> bool {
+        self.adds_eos && self.eos().is_some()
+    }
+
+    /// Returns the token that begins a text; for encoders, `[CLS]`.
+    pub fn bos(&self) -> Option<u32> {
+        self.roles.bos
+    }
+
+    /// Returns the token that ends a text; for encoders, `[SEP]`.
+    pub fn eos(&self) -> Option<u32> {
+        self.roles.eos.or(self.roles.sep)
+    }
+
+    /// Returns the token that fills up shorter texts.
+    pub fn pad(&self) -> Option<u32> {
+        self.roles.pad
+    }
+
+    /// Returns the token for what has no token.
+    pub fn unknown(&self) -> Option<u32> {
+        self.roles.unknown
+    }
+
+    /// Returns the token that stands between two texts.
+    pub fn separator(&self) -> Option<u32> {
+        self.roles.sep.or(self.roles.eos)
+    }
+
+    /// Returns the token that stands for one to be guessed.
+    pub fn mask(&self) -> Option<u32> {
+        self.roles.mask
+    }
+
+    /// Whether an answer ends with this token: the end of a text, a turn, a message, a call, or a file.
+    pub fn ends_generation(&self, id: u32) -> bool {
+        self.roles.ends.binary_search(&id).is_ok()
+    }
+
+    /// Returns all tokens that end an answer, in ascending order.
+    pub fn generation_ends(&self) -> &[u32] {
+        &self.roles.ends
+    }
+
+    /// Whether a token steers the model, or stands for the unknown, and is no text of its own.
+    pub fn is_special(&self, id: u32) -> bool {
+        matches!(self.vocabulary.kind(id), Kind::Control | Kind::Unknown)
+    }
+
+    /// Returns what should be known of how the file was read, as sentences; mostly nothing.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn encode_text(&self, text: &str, begins: bool, special: Special, words: &mut Words<'_>) {
+        let text = normalize::all(&self.normalizers, text, begins);
+        let Some(added) = &self.added_normalized else {
+            return self.encode_normalized(&text, begins, words);
+        };
+        let mut begins = begins;
+        added.partition(&text, special, &mut |part| match part {
+            Part::Token(id) => {
+                words.token(id);
+                begins = false;
+            }
+            Part::Text(text) => self.encode_normalized(text, std::mem::take(&mut begins), words),
+        });
+    }
+
+    fn encode_normalized(&self, text: &str, _begins: bool, words: &mut Words<'_>) {
+        split::cut(text, &self.cuts, &mut |word| words.word(word));
+    }
+
+    /// Appends what a token contributes after others. `begins`: a space at its beginning was put there by `encode`.
+    fn append(&self, id: u32, specials: bool, begins: &mut bool, bytes: &mut Vec<u8>) {
+        if self.is_special(id) {
+            if specials {
+                bytes.extend_from_slice(self.bytes(id));
+            }
+            *begins |= self.space == Space::Always;
+            return;
+        }
+        let piece = self.bytes(id);
+        let put = std::mem::take(begins) && self.space != Space::Never;
+        bytes.extend_from_slice(if put { piece.strip_prefix(b" ").unwrap_or(piece) } else { piece });
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer").field("tokens", &self.len()).finish_non_exhaustive()
+    }
+}

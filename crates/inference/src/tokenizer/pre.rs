@@ -1,0 +1,218 @@
+//! How the byte-level tokenizers that GGUF names cut text into words before they join bytes.
+//!
+//! Names and what they stand for are llama.cpp's (`src/llama-vocab.cpp`, as of late 2026). Where llama.cpp writes an
+//! expression otherwise than the model's own `tokenizer.json` has it, because its engine knows no Unicode letter
+//! case, the model's own stands here.
+
+use super::split::{Cut, Keep};
+
+/// What a name stands for.
+pub(super) struct Pre {
+    /// One after another; each cuts what the ones before it have left.
+    cuts: &'static [Rule],
+    /// A word that is a token is that token, however its bytes would be joined.
+    pub(super) ignore_merges: bool,
+    /// Whether text begins with BOS where the file does not say.
+    pub(super) adds_bos: bool,
+    /// Characters are joined, not bytes, and a space is `▁`.
+    pub(super) characters: bool,
+    /// A word of line feeds that is a token is that token.
+    pub(super) line_feeds: bool,
+}
+
+enum Rule {
+    Expression(&'static str),
+    /// Groups of three digits, counted from the right; `true` only before what is no part of a word.
+    DigitGroups(bool),
+    /// Words without the spaces between them.
+    Words,
+}
+
+use Rule::{DigitGroups, Expression, Words};
+
+const CONTRACTION: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const GPT2: Rule = Expression(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+");
+const LLAMA3: Rule = Expression(
+    r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const QWEN2: Rule = Expression(
+    r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const QWEN35: Rule = Expression(
+    r"CONTRACTION|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const GPT_4O: Rule = Expression(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+CONTRACTION?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*CONTRACTION?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const YOUTU: Rule = Expression(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+CONTRACTION?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*CONTRACTION?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const TEKKEN: Rule = Expression(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const KIMI: Rule = Expression(
+    r"\p{Han}+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+CONTRACTION?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*CONTRACTION?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+const DEEPSEEK3_WORDS: Rule = Expression(
+    r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##,
+);
+const SPARK_WORDS: Rule = Expression(
+    r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+"##,
+);
+const CJK: Rule = Expression(r"[一-龥぀-ゟ゠-ヿ]+");
+const DEEPSEEK_CJK: Rule = Expression(r"[一-龥ࠀ-一가-\x{D7FF}]+");
+/// Letters of scripts with cases, as far as Unicode 14 knew them.
+const DEEPSEEK_LETTERS: Rule = Expression(
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼ\x{1FBE}ῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212A}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⲲⲳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+",
+);
+const DIGIT: Rule = Expression(r"\p{N}");
+const DIGITS: Rule = Expression(r"\p{N}+");
+const THREE_DIGITS: Rule = Expression("[0-9][0-9][0-9]");
+const UP_TO_THREE_DIGITS: Rule = Expression(r"\p{N}{1,3}");
+const NO_PUNCTUATION: Rule = Expression(" ?[^(\\s|.,!?…。，、।۔،)]+");
+const LINES: Rule = Expression(r"[^\n]+|\n+");
+
+const PLAIN: Pre =
+    Pre { cuts: &[GPT2], ignore_merges: false, adds_bos: false, characters: false, line_feeds: false };
+
+/// Returns what the name of `tokenizer.ggml.pre` stands for.
+pub(super) fn named(name: &str) -> Option<Pre> {
+    Some(match name {
+        "gpt-2" | "phi-2" | "jina-es" | "jina-de" | "gigachat" | "jina-v2-es" | "jina-v2-de" | "a.x-4.0"
+        | "mellum" | "modern-bert" | "jina-v1-en" | "jina-v2-code" | "roberta-bpe" | "mpt" | "olmo"
+        | "jais" | "trillion" | "granite-docling" | "exaone4" => PLAIN,
+        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
+        | "jina-v5-nano" => Pre { cuts: &[LLAMA3], ignore_merges: true, adds_bos: true, ..PLAIN },
+        "dbrx" | "smaug-bpe" | "chatglm-bpe" | "glm4" => Pre { cuts: &[LLAMA3], ..PLAIN },
+        "qwen2" | "deepseek-r1-qwen" | "kormo" | "f2llmv2" | "stablelm2" | "hunyuan" | "solar-open"
+        | "megrez" | "grok-2" => Pre { cuts: &[QWEN2], ..PLAIN },
+        "qwen35" => Pre { cuts: &[QWEN35], ..PLAIN },
+        "default" => Pre { cuts: &[Expression(r"[\p{P}$+<=>^~|]+"), GPT2, DIGITS, THREE_DIGITS], ..PLAIN },
+        "falcon" => Pre { cuts: &[Expression(r"[\p{P}$+<=>^~|`]+"), GPT2, THREE_DIGITS], ..PLAIN },
+        "starcoder" | "refact" | "command-r" | "smollm" | "codeshell" | "exaone" | "minerva-7b"
+        | "mellum2" => Pre { cuts: &[DIGIT, GPT2], ..PLAIN },
+        "deepseek-llm" => Pre {
+            cuts: &[
+                Expression(r"[\r\n]"),
+                DEEPSEEK_LETTERS,
+                Expression(r"\s?[!-/:-~！-／：-～‘-‟、-。]+"),
+                Expression(r"\s+$"),
+                DEEPSEEK_CJK,
+                DIGITS,
+            ],
+            ..PLAIN
+        },
+        "deepseek-coder" => Pre {
+            cuts: &[
+                Expression(r"[\r\n]"),
+                Expression(r"\s?\p{L}+"),
+                Expression(r"\s?\p{P}+"),
+                DEEPSEEK_CJK,
+                DIGIT,
+            ],
+            ..PLAIN
+        },
+        "deepseek-v3" | "hunyuan-dense" | "joyai-llm" | "hy_v4" => {
+            Pre { cuts: &[UP_TO_THREE_DIGITS, CJK, DEEPSEEK3_WORDS], ..PLAIN }
+        }
+        "spark2_5" => Pre { cuts: &[UP_TO_THREE_DIGITS, CJK, SPARK_WORDS, DIGIT], ..PLAIN },
+        "youtu" => Pre {
+            cuts: &[
+                Expression(r"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+"),
+                YOUTU,
+            ],
+            ignore_merges: true,
+            ..PLAIN
+        },
+        "poro-chat" | "bloom" | "gpt3-finnish" => Pre { cuts: &[NO_PUNCTUATION], ..PLAIN },
+        "viking" => Pre { cuts: &[NO_PUNCTUATION, DIGIT], ..PLAIN },
+        "tekken" => Pre { cuts: &[TEKKEN], ignore_merges: true, adds_bos: true, ..PLAIN },
+        "chameleon" => Pre {
+            cuts: &[
+                Expression("<sentinel:[0-9]+>"),
+                Expression("(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"),
+                Expression("([\\t\\n]|    |  )"),
+                DIGIT,
+                Expression(r"[\p{P}!-/:-@\[-`{-~]"),
+                GPT2,
+            ],
+            adds_bos: true,
+            ..PLAIN
+        },
+        "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => Pre { cuts: &[GPT_4O], ..PLAIN },
+        "granite-embed-multi-97m" => Pre { cuts: &[GPT_4O], ignore_merges: true, ..PLAIN },
+        "tiny_aya" | "cohere2moe" => Pre { cuts: &[DigitGroups(true), GPT_4O], ..PLAIN },
+        "kimi-k2" => Pre { cuts: &[KIMI], ..PLAIN },
+        "superbpe" => Pre { cuts: &[DIGITS, DigitGroups(false)], ..PLAIN },
+        "bailingmoe" | "bailingmoe2" | "llada-moe" => Pre {
+            cuts: &[Expression(
+                r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+            )],
+            ..PLAIN
+        },
+        "seed-coder" => Pre {
+            cuts: &[Expression(
+                r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+",
+            )],
+            ..PLAIN
+        },
+        "ufakzeka" => Pre {
+            cuts: &[Expression(
+                r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+            )],
+            ..PLAIN
+        },
+        "afmoe" => Pre {
+            cuts: &[
+                DIGITS,
+                DigitGroups(false),
+                Expression(
+                    "[一-鿿㐀-䶿豈-\u{FAFF}぀-ゟ゠-ヿ･-ﾟ⼀-⿟\u{E00}-\u{E7F}\u{E80}-\u{EFF}\u{1780}-\u{17FF}\u{1000}-\u{109F}\u{AA60}-\u{AA7F}\u{A9E0}-\u{A9FF}가-\u{D7AF}ᄀ-ᇿ]+",
+                ),
+                DEEPSEEK3_WORDS,
+            ],
+            ..PLAIN
+        },
+        "laguna" => Pre { cuts: &[LINES, QWEN2], ..PLAIN },
+        "exaone-moe" => Pre {
+            cuts: &[Expression(
+                r"CONTRACTION|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+",
+            )],
+            ..PLAIN
+        },
+        "minicpm5" => Pre {
+            cuts: &[
+                UP_TO_THREE_DIGITS,
+                Expression(
+                    r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+                ),
+            ],
+            ignore_merges: true,
+            ..PLAIN
+        },
+        "jais-2" => Pre {
+            cuts: &[Expression(
+                r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}",
+            )],
+            ..PLAIN
+        },
+        "gemma4" | "granite-embed-multi-311m" => {
+            Pre { cuts: &[LINES], characters: true, line_feeds: true, ..PLAIN }
+        }
+        "sarvam-moe" => Pre { cuts: &[LINES], characters: true, ..PLAIN },
+        "whitespace" => Pre { cuts: &[Words], ..PLAIN },
+        _ => return None,
+    })
+}
+
+impl Pre {
+    /// Builds what cuts the text.
+    pub(super) fn cuts(&self) -> Result<Vec<Cut>, super::pattern::Error> {
+        let cut = |rule: &Rule| match rule {
+            Expression(source) => Cut::pattern(&source.replace("CONTRACTION", CONTRACTION), Keep::Apart),
+            DigitGroups(before_no_word) => Ok(Cut::DigitGroups { before_no_word: *before_no_word }),
+            Words => Cut::pattern(r"\s+", Keep::Not),
+        };
+        self.cuts.iter().map(cut).collect()
+    }
+}
