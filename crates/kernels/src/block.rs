@@ -38,7 +38,27 @@ pub(crate) struct Shape {
     pub(crate) offset: i32,
     /// How input rows are rounded before they meet such blocks.
     pub(crate) rounding: Rounding,
+    /// Which lane a group goes to, of sixteen that are multiplied side by side: the order in which the format's vector
+    /// code gets at them. Sums depend on it in their last bits.
+    pub(crate) lanes: &'static [u8; 16],
 }
+
+impl Shape {
+    /// Where a group of a row goes: the chunk of sixteen, and the lane in it.
+    #[inline]
+    pub(crate) fn place(&self, group: usize) -> (usize, usize) {
+        (group / 16, usize::from(self.lanes[group % 16] & 15))
+    }
+}
+
+/// In the order of the row.
+const IN_ORDER: &[u8; 16] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+/// Runs of 64 bytes, transposed: group 4 i + k goes to lane 4 k + i.
+const TRANSPOSED: &[u8; 16] = &[0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+/// Two blocks of halves: group 8 b + 2 k + i goes to lane 4 k + 2 b + i.
+const HALVES: &[u8; 16] = &[0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15];
+/// A block of quarters: group 8 h + 2 j + e goes to lane 8 h + 4 e + j.
+const QUARTERS: &[u8; 16] = &[0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15];
 
 /// How input rows are rounded to 8 bits; the ways are llama.cpp's, by the names of its formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +75,15 @@ pub(crate) enum Rounding {
 /// Returns how blocks of a format come apart; `None` for formats whose numbers stand alone.
 pub(crate) fn shape(format: Format) -> Option<Shape> {
     use Rounding::{Q8_0, Q8_1, Q8_K};
-    let shape = |unpack, group, mins, offset, rounding| Some(Shape { unpack, group, mins, offset, rounding });
+    let shape = |unpack, group, mins, offset, rounding| {
+        let lanes = match format {
+            Format::Q4_K | Format::Q5_K => HALVES,
+            Format::Q6_K | Format::IQ4_XS => TRANSPOSED,
+            Format::Q2_K | Format::Q3_K => QUARTERS,
+            _ => IN_ORDER,
+        };
+        Some(Shape { unpack, group, mins, offset, rounding, lanes })
+    };
     match format {
         Format::Q4_0 => shape(legacy::q4_0, 32, false, 8, Q8_0),
         Format::Q4_1 => shape(legacy::q4_1, 32, true, 0, Q8_1),

@@ -39,6 +39,7 @@ mod dequantize;
 mod error;
 mod float;
 mod format;
+mod isa;
 mod matrix;
 mod norm;
 mod pool;

@@ -7,6 +7,7 @@ use crate::{
     Bytes, Error, Format, Pool,
     block::{self, Shape},
     dequantize::{check, unpack},
+    isa::Isa,
 };
 
 /// Rows of packed weights, multiplied by rows of `f32` without being unpacked first.
@@ -19,6 +20,7 @@ pub struct Matrix {
     bytes: Bytes,
     /// How blocks come apart; `None` for formats whose numbers stand alone.
     shape: Option<Shape>,
+    isa: Isa,
 }
 
 impl Matrix {
@@ -35,7 +37,7 @@ impl Matrix {
         let row_bytes = format.row_bytes(cols).ok_or(Error::NotWholeBlocks { format, count: cols })?;
         let count = rows.checked_mul(cols).ok_or(Error::TooLarge { format, rows, cols })?;
         check(format, bytes.len(), count)?;
-        Ok(Self { format, rows, cols, row_bytes, bytes, shape: block::shape(format) })
+        Ok(Self { format, rows, cols, row_bytes, bytes, shape: block::shape(format), isa: Isa::best() })
     }
 
     /// Returns how many rows there are: the length of an output row.
@@ -93,5 +95,56 @@ impl Matrix {
 impl fmt::Debug for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Matrix({} × {} {}, {:?})", self.rows, self.cols, self.format, self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes whose scales are neither infinite nor none, where the format has halves at their places.
+    fn bytes(format: Format, count: usize, seed: u32) -> Vec<u8> {
+        let mut state = seed;
+        let len = format.row_bytes(count).unwrap_or_default();
+        (0..len)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8 & 0xbb
+            })
+            .collect()
+    }
+
+    /// The promise that lets a text be the same on every machine.
+    #[test]
+    fn all_instructions_give_the_same_bits() {
+        let pool = Pool::new(1);
+        for format in Format::all().filter(|format| format.is_supported()) {
+            for blocks in [1, 2, 3, 5, 16, 18, 31] {
+                let (rows, cols) = (19, blocks * format.block_len());
+                let mut matrix =
+                    Matrix::new(format, rows, cols, Bytes::from(bytes(format, rows * cols, blocks as u32)))
+                        .unwrap();
+                for count in [1, 2, 3, 4, 7] {
+                    let inputs: Vec<f32> =
+                        (0..count * cols).map(|index| (index as f32 * 0.71).sin() * 3.0).collect();
+                    let mut expected = vec![0.0; count * rows];
+                    matrix.isa = Isa::Plain;
+                    matrix.multiply(&pool, &inputs, &mut expected);
+                    for isa in Isa::all() {
+                        let mut outputs = vec![0.0; count * rows];
+                        matrix.isa = isa;
+                        matrix.multiply(&pool, &inputs, &mut outputs);
+                        for (output, expected) in outputs.iter().zip(&expected) {
+                            let same = output.to_bits() == expected.to_bits()
+                                || output.is_nan() && expected.is_nan();
+                            assert!(
+                                same,
+                                "{format} × {cols}, {count} rows, {isa:?}: {output} instead of {expected}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,23 +1,25 @@
 //! Packed weights: whole numbers of 8 bits are multiplied, and each group's sum is scaled.
 //!
-//! Sixteen groups (of 16 or 32 numbers) go side by side, one in each lane of a vector: [`Weights`] and [`Inputs`] hold four neighbours
-//! of every group after one another, so that one instruction multiplies 64 numbers and adds them to sixteen sums. What a
-//! lane adds up does not depend on what is computed beside it, and whole numbers add up to the same in any order; so
-//! neither the batch nor the threads nor the machine can change a result.
+//! Sixteen groups (of 16 or 32 numbers) go side by side, one in each lane of a vector: [`Weights`] and [`Inputs`] hold four
+//! neighbours of every group after one another, so that one instruction multiplies 64 numbers and adds them to sixteen
+//! sums. What a lane adds up does not depend on what is computed beside it, and whole numbers add up to the same in any
+//! order; so neither the batch nor the threads nor the machine can change a result.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod plain;
+mod round;
 
 use std::{cell::Cell, thread::LocalKey};
 
 use super::Matrix;
-use crate::{
-    Pool,
-    block::{Block, LEN_MAX, Rounding, Shape},
-    float::{f16_from_f32, f16_to_f32},
-    pool::Pointer,
-    vector::{LANES, sum},
-};
+use crate::{Pool, block::Shape, isa::Isa, pool::Pointer, vector::LANES};
 
-/// Rows of weights that are taken apart together and then meet all input rows.
+/// Rows of weights that are taken apart together and then meet all input rows: they stay in the second cache meanwhile.
 const TILE_ROWS: usize = 16;
+
+/// Bytes of weights that one thread multiplies by a single row before it asks for more.
+const TASK_BYTES: usize = 32 << 10;
 
 /// Sixteen groups of an input row, rounded. `STEPS` is the number of fours in a group: 4 or 8.
 #[derive(Clone, Copy)]
@@ -62,8 +64,33 @@ thread_local! {
 
 pub(super) fn multiply(matrix: &Matrix, shape: Shape, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
     match shape.group {
-        16 => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_4, &WEIGHTS_4)),
-        _ => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_8, &WEIGHTS_8)),
+        16 => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_4, &WEIGHTS_4), row_4(matrix)),
+        _ => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_8, &WEIGHTS_8), row_8(matrix)),
+    }
+}
+
+/// What vector instructions can do with a packed row of one format.
+#[derive(Clone, Copy)]
+struct Row<const STEPS: usize> {
+    /// Takes a row apart, as [`plain::take_apart`].
+    take_apart: unsafe fn(&[u8], &mut [Weights<STEPS>]),
+    /// Multiplies a row without writing its parts down.
+    dot: unsafe fn(&[u8], &[Inputs<STEPS>]) -> f32,
+}
+
+fn row_4(matrix: &Matrix) -> Option<Row<4>> {
+    match matrix.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::row_4(matrix.format),
+        _ => None,
+    }
+}
+
+fn row_8(matrix: &Matrix) -> Option<Row<8>> {
+    match matrix.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::row_8(matrix.format),
+        _ => None,
     }
 }
 
@@ -74,6 +101,7 @@ fn by_tiles<const STEPS: usize>(
     inputs: &[f32],
     outputs: &mut [f32],
     (kept_inputs, kept_weights): (&'static Kept<Inputs<STEPS>>, &'static Kept<Weights<STEPS>>),
+    vectors: Option<Row<STEPS>>,
 ) {
     let (rows, cols) = (matrix.rows, matrix.cols);
     let chunks = cols.div_ceil(4 * STEPS * LANES);
@@ -86,129 +114,60 @@ fn by_tiles<const STEPS: usize>(
     let mut rounded = kept_inputs.take();
     rounded.resize(count * chunks, Inputs::EMPTY);
     pool.for_chunks_mut(&mut rounded, chunks, |index, rounded| {
-        round(&inputs[index * cols..][..cols], shape.rounding, rounded);
+        round::row(matrix.isa, &inputs[index * cols..][..cols], shape, rounded);
     });
 
     let out = Pointer(outputs.as_mut_ptr());
-    pool.run(rows.div_ceil(TILE_ROWS), |task| {
-        let mut weights = kept_weights.take();
-        weights.resize(chunks, Weights::EMPTY);
-        for row in task * TILE_ROWS..rows.min((task + 1) * TILE_ROWS) {
-            take_apart(matrix, shape, row, &mut weights);
-            for (index, rounded) in rounded.chunks_exact(chunks).enumerate() {
-                let value = dot(&weights, rounded, shape);
-                // SAFETY: the element lies within `outputs`, since index < count and row < rows; each row is written by
-                // the one task that it belongs to.
-                unsafe { *out.get().add(index * rows + row) = value };
+    // SAFETY (of both writes below): the element lies within `outputs`, since index < count and row < rows; each row is
+    // written by the one task that it belongs to.
+    if count == 1
+        && let Some(vectors) = vectors
+    {
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(4);
+        pool.run(rows.div_ceil(task_rows), |task| {
+            for row in task * task_rows..rows.min((task + 1) * task_rows) {
+                // SAFETY: `vectors` are those of an instruction set that was found on this machine.
+                let value = unsafe { (vectors.dot)(matrix.packed(row), &rounded) };
+                // SAFETY: as said above.
+                unsafe { *out.get().add(row) = value };
             }
-        }
-        kept_weights.set(weights);
-    });
+        });
+    } else {
+        pool.run(rows.div_ceil(TILE_ROWS), |task| {
+            let mut weights = kept_weights.take();
+            let from = task * TILE_ROWS;
+            let tile_rows = TILE_ROWS.min(rows - from);
+            weights.resize(tile_rows * chunks, Weights::EMPTY);
+            for (index, weights) in weights.chunks_exact_mut(chunks).enumerate() {
+                match vectors {
+                    // SAFETY: `vectors` are those of an instruction set that was found on this machine.
+                    Some(vectors) => unsafe { (vectors.take_apart)(matrix.packed(from + index), weights) },
+                    None => plain::take_apart(matrix.format, shape, matrix.packed(from + index), weights),
+                }
+            }
+            tile(matrix.isa, shape, &weights, &rounded, chunks, |row, index, value| {
+                // SAFETY: as said above.
+                unsafe { *out.get().add(index * rows + from + row) = value };
+            });
+            kept_weights.set(weights);
+        });
+    }
     kept_inputs.set(rounded);
 }
 
-/// Rounds an input row; what the last chunk lacks becomes zeros with a scale of zero.
-fn round<const STEPS: usize>(input: &[f32], rounding: Rounding, out: &mut [Inputs<STEPS>]) {
-    let shared = if rounding == Rounding::Q8_K { 256 } else { 32 };
-    let group = 4 * STEPS;
-    let mut values = [0_i8; LEN_MAX];
-    if !input.len().is_multiple_of(group * LANES)
-        && let Some(last) = out.last_mut()
-    {
-        *last = Inputs::EMPTY;
+/// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.
+fn tile<const STEPS: usize>(
+    isa: Isa,
+    shape: Shape,
+    weights: &[Weights<STEPS>],
+    inputs: &[Inputs<STEPS>],
+    chunks: usize,
+    write: impl FnMut(usize, usize, f32),
+) {
+    match isa {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::tile(shape, weights, inputs, chunks, write) },
+        _ => plain::tile(shape, weights, inputs, chunks, write),
     }
-    for (index, input) in input.chunks_exact(shared).enumerate() {
-        // A NaN's bits are larger than those of any other magnitude, so it spreads to the scale and the result.
-        let most = input.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff));
-        let most = f32::from_bits(most);
-        let inverse = if most == 0.0 { 0.0 } else { 127.0 / most };
-        let scale = match rounding {
-            Rounding::Q8_K => {
-                if most == 0.0 {
-                    0.0
-                } else {
-                    1.0 / inverse
-                }
-            }
-            _ => most / 127.0,
-        };
-        for (value, x) in values.iter_mut().zip(input) {
-            // Adding and taking away 1.5 × 2²³ rounds to a whole number, ties to even.
-            *value = ((x * inverse + 12_582_912.0) - 12_582_912.0) as i8;
-        }
-        for (part, values) in values[..shared].chunks_exact(group).enumerate() {
-            let (chunk, lane) = place(index * shared / group + part);
-            let out = &mut out[chunk];
-            let sum = values.iter().map(|value| i32::from(*value)).sum::<i32>();
-            for (step, four) in values.chunks_exact(4).enumerate() {
-                out.values[step][4 * lane..4 * lane + 4].copy_from_slice(four);
-            }
-            out.sums[lane] = sum;
-            (out.scales[lane], out.scaled_sums[lane]) = match rounding {
-                Rounding::Q8_0 => (half(scale), half(scale) * sum as f32),
-                Rounding::Q8_1 => (half(scale), half(scale * sum as f32)),
-                Rounding::Q8_K => (scale, scale * sum as f32),
-            };
-        }
-    }
-}
-
-fn half(value: f32) -> f32 {
-    f16_to_f32(f16_from_f32(value))
-}
-
-/// Where a group of a row goes: the chunk, and the lane in it.
-fn place(group: usize) -> (usize, usize) {
-    (group / LANES, group % LANES)
-}
-
-/// Takes a row of weights apart; what the last chunk lacks gets a scale of zero.
-fn take_apart<const STEPS: usize>(matrix: &Matrix, shape: Shape, row: usize, out: &mut [Weights<STEPS>]) {
-    let group = 4 * STEPS;
-    if !matrix.cols.is_multiple_of(group * LANES)
-        && let Some(last) = out.last_mut()
-    {
-        *last = Weights::EMPTY;
-    }
-    let mut block = Block::new();
-    let len = matrix.format.block_len();
-    for (index, packed) in matrix.packed(row).chunks_exact(matrix.format.block_bytes()).enumerate() {
-        (shape.unpack)(packed, &mut block);
-        for (part, values) in block.values[..len].chunks_exact(group).enumerate() {
-            let (chunk, lane) = place(index * len / group + part);
-            let out = &mut out[chunk];
-            for (step, four) in values.chunks_exact(4).enumerate() {
-                for (out, value) in out.values[step][4 * lane..].iter_mut().zip(four) {
-                    *out = (i32::from(*value) + shape.offset) as u8;
-                }
-            }
-            out.scales[lane] = block.scales[part];
-            out.mins[lane] = block.mins[part];
-        }
-    }
-}
-
-/// The sum of products of a row of weights and an input row: each lane adds up its groups from the first chunk to the last,
-/// one fused step each (and one for the minimum), then the lanes are added up.
-fn dot<const STEPS: usize>(weights: &[Weights<STEPS>], inputs: &[Inputs<STEPS>], shape: Shape) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    for (weights, inputs) in weights.iter().zip(inputs) {
-        let mut sums = inputs.sums.map(|sum| -shape.offset * sum);
-        for (weights, inputs) in weights.values.iter().zip(&inputs.values) {
-            let fours = weights.as_chunks::<4>().0.iter().zip(inputs.as_chunks::<4>().0);
-            for (sum, (weights, inputs)) in sums.iter_mut().zip(fours) {
-                for (weight, input) in weights.iter().zip(inputs) {
-                    *sum += i32::from(*weight) * i32::from(*input);
-                }
-            }
-        }
-        for lane in 0..LANES {
-            let scale = weights.scales[lane] * inputs.scales[lane];
-            lanes[lane] = (sums[lane] as f32).mul_add(scale, lanes[lane]);
-            if shape.mins {
-                lanes[lane] = weights.mins[lane].mul_add(inputs.scaled_sums[lane], lanes[lane]);
-            }
-        }
-    }
-    sum(&lanes)
 }

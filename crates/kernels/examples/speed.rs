@@ -1,0 +1,83 @@
+//! How fast packed matrices multiply, format by format.
+//!
+//! ```sh
+//! cargo run --release -p athenaeum-kernels --example speed [-- THREADS] [FORMAT…]
+//! ```
+//!
+//! For each format a matrix of 4,096 columns and some 256 MB (so that it lies in no cache) meets one row, and one of 2,048
+//! rows meets 64 rows. The first is told in GB of weights a second, to be held against the memory's speed; the second
+//! in Gop a second, two for each weight and row. Medians of seven.
+
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+
+use std::time::Instant;
+
+use athenaeum_kernels::{Bytes, Format, Matrix, Pool};
+
+const COLS: usize = 4096;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let threads: Vec<usize> = match arguments.peek().and_then(|threads| threads.parse().ok()) {
+        Some(threads) => {
+            arguments.next();
+            vec![threads]
+        }
+        None => vec![1, 2],
+    };
+    let names: Vec<String> = arguments.collect();
+    for threads in threads {
+        let pool = Pool::new(threads);
+        let empty = median(2_000, || pool.run(threads, |_| {}));
+        println!("{threads} threads; an empty loop takes {:.2} µs", empty * 1e6);
+        for format in Format::all().filter(|format| format.is_supported()) {
+            if names.is_empty() || names.iter().any(|name| name == format.name()) {
+                measure(format, &pool);
+            }
+        }
+    }
+}
+
+fn measure(format: Format, pool: &Pool) {
+    let row_bytes = format.row_bytes(COLS).unwrap_or_default();
+    let rows = (256 << 20) / row_bytes;
+    let inputs: Vec<f32> = (0..64 * COLS).map(|index| (index as f32 * 0.37).sin()).collect();
+
+    let bytes = bytes(rows * row_bytes);
+    let Ok(matrix) = Matrix::new(format, rows, COLS, bytes.clone()) else { return };
+    let mut outputs = vec![0.0; rows];
+    let one = median(7, || matrix.multiply(pool, &inputs[..COLS], &mut outputs));
+
+    let Some(part) = bytes.slice(0..2048 * row_bytes) else { return };
+    let Ok(few) = Matrix::new(format, 2048, COLS, part) else { return };
+    let mut outputs = vec![0.0; 64 * 2048];
+    let many = median(7, || few.multiply(pool, &inputs, &mut outputs));
+    let again = median(25, || few.multiply(pool, &inputs[..COLS], &mut outputs[..2048]));
+
+    println!(
+        "{:8} 1 row {:6.2} GB/s ({:6.2} from a cache), 64 rows {:7.1} Gop/s",
+        format.name(),
+        (rows * row_bytes) as f64 / one / 1e9,
+        (2048 * row_bytes) as f64 / again / 1e9,
+        2.0 * 64.0 * 2048.0 * COLS as f64 / many / 1e9,
+    );
+}
+
+/// Any bytes are numbers; these have no infinite scales.
+fn bytes(len: usize) -> Bytes {
+    Bytes::from(
+        (0..len).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x3b).collect::<Vec<u8>>(),
+    )
+}
+
+fn median(times: usize, mut work: impl FnMut()) -> f64 {
+    let mut seconds: Vec<f64> = (0..times)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[times / 2]
+}

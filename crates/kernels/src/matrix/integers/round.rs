@@ -1,0 +1,88 @@
+//! Input rows rounded to 8 bits.
+
+use super::Inputs;
+use crate::{
+    block::{LEN_MAX, Rounding, Shape},
+    float::{f16_from_f32, f16_to_f32},
+    isa::Isa,
+    vector::LANES,
+};
+
+/// Rounds an input row; what the last chunk lacks becomes zeros with a scale of zero.
+pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    if !input.len().is_multiple_of(4 * STEPS * LANES)
+        && let Some(last) = out.last_mut()
+    {
+        *last = Inputs::EMPTY;
+    }
+    match isa {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { row_avx512(input, shape, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { row_avx2(input, shape, out) },
+        Isa::Plain => blocks(input, shape, out),
+    }
+}
+
+// The same code, for the compiler to make wider vectors of.
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c")]
+fn row_avx512<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    blocks(input, shape, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,f16c")]
+fn row_avx2<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    blocks(input, shape, out);
+}
+
+#[inline(always)]
+fn blocks<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    match shape.rounding {
+        Rounding::Q8_K => each::<STEPS, 256>(input, shape, out),
+        _ => each::<STEPS, 32>(input, shape, out),
+    }
+}
+
+#[inline(always)]
+fn each<const STEPS: usize, const SHARED: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    let group = 4 * STEPS;
+    let mut values = [0_i8; LEN_MAX];
+    for (index, input) in input.as_chunks::<SHARED>().0.iter().enumerate() {
+        // A NaN's bits are larger than those of any other magnitude, so it spreads to the scale and the result.
+        let most = f32::from_bits(input.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff)));
+        let inverse = if most == 0.0 { 0.0 } else { 127.0 / most };
+        let scale = match shape.rounding {
+            Rounding::Q8_K if most == 0.0 => 0.0,
+            Rounding::Q8_K => 1.0 / inverse,
+            _ => most / 127.0,
+        };
+        for (value, x) in values.iter_mut().zip(input) {
+            // Adding 1.5 × 2²³ rounds to a whole number, ties to even, and leaves its two's complement in the low bits; for
+            // scales that are infinite or none the low bits are anything, and the result is none either way.
+            *value = (x * inverse + 12_582_912.0).to_bits() as i8;
+        }
+        for (part, values) in values[..SHARED].chunks_exact(group).enumerate() {
+            let (chunk, lane) = shape.place(index * SHARED / group + part);
+            let out = &mut out[chunk];
+            let sum = values.iter().map(|value| i32::from(*value)).sum::<i32>();
+            for (step, four) in values.as_chunks::<4>().0.iter().enumerate() {
+                out.values[step].as_chunks_mut::<4>().0[lane] = *four;
+            }
+            out.sums[lane] = sum;
+            (out.scales[lane], out.scaled_sums[lane]) = match shape.rounding {
+                Rounding::Q8_0 => (half(scale), half(scale) * sum as f32),
+                Rounding::Q8_1 => (half(scale), half(scale * sum as f32)),
+                Rounding::Q8_K => (scale, scale * sum as f32),
+            };
+        }
+    }
+}
+
+fn half(value: f32) -> f32 {
+    f16_to_f32(f16_from_f32(value))
+}
