@@ -8,7 +8,7 @@ fn formats() -> impl Strategy<Value = Format> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn any_bytes_are_numbers_or_an_error(format in formats(), bytes in proptest::collection::vec(any::<u8>(), 0..2_000), cols in 0_usize..600) {

@@ -6,12 +6,12 @@ use serde_json::Value;
 use crate::matrix::Random;
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../golden/golden.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/golden.json")).expect("JSON")
 }
 
 fn format(entry: &Value) -> Format {
-    let name = entry["format"].as_str().unwrap();
-    Format::all().find(|format| format.name() == name).unwrap()
+    let name = entry["format"].as_str().expect("a name");
+    Format::all().find(|format| format.name() == name).expect("a format")
 }
 
 /// FNV-1a, 64 bit.
