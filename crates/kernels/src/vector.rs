@@ -37,6 +37,7 @@ pub fn add_scaled(format: Format, row: &[u8], scale: f32, out: &mut [f32]) {
 pub(crate) const LANES: usize = 16;
 
 /// Adds up lanes, always in the same order: the upper half to the lower half, until one is left.
+#[inline]
 pub(crate) fn sum(lanes: &[f32; LANES]) -> f32 {
     let mut lanes = *lanes;
     for half in [8, 4, 2, 1] {
@@ -45,6 +46,18 @@ pub(crate) fn sum(lanes: &[f32; LANES]) -> f32 {
         }
     }
     lanes[0]
+}
+
+/// As [`sum`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+pub(crate) fn sum_avx512(lanes: std::arch::x86_64::__m512) -> f32 {
+    use std::arch::x86_64::*;
+    let eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps::<1>(lanes));
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
 /// Hands out a row's numbers, at most a block's worth at once, with the index of the first.

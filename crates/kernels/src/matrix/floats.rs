@@ -1,12 +1,22 @@
 //! Weights of 16 bits and more: products and sums in `f32`.
+//!
+//! Number i of a row goes to lane i modulo 16 by one fused step, from the first to the last; then the lanes are added up.
+//! What is missing at the end counts as zeros.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod plain;
 
 use std::cell::Cell;
 
 use super::Matrix;
-use crate::{Pool, dequantize::unpack, pool::Pointer};
+use crate::{Pool, dequantize::unpack, isa::Isa, pool::Pointer};
 
 /// Rows of weights that are unpacked together and then meet all input rows.
 const TILE_ROWS: usize = 8;
+
+/// Bytes of weights that one thread multiplies by a single row before it asks for more.
+const TASK_BYTES: usize = 32 << 10;
 
 thread_local! {
     /// Where a thread unpacks its tile, kept from one product to the next.
@@ -15,36 +25,66 @@ thread_local! {
 
 pub(super) fn multiply(matrix: &Matrix, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
     let (rows, cols) = (matrix.rows, matrix.cols);
+    if cols == 0 {
+        outputs.fill(0.0);
+        return;
+    }
     let count = outputs.len() / rows;
     let out = Pointer(outputs.as_mut_ptr());
+    let write = |row: usize, index: usize, value: f32| {
+        debug_assert!(index < count && row < rows);
+        // SAFETY: the element lies within `outputs`; each row is written by the one task that it belongs to.
+        unsafe { *out.get().add(index * rows + row) = value };
+    };
+
+    if count == 1
+        && let Some(products) = rows_at_once(matrix)
+    {
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(8);
+        pool.run(rows.div_ceil(task_rows), |task| {
+            let from = task * task_rows;
+            let until = rows.min(from + task_rows);
+            let packed = &matrix.bytes[from * matrix.row_bytes..until * matrix.row_bytes];
+            // SAFETY: the instruction set was found on this machine.
+            unsafe {
+                products(packed, matrix.row_bytes, inputs, &mut |row, value| write(from + row, 0, value))
+            };
+        });
+        return;
+    }
     pool.run(rows.div_ceil(TILE_ROWS), |task| {
+        let from = task * TILE_ROWS;
+        let tile_rows = TILE_ROWS.min(rows - from);
         let mut tile = TILE.take();
-        tile.resize(cols, 0.0);
-        for row in task * TILE_ROWS..rows.min((task + 1) * TILE_ROWS) {
-            unpack(matrix.format, matrix.packed(row), &mut tile);
-            for index in 0..count {
-                let value = dot(&tile, &inputs[index * cols..][..cols]);
-                // SAFETY: the element lies within `outputs`, since index < count and row < rows; each row is written by the
-                // one task that it belongs to.
-                unsafe { *out.get().add(index * rows + row) = value };
-            }
+        tile.resize(tile_rows * cols, 0.0);
+        for (index, row) in tile.chunks_exact_mut(cols).enumerate() {
+            unpack(matrix.format, matrix.packed(from + index), row);
         }
+        products(matrix.isa, &tile, inputs, cols, |row, index, value| write(from + row, index, value));
         TILE.set(tile);
     });
 }
 
-/// The sum of products: number i goes to lane i modulo 32 by one fused step, the upper 16 lanes are added to the lower
-/// ones, and these to each other.
-fn dot(weights: &[f32], x: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 32];
-    for (weights, x) in weights.chunks(32).zip(x.chunks(32)) {
-        for ((lane, weight), x) in lanes.iter_mut().zip(weights).zip(x) {
-            *lane = weight.mul_add(*x, *lane);
-        }
+/// Multiplies packed rows, so many bytes each, by one input row, and hands each result out with the row's index.
+type Products = unsafe fn(&[u8], usize, &[f32], &mut dyn FnMut(usize, f32));
+
+fn rows_at_once(matrix: &Matrix) -> Option<Products> {
+    match matrix.isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::rows_at_once(matrix.format),
+        _ => None,
     }
-    let mut half = [0.0; 16];
-    for (index, half) in half.iter_mut().enumerate() {
-        *half = lanes[index] + lanes[index + 16];
+}
+
+/// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.
+fn products(isa: Isa, weights: &[f32], inputs: &[f32], cols: usize, write: impl FnMut(usize, usize, f32)) {
+    match isa {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::products(weights, inputs, cols, write) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { plain::products_avx2(weights, inputs, cols, write) },
+        Isa::Plain => plain::products(weights, inputs, cols, write),
     }
-    crate::vector::sum(&half)
 }

@@ -168,6 +168,9 @@ fn tile<const STEPS: usize>(
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::tile(shape, weights, inputs, chunks, write) },
-        _ => plain::tile(shape, weights, inputs, chunks, write),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { plain::tile_avx2(shape, weights, inputs, chunks, write) },
+        Isa::Plain => plain::tile(shape, weights, inputs, chunks, write),
     }
 }

@@ -8,7 +8,7 @@ mod legacy;
 use std::arch::x86_64::*;
 
 use super::{Inputs, Row, Weights};
-use crate::{Format, block::Shape};
+use crate::{Format, block::Shape, vector::sum_avx512 as sum};
 
 /// Sixteen groups of one format, as [`Weights`] but in registers.
 struct Parts<const STEPS: usize> {
@@ -241,16 +241,6 @@ fn products<const STEPS: usize, const R: usize, const N: usize>(
             write(row, index, sum(lanes));
         }
     }
-}
-
-/// As [`vector::sum`](crate::vector::sum): the upper half to the lower half, until one is left.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-fn sum(lanes: __m512) -> f32 {
-    let eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps::<1>(lanes));
-    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
 /// Sixteen runs of 16 bytes, `stride` bytes apart, as four vectors: the first holds the first four bytes of each run, and so
