@@ -69,7 +69,7 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a backup in place of the archive
     Restore(Restore),
-    /// List model files on this machine, and show what is in them
+    /// Fetch, list, show, check and remove models
     #[command(subcommand)]
     Models(Models),
     /// Check archive, index, disk, settings, permissions and machine, and say what to do
@@ -357,6 +357,15 @@ pub(crate) struct Restore {
 #[derive(Debug, Subcommand)]
 #[command(after_help = MODELS_HELP)]
 pub(crate) enum Models {
+    /// Fetch a model from Hugging Face, Ollama's registry or an address
+    #[command(after_help = MODELS_PULL_HELP)]
+    Pull {
+        /// hf:OWNER/REPOSITORY[:FILE or :QUANTIZATION], ollama:NAME[:TAG], or https://…
+        source: String,
+        /// What to call it here [default: what it is called there]
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// List the models in Athenaeum's folder, in those of Ollama, LM Studio and Hugging Face, and in the settings'
     #[command(after_help = MODELS_LIST_HELP)]
     List {
@@ -377,15 +386,90 @@ pub(crate) enum Models {
         #[arg(long)]
         template: bool,
     },
+    /// Take a model on this machine into Athenaeum's folder, and record its checksums
+    #[command(after_help = MODELS_ADD_HELP)]
+    Add {
+        /// A .gguf file (of a split one, any part), a .safetensors file, or the folder of one model
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: PathBuf,
+        /// What to call it here [default: as the file or folder]
+        #[arg(long)]
+        name: Option<String>,
+        /// Give the files a second name instead of copying them; takes no room, on the same disk only
+        #[arg(long)]
+        link: bool,
+    },
+    /// Read models front to back, and compare them with their recorded checksums
+    #[command(after_help = MODELS_VERIFY_HELP)]
+    Verify {
+        /// Names in Athenaeum's folder, or paths [default: all in Athenaeum's folder]
+        #[arg(value_name = "NAME", value_hint = ValueHint::AnyPath)]
+        models: Vec<PathBuf>,
+    },
+    /// Remove models from Athenaeum's folder for good
+    #[command(after_help = MODELS_REMOVE_HELP)]
+    Remove {
+        /// Names in Athenaeum's folder
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 const MODELS_HELP: &str = "\
 Examples:
+  athenaeum models pull hf:Qwen/Qwen3-0.6B-GGUF
   athenaeum models list
   athenaeum models show ~/models/llama-3.2-1b-q4_k_m.gguf
 
 Formats: GGUF of versions 2 and 3, split or not, and safetensors with Hugging Face's config.json. Put models into
 `models` in the data folder (`athenaeum config path`), or name folders in the setting models.folders.";
+
+const MODELS_PULL_HELP: &str = "\
+Examples:
+  athenaeum models pull hf:Qwen/Qwen3-0.6B-GGUF:Q8_0         one of several quantizations
+  athenaeum models pull bartowski/Llama-3.2-1B-Instruct-GGUF
+  athenaeum models pull hf:HuggingFaceTB/SmolLM2-135M        a folder of safetensors
+  athenaeum models pull hf:OWNER/REPOSITORY@v1.0:file.gguf   as of a branch, a tag or a commit
+  athenaeum models pull ollama:llama3.2:1b
+  athenaeum models pull 'https://example.org/m.gguf#sha256=…'
+
+Stop with Ctrl-C at any time, or lose the connection: the same command goes on where it stopped. Each file is checked by
+its length and checksum, the whole is opened as a model, and only then it is there. For models that are given to some
+only, set models.hub_token or HF_TOKEN. Mirrors and a proxy are settings, too (`athenaeum config show`).
+
+Exit code: 0 the model is there, 1 it is not (the reason is told), 2 wrong usage.";
+
+const MODELS_ADD_HELP: &str = "\
+Examples:
+  athenaeum models add ~/Downloads/model-Q4_K_M.gguf
+  athenaeum models add --link ~/.cache/huggingface/hub/models--org--name/snapshots/…/ --name mine
+
+The file stays where it is. Models of other programs are found without being added (`athenaeum models list`).
+
+Exit code: 0 the model is there, 1 it is not (the reason is told), 2 wrong usage.";
+
+const MODELS_VERIFY_HELP: &str = "\
+Examples:
+  athenaeum models verify
+  athenaeum models verify Qwen3-0.6B-Q8_0
+  athenaeum models verify ~/.ollama/models/blobs/sha256-…    its name is its checksum
+
+Models that were pulled or added have recorded checksums; files of Ollama and of Hugging Face's cache have them in their
+names. Of others the checksum is told, to compare by hand.
+
+Exit code: 0 nothing differs, 1 something does or cannot be read, 2 wrong usage.";
+
+const MODELS_REMOVE_HELP: &str = "\
+Examples:
+  athenaeum models remove Qwen3-0.6B-Q8_0
+  athenaeum models remove --yes old-one another-one
+
+Only what lies in Athenaeum's own folder is removed, and what had come of a model that was never whole.
+
+Exit code: 0 all were removed, 1 something was not, 2 wrong usage.";
 
 const MODELS_LIST_HELP: &str = "\
 Examples:

@@ -74,7 +74,7 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Restore(args) => backup::restore(context, &args).await,
         Command::Doctor => doctor::run(context).await,
         Command::Config(args) => config::run(context, &args),
-        Command::Models(args) => models::run(context, &args),
+        Command::Models(args) => models::run(context, &args).await,
         Command::Serve(_) | Command::Query | Command::Completions { .. } | Command::Man { .. } => {
             Ok(ExitCode::SUCCESS)
         }

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use athenaeum_inference::pull;
 use figment::{
     Figment,
     providers::{Format, Toml},
@@ -103,7 +104,20 @@ pub struct Models {
     pub folders: Vec<PathBuf>,
     /// Whether to look where Ollama, LM Studio and Hugging Face's libraries keep theirs.
     pub other_programs: bool,
+    /// Where `models pull` finds Hugging Face's hub; empty for the usual place, or the one that HF_ENDPOINT names.
+    pub hub: String,
+    /// What says to the hub who asks; empty for none, or the one in HF_TOKEN.
+    pub hub_token: Secret,
+    /// Where `models pull` finds Ollama's registry.
+    pub ollama_registry: String,
+    /// A proxy to reach them by; empty for none, or the one that HTTPS_PROXY or ALL_PROXY names.
+    pub proxy: Secret,
 }
+
+/// A text that is never shown: a token, or an address with a password in it.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Secret(String);
 
 /// The layers as they were read, lowest first, and what follows from them.
 #[derive(Debug, Clone)]
@@ -153,6 +167,12 @@ pub enum Error {
     /// The named file does not exist.
     #[error("there is no settings file {}; `athenaeum config init` writes one", .0.display())]
     NoFile(PathBuf),
+    /// An address cannot be used as one.
+    #[error("the setting {name} is no address that begins with http:// or https://")]
+    Address {
+        /// The setting.
+        name: &'static str,
+    },
     /// Neither the system nor the settings say where to keep data.
     #[error("no data folder is known: give one with --data or ATHENAEUM_DATA")]
     NoDataFolder,
@@ -222,6 +242,36 @@ impl Settings {
         Ok(())
     }
 
+    /// Returns how models are fetched. `variable` looks up an environment variable; those that Hugging Face's programs
+    /// and most others heed are heeded where the settings say nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`] for what is no address.
+    pub fn pull(&self, variable: impl Fn(&str) -> Option<String>) -> Result<pull::Settings, Error> {
+        let models = &self.models;
+        let first = |set: &str, names: &[&str]| {
+            let known = std::iter::once(Some(set.to_owned())).chain(names.iter().map(|name| variable(name)));
+            known.flatten().map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
+        };
+        let hub = first(&models.hub, &["HF_ENDPOINT"]).unwrap_or_else(|| pull::Settings::HUB.to_owned());
+        let address = |name, text: &str| {
+            let url = text.parse().ok().filter(pull::is_base);
+            url.ok_or(Error::Address { name })
+        };
+        let proxy = first(&models.proxy.0, &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
+        let proxy =
+            proxy.map(|proxy| pull::Proxy::new(&proxy).ok_or(Error::Address { name: "models.proxy" }));
+        Ok(pull::Settings {
+            hub_token: first(&models.hub_token.0, &["HF_TOKEN"]).and_then(|token| pull::Token::new(&token)),
+            proxy: proxy.transpose()?,
+            ..pull::Settings::new(
+                address("models.hub", &hub)?,
+                address("models.ollama_registry", &models.ollama_registry)?,
+            )
+        })
+    }
+
     /// Lists the names of all settings, sorted: `data`, `import.parser_seconds`, ….
     pub fn names() -> Vec<String> {
         let mut names = Vec::new();
@@ -256,10 +306,25 @@ impl Default for Settings {
             },
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
-            models: Models { folders: Vec::new(), other_programs: true },
+            models: Models {
+                folders: Vec::new(),
+                other_programs: true,
+                hub: String::new(),
+                hub_token: Secret::default(),
+                ollama_registry: pull::Settings::OLLAMA_REGISTRY.to_owned(),
+                proxy: Secret::default(),
+            },
             hardware: athenaeum_hardware::Overrides::default(),
             limits: athenaeum_api::Settings::default(),
         }
+    }
+}
+
+// === impl Secret ===
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "Secret(empty)" } else { "Secret(hidden)" })
     }
 }
 
@@ -272,7 +337,7 @@ impl Layered {
             .into_iter()
             .filter_map(|name| {
                 let found = self.layers.iter().rev().find_map(|(origin, layer)| {
-                    layer.find_value(&name).ok().map(|value| (show(&value), origin.clone()))
+                    layer.find_value(&name).ok().map(|value| (shown(&name, &value), origin.clone()))
                 });
                 found.map(|(value, origin)| (name, value, origin))
             })
@@ -298,12 +363,23 @@ pub fn variable_name(setting: &str) -> String {
 
 fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Figment {
     pairs.fold(Figment::new(), |layer, (name, text)| {
-        // The path and the filter are text even where they look like a number or a list.
-        match (name.contains('.'), text.parse::<Value>()) {
+        // Paths, filters and secrets are text even where they look like a number or a list.
+        let may_be_other = name.contains('.') && !SECRETS.contains(&name.as_str());
+        match (may_be_other, text.parse::<Value>()) {
             (true, Ok(value)) => layer.merge((name, value)),
             _ => layer.merge((name, text)),
         }
     })
+}
+
+/// Settings that are [`Secret`].
+const SECRETS: [&str; 2] = ["models.hub_token", "models.proxy"];
+
+fn shown(name: &str, value: &Value) -> String {
+    match value.as_str() {
+        Some(text) if !text.is_empty() && SECRETS.contains(&name) => "\"(hidden)\"".to_owned(),
+        _ => show(value),
+    }
 }
 
 fn show(value: &Value) -> String {
@@ -361,6 +437,39 @@ mod tests {
         assert_eq!(origin(&layered, "log"), format!("\"info\" ({})", file.display()));
         assert_eq!(origin(&layered, "server.shutdown_seconds"), format!("3 ({})", file.display()));
         assert_eq!(origin(&layered, "import.parser_seconds"), "3600 (default)");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let layered = layered(None, &[("ATHENAEUM_MODELS_HUB_TOKEN", "1234")], &[]).unwrap();
+        assert_eq!(origin(&layered, "models.hub_token"), "\"(hidden)\" (environment)");
+        assert_eq!(origin(&layered, "models.proxy"), "\"\" (default)");
+        let pull = layered.settings.pull(|_| None).unwrap();
+        assert!(pull.hub_token.is_some());
+        for debug in [format!("{:?}", layered.settings), format!("{pull:?}")] {
+            assert!(!debug.contains("1234"), "{debug}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_heed_is_heeded_where_nothing_is_set() {
+        let variable = |name: &str| match name {
+            "HF_ENDPOINT" => Some("https://mirror.example/hf".to_owned()),
+            "HF_TOKEN" => Some("hf_x\n".to_owned()),
+            "ALL_PROXY" => Some("http://proxy.example:3128".to_owned()),
+            _ => None,
+        };
+        let mut settings = Settings::default();
+        let pull = settings.pull(variable).unwrap();
+        assert_eq!(pull.hub.as_str(), "https://mirror.example/hf");
+        assert_eq!((pull.hub_token, pull.proxy.is_some()), (pull::Token::new("hf_x"), true));
+        settings.models.hub = "https://other.example".to_owned();
+        assert_eq!(settings.pull(variable).unwrap().hub.host_str(), Some("other.example"));
+        assert!(settings.pull(|_| None).unwrap().proxy.is_none());
+        for wrong in ["ftp://x", "huggingface.co", "data:x", "http://user:password@x"] {
+            settings.models.hub = wrong.to_owned();
+            assert!(matches!(settings.pull(variable), Err(Error::Address { name: "models.hub" })), "{wrong}");
+        }
     }
 
     #[test]

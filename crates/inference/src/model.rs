@@ -5,12 +5,14 @@ pub mod safetensors;
 
 mod checksum;
 mod find;
+mod fit;
 mod folder;
 pub(crate) mod json;
 mod record;
 mod safe_path;
 mod source;
 mod summary;
+mod verify;
 
 use std::{
     io,
@@ -20,11 +22,13 @@ use std::{
 pub(crate) use checksum::Hasher;
 pub use checksum::{InvalidSha256, Sha256};
 pub use find::{Found, Limits, Root, RootKind, Search, find, known_roots};
+pub use fit::{Fit, FitVerdict};
 pub use folder::{Folder, Refusal as FolderRefusal};
 pub(crate) use record::write_whole;
 pub use record::{FILE_NAME as RECORD_FILE, Record, RecordedFile};
 pub use safe_path::{SafePath, UnsafePath};
 pub use summary::{Format, Summary};
+pub use verify::{Checked, Verdict, VerifyError, lengths_hold, verify};
 
 /// A model as it lies on the disk, sound as far as its header goes.
 #[derive(Debug)]

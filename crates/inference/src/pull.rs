@@ -50,7 +50,7 @@ pub struct Settings {
     /// Where Ollama's registry is, or one that speaks like it.
     pub ollama_registry: Url,
     /// What stands between this machine and the Internet, if anything does. It then judges where connections lead.
-    pub proxy: Option<reqwest::Proxy>,
+    pub proxy: Option<Proxy>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long a server may say nothing.
@@ -64,6 +64,10 @@ pub struct Settings {
 /// A secret that says who asks. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
+
+/// A server that others are reached by. Its address, which may hold a password, is never shown.
+#[derive(Clone)]
+pub struct Proxy(reqwest::Proxy);
 
 /// What is to be told while a model is fetched. Called from any thread, ten times a second at most.
 pub type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
@@ -184,6 +188,14 @@ fn same(shelf: &Shelf, name: &SafePath, plan: &Plan) -> Result<Option<Kept>, Err
     }
 }
 
+/// Whether servers can be asked below an address.
+pub fn is_base(url: &Url) -> bool {
+    let has_name = !url.username().is_empty() || url.password().is_some();
+    matches!(url.scheme(), "http" | "https")
+        && url.host_str().is_some_and(|host| !host.is_empty())
+        && !has_name
+}
+
 fn not_a_model(error: ShelfError) -> Error {
     match error {
         ShelfError::NotAModel(source) => Error::NotAModel(source),
@@ -221,6 +233,24 @@ impl Token {
     pub fn new(secret: &str) -> Option<Self> {
         let secret = secret.trim();
         (!secret.is_empty()).then(|| Self(secret.to_owned()))
+    }
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Takes the address of a proxy, `http://` or `https://`, in which a name and a password may be. This machine itself
+    /// is not reached by it. `None` for what is no such address.
+    pub fn new(address: &str) -> Option<Self> {
+        let url: Url = address.parse().ok()?;
+        let proxy = matches!(url.scheme(), "http" | "https").then(|| reqwest::Proxy::all(url).ok())??;
+        Some(Self(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1"))))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxy(hidden)")
     }
 }
 

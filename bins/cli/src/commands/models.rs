@@ -1,10 +1,18 @@
+mod own;
+mod progress;
+mod pull;
+mod verify;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::Context as _;
-use athenaeum::inference::model::{self, Found, Limits, Root, Search, Summary, TensorRow};
+use athenaeum::{
+    hardware,
+    inference::model::{self, Fit, FitVerdict, Found, Limits, Root, Search, Summary, TensorRow},
+};
 use serde::Serialize;
 
 use super::{Context, Outcome, complain, note};
@@ -23,7 +31,24 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<Summary>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fit: Option<FitLine>,
+    /// Of models that were pulled or added: whether their files have the lengths that were recorded. `models verify`
+    /// reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_lengths_hold: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// Whether a model has room in this machine's memory.
+#[derive(Debug, Serialize)]
+struct FitLine {
+    /// `yes`, `tight` or `no`.
+    verdict: &'static str,
+    weights_bytes: u64,
+    cache_bytes: u64,
+    context_tokens: u64,
+    budget_bytes: u64,
 }
 
 /// What `models show --json` says.
@@ -45,8 +70,12 @@ struct TensorLine {
     bytes: u64,
 }
 
-pub(super) fn run(context: &mut Context, args: &Models) -> Outcome {
+pub(super) async fn run(context: &mut Context, args: &Models) -> Outcome {
     match args {
+        Models::Pull { source, name } => pull::run(context, source, name.as_deref()).await,
+        Models::Add { path, name, link } => own::add(context, path, name.as_deref(), *link).await,
+        Models::Verify { models } => verify::run(context, models).await,
+        Models::Remove { names, yes } => own::remove(context, names, *yes),
         Models::List { dirs } => list(context, dirs),
         Models::Show { path, tensors, template } => show(context, path, *tensors, *template),
     }
@@ -66,10 +95,12 @@ fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
         there.into_iter().cloned().map(Root::recognised).collect()
     };
     let Search { found, skipped } = model::find(&roots, Limits::default());
+    // The machine is looked at only where there is something to hold against it.
+    let budget = if found.is_empty() { 0 } else { memory_budget(context) };
     for model in &found {
         match context.output.json {
-            true => context.output.object(&listed(model))?,
-            false => line(&mut context.output, model)?,
+            true => context.output.object(&listed(model, budget))?,
+            false => line(&mut context.output, model, budget)?,
         }
     }
     for (path, reason) in skipped {
@@ -84,7 +115,13 @@ fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
     Ok(code)
 }
 
-fn listed(found: &Found) -> Listed<'_> {
+/// Bytes that models may take on this machine.
+fn memory_budget(context: &Context) -> u64 {
+    let overrides = &context.settings.settings.hardware;
+    hardware::propose(&hardware::probe(), overrides, hardware::Backends::default()).memory_budget_bytes.value
+}
+
+fn listed(found: &Found, budget: u64) -> Listed<'_> {
     let in_program = found.kind.as_str();
     let (summary, error) = match &found.model {
         Ok(model) => (Some(model.summary()), None),
@@ -94,12 +131,33 @@ fn listed(found: &Found) -> Listed<'_> {
         name: &found.name,
         path: found.path.display().to_string(),
         found_in: (!in_program.is_empty()).then_some(in_program),
+        fit: summary.as_ref().map(|summary| fit_line(&summary.fit(budget))),
+        recorded_lengths_hold: model::lengths_hold(&found.path),
         summary,
         error,
     }
 }
 
-fn line(output: &mut Output, found: &Found) -> std::io::Result<()> {
+fn fit_line(fit: &Fit) -> FitLine {
+    let Fit { verdict, weights_bytes, cache_bytes, context_tokens, budget_bytes } = *fit;
+    FitLine { verdict: verdict.as_str(), weights_bytes, cache_bytes, context_tokens, budget_bytes }
+}
+
+/// Says whether a model has room here, and why not.
+fn room(fit: &Fit) -> String {
+    let needed = bytes(fit.weights_bytes.saturating_add(fit.cache_bytes));
+    let of = bytes(fit.budget_bytes);
+    let context = grouped(fit.context_tokens);
+    match fit.verdict {
+        FitVerdict::Yes => format!("fits: {needed} with {context} tokens of context, of {of}"),
+        FitVerdict::Tight => format!("fits tightly: {needed} with {context} tokens of context, of {of}"),
+        FitVerdict::No => {
+            format!("does not fit: {needed} with {context} tokens of context, and {of} are free")
+        }
+    }
+}
+
+fn line(output: &mut Output, found: &Found, budget: u64) -> std::io::Result<()> {
     let name = output.paint(Style::Strong, &one_line(&found.name, 70));
     let place = [found.kind.as_str(), &tame(&found.path.display().to_string())].join(" ");
     match &found.model {
@@ -114,6 +172,12 @@ fn line(output: &mut Output, found: &Found) -> std::io::Result<()> {
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             output.line(format_args!("{name}  {}", parts.join(", ")))?;
+            let kept = match model::lengths_hold(&found.path) {
+                Some(true) => "; checksums are recorded",
+                Some(false) => "; it has changed since it came (`athenaeum models verify`)",
+                None => "",
+            };
+            output.line(format_args!("  {}{kept}", room(&summary.fit(budget))))?;
         }
         Err(error) => {
             let reason = output.paint(Style::Bad, &one_line(&reason(error), 300));

@@ -13,6 +13,11 @@ mod hostile;
 mod json;
 mod models;
 mod parser;
+mod pull;
 mod round_trip;
 mod serve;
+/// The server that the library's own tests fetch from.
+#[path = "../../../../crates/inference/tests/it/stub.rs"]
+#[expect(dead_code, reason = "a few tests need a few of its ways")]
+mod stub;
 mod support;

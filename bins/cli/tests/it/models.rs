@@ -2,14 +2,19 @@ use crate::support::Library;
 
 /// The smallest sound file that says something: one key, one tensor of 32 numbers.
 fn gguf(name: &str) -> Vec<u8> {
+    gguf_of(name, 32)
+}
+
+/// A sound file of one tensor of so many numbers, all 0.
+pub(crate) fn gguf_of(name: &str, numbers: u64) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
     let (u32, u64) =
         (|number: u32| number.to_le_bytes().to_vec(), |number: u64| number.to_le_bytes().to_vec());
     let header = [b"GGUF".to_vec(), u32(3), u64(1), u64(1)].concat();
     let key = [text("general.name"), u32(8), text(name)].concat();
-    let tensor = [text("output.weight"), u32(1), u64(32), u32(0), u64(0)].concat();
+    let tensor = [text("output.weight"), u32(1), u64(numbers), u32(0), u64(0)].concat();
     let mut file = [header, key, tensor].concat();
-    file.resize(file.len().next_multiple_of(32) + 32 * 4, 0);
+    file.resize(file.len().next_multiple_of(32) + numbers as usize * 4, 0);
     file
 }
 

@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use athenaeum_inference::model::{Root, known_roots};
+use athenaeum_inference::{
+    model::{Root, known_roots},
+    shelf::Shelf,
+};
 
 use super::{Error, Settings};
 
@@ -48,6 +51,15 @@ impl Places {
         Ok(self.expand(&settings.data))
     }
 
+    /// Returns our own folder of models, in the data folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Places::data_folder`].
+    pub fn shelf(&self, settings: &Settings) -> Result<Shelf, Error> {
+        Ok(Shelf::at(self.data_folder(settings)?.join("models")))
+    }
+
     /// Lists the folders to look for models in: `models` in the data folder, those that `settings` name, and those of
     /// other programs as far as they are there. `variable` looks up an environment variable.
     ///
@@ -59,7 +71,7 @@ impl Places {
         settings: &Settings,
         variable: impl Fn(&str) -> Option<PathBuf>,
     ) -> Result<Vec<Root>, Error> {
-        let own = self.data_folder(settings)?.join("models");
+        let own = self.shelf(settings)?.folder().to_owned();
         let mut roots = if own.is_dir() { vec![Root::recognised(own)] } else { Vec::new() };
         roots.extend(settings.models.folders.iter().map(|folder| Root::recognised(self.expand(folder))));
         if settings.models.other_programs {

@@ -76,7 +76,7 @@ impl Net {
                 .read_timeout(settings.idle_timeout);
             match &settings.proxy {
                 None => client.no_proxy(),
-                Some(proxy) => client.proxy(proxy.clone()),
+                Some(proxy) => client.proxy(proxy.0.clone()),
             }
         };
         Ok(Self {

@@ -158,7 +158,7 @@ const FORMAT: u32 = 1;
 const JOURNAL_BYTES_MAX: u64 = 1 << 20;
 /// A second of a fast connection: that much is fetched again after a crash, at most.
 const SYNC_BYTES: u64 = 64 << 20;
-const SYNC_EVERY: Duration = Duration::from_millis(500);
+const SYNC_EVERY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
