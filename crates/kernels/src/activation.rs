@@ -1,3 +1,5 @@
+use crate::isa::for_each_isa;
+
 /// Which form of GELU: the two differ in the fourth digit, and a model is trained with one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gelu {
@@ -7,14 +9,16 @@ pub enum Gelu {
     Erf,
 }
 
-/// Turns `gate` into its SiLU (x divided by 1 + e⁻ˣ) times `up`.
-///
-/// # Panics
-/// Where the two differ in length.
-pub fn silu_gate(gate: &mut [f32], up: &[f32]) {
-    assert_eq!(gate.len(), up.len(), "a gate is as long as what it lets through");
-    for (gate, up) in gate.iter_mut().zip(up) {
-        *gate = silu_of(*gate) * up;
+for_each_isa! {
+    /// Turns `gate` into its SiLU (x divided by 1 + e⁻ˣ) times `up`.
+    ///
+    /// # Panics
+    /// Where the two differ in length.
+    pub fn silu_gate(gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len(), "a gate is as long as what it lets through");
+        for (gate, up) in gate.iter_mut().zip(up) {
+            *gate = silu_of(*gate) * up;
+        }
     }
 }
 
@@ -30,50 +34,56 @@ pub fn gelu_gate(kind: Gelu, gate: &mut [f32], up: &[f32]) {
     }
 }
 
-/// Turns numbers into their SiLU: x divided by 1 + e⁻ˣ.
-pub fn silu(x: &mut [f32]) {
-    for x in x {
-        *x = silu_of(*x);
+for_each_isa! {
+    /// Turns numbers into their SiLU: x divided by 1 + e⁻ˣ.
+    pub fn silu(x: &mut [f32]) {
+        for x in x {
+            *x = silu_of(*x);
+        }
     }
 }
 
-/// Turns numbers into their GELU, within a millionth of it.
-pub fn gelu(kind: Gelu, x: &mut [f32]) {
-    match kind {
-        Gelu::Tanh => x.iter_mut().for_each(|x| *x = gelu_tanh_of(*x)),
-        Gelu::Erf => x.iter_mut().for_each(|x| *x = gelu_erf_of(*x)),
+for_each_isa! {
+    /// Turns numbers into their GELU, within a millionth of it.
+    pub fn gelu(kind: Gelu, x: &mut [f32]) {
+        match kind {
+            Gelu::Tanh => x.iter_mut().for_each(|x| *x = gelu_tanh_of(*x)),
+            Gelu::Erf => x.iter_mut().for_each(|x| *x = gelu_erf_of(*x)),
+        }
     }
 }
 
-/// Turns numbers into shares of 1, in proportion to their powers of e. Numbers that are all −∞ become 0.
-pub fn softmax(x: &mut [f32]) {
-    let most = x.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
-    if most == f32::NEG_INFINITY {
-        x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
-        return;
-    }
-    for x in x.iter_mut() {
-        *x = exp(*x - most);
-    }
-    let share = 1.0 / crate::norm::total(x, |x| x);
-    for x in x {
-        *x *= share;
+for_each_isa! {
+    /// Turns numbers into shares of 1, in proportion to their powers of e. Numbers that are all −∞ become 0.
+    pub fn softmax(x: &mut [f32]) {
+        let most = x.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+        if most == f32::NEG_INFINITY {
+            x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
+            return;
+        }
+        for x in x.iter_mut() {
+            *x = exp(*x - most);
+        }
+        let share = 1.0 / crate::norm::total(x, |x| x);
+        for x in x {
+            *x *= share;
+        }
     }
 }
 
-#[inline]
+#[inline(always)]
 fn silu_of(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 
-#[inline]
+#[inline(always)]
 fn gelu_tanh_of(x: f32) -> f32 {
     // (1 + tanh u) / 2 is 1 / (1 + exp(-2 u)); the constant is √(2/π).
     let u = 0.797_884_6 * x * (1.0 + 0.044_715 * x * x);
     x / (1.0 + exp(-2.0 * u))
 }
 
-#[inline]
+#[inline(always)]
 fn gelu_erf_of(x: f32) -> f32 {
     let half_tail = 0.5 * erfc(x.abs() * std::f32::consts::FRAC_1_SQRT_2);
     x * if x < 0.0 { half_tail } else { 1.0 - half_tail }
@@ -83,7 +93,7 @@ fn gelu_erf_of(x: f32) -> f32 {
 ///
 /// `x` is n ln 2 + r with a whole n and |r| ≤ ln 2 / 2, so that the result is 2ⁿ times a short series in r. No branches and
 /// only IEEE's basic operations: compilers make vectors of it, and every machine gets the same bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 × 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
@@ -106,7 +116,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// The complementary error function of a number that is not negative, within 5 × 10⁻⁷ of itself.
 ///
 /// It is t e^(−z²) p(t) with t = 1 / (1 + z/2); p was fitted to it by least squares on relative errors, for z up to 10.
-#[inline]
+#[inline(always)]
 fn erfc(z: f32) -> f32 {
     const FIT: [f32; 8] = [
         0.296_703_23,

@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 /// Which vector instructions to use; all give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isa {
@@ -13,8 +15,10 @@ pub(crate) enum Isa {
 
 impl Isa {
     /// Returns the widest that this machine has.
+    #[inline]
     pub(crate) fn best() -> Self {
-        Self::all().next().unwrap_or(Self::Plain)
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all().next().unwrap_or(Self::Plain))
     }
 
     /// Lists those that this machine has, the widest first.
@@ -37,3 +41,38 @@ impl Isa {
         vectors.into_iter().flatten().chain([Self::Plain])
     }
 }
+
+/// Compiles a function once more for each instruction set, and calls the one for this machine. Plain arithmetic gives the
+/// same bits in each.
+macro_rules! for_each_isa {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$attribute])*
+        $visibility fn $name($($argument: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn plain($($argument: $type),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            fn avx512($($argument: $type),*) $(-> $result)? {
+                plain($($argument),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn avx2($($argument: $type),*) $(-> $result)? {
+                plain($($argument),*)
+            }
+
+            match $crate::isa::Isa::best() {
+                // SAFETY: the instruction set was found on this machine.
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx512 => unsafe { avx512($($argument),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::isa::Isa::Avx2 => unsafe { avx2($($argument),*) },
+                $crate::isa::Isa::Plain => plain($($argument),*),
+            }
+        }
+    };
+}
+pub(crate) use for_each_isa;

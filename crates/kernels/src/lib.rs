@@ -58,4 +58,4 @@ pub use norm::{layer_norm, rms_norm};
 pub use pool::Pool;
 pub use quantize::quantize;
 pub use rope::{rotate_halves, rotate_pairs};
-pub use vector::{add_scaled, dot};
+pub use vector::{add_scaled, add_scaled_rows, dot, dots};

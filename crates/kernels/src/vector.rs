@@ -1,7 +1,11 @@
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use crate::{
     Format,
     block::LEN_MAX,
     dequantize::{check, unpack},
+    isa::{Isa, for_each_isa},
 };
 
 /// Returns the sum of products of a packed row and `x`, all in `f32`: for rows of a KV cache and other short things.
@@ -9,15 +13,31 @@ use crate::{
 /// # Panics
 /// Where the row does not hold as many numbers as `x`, or its format is of whole numbers (`I8` to `I64`).
 pub fn dot(format: Format, row: &[u8], x: &[f32]) -> f32 {
-    let mut lanes = [0.0; LANES];
-    pieces(format, row, x.len(), |at, values| {
-        for (x, values) in x[at..at + values.len()].chunks(LANES).zip(values.chunks(LANES)) {
-            for ((lane, x), value) in lanes.iter_mut().zip(x).zip(values) {
-                *lane += x * value;
+    let mut out = [0.0];
+    dots(format, row, x, &mut out);
+    out[0]
+}
+
+/// Computes the sum of products, as [`dot`], of each of some packed rows and `x`; one row lies behind the other. Many rows
+/// at once cost less than one by one.
+///
+/// # Panics
+/// Where the rows do not hold as many numbers as `x` each, or their format is of whole numbers (`I8` to `I64`).
+pub fn dots(format: Format, rows: &[u8], x: &[f32], out: &mut [f32]) {
+    let row_bytes = checked(format, rows, x.len(), out.len());
+    if x.is_empty() {
+        out.fill(0.0);
+        return;
+    }
+    match rows_at_once(Isa::best(), format) {
+        // SAFETY: the instruction set was found on this machine.
+        Some(products) => unsafe { products(rows, row_bytes, x, &mut |row, value| out[row] = value) },
+        None => {
+            for (out, row) in out.iter_mut().zip(rows.chunks_exact(row_bytes)) {
+                *out = plain_dot(format, row, x);
             }
         }
-    });
-    sum(&lanes)
+    }
 }
 
 /// Adds `scale` times a packed row to `out`.
@@ -25,11 +45,47 @@ pub fn dot(format: Format, row: &[u8], x: &[f32]) -> f32 {
 /// # Panics
 /// Where the row does not hold as many numbers as `out`, or its format is of whole numbers (`I8` to `I64`).
 pub fn add_scaled(format: Format, row: &[u8], scale: f32, out: &mut [f32]) {
-    pieces(format, row, out.len(), |at, values| {
-        for (out, value) in out[at..].iter_mut().zip(values) {
-            *out += scale * value;
+    add_scaled_rows(format, row, &[scale], out);
+}
+
+/// Adds packed rows, each times its own scale, to `out`, in their order: the same as [`add_scaled`] row by row, and faster.
+///
+/// # Panics
+/// Where the rows do not hold as many numbers as `out` each, or their format is of whole numbers (`I8` to `I64`).
+pub fn add_scaled_rows(format: Format, rows: &[u8], scales: &[f32], out: &mut [f32]) {
+    let row_bytes = checked(format, rows, out.len(), scales.len());
+    if out.is_empty() {
+        return;
+    }
+    let vectors: Option<Add> = match Isa::best() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::add_rows(format),
+        _ => None,
+    };
+    match vectors {
+        // SAFETY: the instruction set was found on this machine.
+        Some(add) => unsafe { add(rows, row_bytes, scales, out) },
+        None => {
+            for (row, scale) in rows.chunks_exact(row_bytes).zip(scales) {
+                pieces(format, row, out.len(), |at, values| plain_add(values, *scale, &mut out[at..]));
+            }
         }
-    });
+    }
+}
+
+/// Multiplies packed rows, so many bytes each, by one row of `f32`, and hands each result out with the row's index.
+pub(crate) type Products = unsafe fn(&[u8], usize, &[f32], &mut dyn FnMut(usize, f32));
+
+/// Adds packed rows, so many bytes each, times their scales.
+type Add = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
+
+/// What an instruction set multiplies without unpacking it first.
+pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::rows_at_once(format),
+        _ => None,
+    }
 }
 
 /// How many sums run beside each other: number i goes to lane i modulo this. Pieces are multiples of it but for the
@@ -37,7 +93,7 @@ pub fn add_scaled(format: Format, row: &[u8], scale: f32, out: &mut [f32]) {
 pub(crate) const LANES: usize = 16;
 
 /// Adds up lanes, always in the same order: the upper half to the lower half, until one is left.
-#[inline]
+#[inline(always)]
 pub(crate) fn sum(lanes: &[f32; LANES]) -> f32 {
     let mut lanes = *lanes;
     for half in [8, 4, 2, 1] {
@@ -60,10 +116,50 @@ pub(crate) fn sum_avx512(lanes: std::arch::x86_64::__m512) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
+fn checked(format: Format, rows: &[u8], count: usize, row_count: usize) -> usize {
+    let row_bytes = format.row_bytes(count).filter(|bytes| bytes.checked_mul(row_count) == Some(rows.len()));
+    assert!(format.is_supported(), "{format} is not for computing");
+    let Some(row_bytes) = row_bytes else {
+        panic!("{row_count} rows of {count} numbers of {format}, not {} bytes", rows.len());
+    };
+    row_bytes
+}
+
+fn plain_dot(format: Format, row: &[u8], x: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    pieces(format, row, x.len(), |at, values| plain_products(values, &x[at..at + values.len()], &mut lanes));
+    sum(&lanes)
+}
+
+for_each_isa! {
+    /// One fused step for each number; what the last sixteen lack counts as zeros.
+    fn plain_products(values: &[f32], x: &[f32], lanes: &mut [f32; LANES]) {
+        let ((values, values_rest), (x, x_rest)) = (values.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+        for (values, x) in values.iter().zip(x) {
+            for ((lane, x), value) in lanes.iter_mut().zip(x).zip(values) {
+                *lane = value.mul_add(*x, *lane);
+            }
+        }
+        if !values_rest.is_empty() {
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                let (value, x) = (values_rest.get(index).unwrap_or(&0.0), x_rest.get(index).unwrap_or(&0.0));
+                *lane = value.mul_add(*x, *lane);
+            }
+        }
+    }
+}
+
+for_each_isa! {
+    fn plain_add(values: &[f32], scale: f32, out: &mut [f32]) {
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = value.mul_add(scale, *out);
+        }
+    }
+}
+
 /// Hands out a row's numbers, at most a block's worth at once, with the index of the first.
 fn pieces(format: Format, row: &[u8], count: usize, mut take: impl FnMut(usize, &[f32])) {
-    let checked = check(format, row.len(), count);
-    assert!(checked.is_ok() && format.is_supported(), "{count} numbers of {format}, not {} bytes", row.len());
+    debug_assert!(check(format, row.len(), count).is_ok());
     let mut values = [0.0; LEN_MAX];
     let len = LEN_MAX / format.block_len() * format.block_len();
     let bytes = len / format.block_len() * format.block_bytes();
@@ -72,5 +168,36 @@ fn pieces(format: Format, row: &[u8], count: usize, mut take: impl FnMut(usize, 
         let values = &mut values[..len.min(count - at)];
         unpack(format, row, values);
         take(at, values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantize;
+
+    #[test]
+    fn rows_at_once_are_rows_one_by_one() {
+        for format in [Format::F32, Format::F16, Format::BF16, Format::Q8_0, Format::Q4_0] {
+            for cols in [1, 7, 16, 32, 64, 96, 100, 128, 300] {
+                let Some(row_bytes) = format.row_bytes(cols) else { continue };
+                let numbers: Vec<f32> = (0..11 * cols).map(|index| (index as f32 * 0.3).cos()).collect();
+                let x: Vec<f32> = (0..cols).map(|index| (index as f32 * 0.7).sin()).collect();
+                let mut rows = vec![0; 11 * row_bytes];
+                quantize(format, &numbers, &mut rows).unwrap();
+
+                let mut together = [0.0; 11];
+                dots(format, &rows, &x, &mut together);
+                let (mut summed, mut expected) = (x.clone(), x.clone());
+                add_scaled_rows(format, &rows, &together, &mut summed);
+                for (row, product) in rows.chunks_exact(row_bytes).zip(together) {
+                    assert_eq!(dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
+                    assert_eq!(plain_dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
+                    pieces(format, row, cols, |at, values| plain_add(values, product, &mut expected[at..]));
+                }
+                let same = summed.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{format} × {cols}: {summed:?} instead of {expected:?}");
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ mod plain;
 use std::cell::Cell;
 
 use super::Matrix;
-use crate::{Pool, dequantize::unpack, isa::Isa, pool::Pointer};
+use crate::{Pool, dequantize::unpack, isa::Isa, pool::Pointer, vector::rows_at_once};
 
 /// Rows of weights that are unpacked together and then meet all input rows.
 const TILE_ROWS: usize = 8;
@@ -38,17 +38,16 @@ pub(super) fn multiply(matrix: &Matrix, pool: &Pool, inputs: &[f32], outputs: &m
     };
 
     if count == 1
-        && let Some(products) = rows_at_once(matrix)
+        && let Some(products) = rows_at_once(matrix.isa, matrix.format)
     {
         let task_rows = (TASK_BYTES / matrix.row_bytes).max(8);
         pool.run(rows.div_ceil(task_rows), |task| {
             let from = task * task_rows;
             let until = rows.min(from + task_rows);
             let packed = &matrix.bytes[from * matrix.row_bytes..until * matrix.row_bytes];
+            let mut write = |row: usize, value: f32| write(from + row, 0, value);
             // SAFETY: the instruction set was found on this machine.
-            unsafe {
-                products(packed, matrix.row_bytes, inputs, &mut |row, value| write(from + row, 0, value))
-            };
+            unsafe { products(packed, matrix.row_bytes, inputs, &mut write) };
         });
         return;
     }
@@ -63,17 +62,6 @@ pub(super) fn multiply(matrix: &Matrix, pool: &Pool, inputs: &[f32], outputs: &m
         products(matrix.isa, &tile, inputs, cols, |row, index, value| write(from + row, index, value));
         TILE.set(tile);
     });
-}
-
-/// Multiplies packed rows, so many bytes each, by one input row, and hands each result out with the row's index.
-type Products = unsafe fn(&[u8], usize, &[f32], &mut dyn FnMut(usize, f32));
-
-fn rows_at_once(matrix: &Matrix) -> Option<Products> {
-    match matrix.isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512::rows_at_once(matrix.format),
-        _ => None,
-    }
 }
 
 /// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.
