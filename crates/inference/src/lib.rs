@@ -35,6 +35,8 @@ pub mod model;
 pub mod pull;
 pub mod sampling;
 pub mod shelf;
+#[cfg(feature = "testing")]
+pub mod synthetic;
 pub mod template;
 pub mod tokenizer;
 pub mod weights;

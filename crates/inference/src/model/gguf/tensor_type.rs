@@ -49,8 +49,28 @@ impl TensorType {
     pub const F32: Self = Self(0);
     pub const F16: Self = Self(1);
     pub const Q4_0: Self = Self(2);
+    pub const Q4_1: Self = Self(3);
+    pub const Q5_0: Self = Self(6);
+    pub const Q5_1: Self = Self(7);
     pub const Q8_0: Self = Self(8);
+    pub const Q2_K: Self = Self(10);
+    pub const Q3_K: Self = Self(11);
+    pub const Q4_K: Self = Self(12);
+    pub const Q5_K: Self = Self(13);
+    pub const Q6_K: Self = Self(14);
+    pub const IQ2_XXS: Self = Self(16);
+    pub const IQ2_XS: Self = Self(17);
+    pub const IQ3_XXS: Self = Self(18);
+    pub const IQ1_S: Self = Self(19);
+    pub const IQ4_NL: Self = Self(20);
+    pub const IQ3_S: Self = Self(21);
+    pub const IQ2_S: Self = Self(22);
+    pub const IQ4_XS: Self = Self(23);
+    pub const IQ1_M: Self = Self(29);
     pub const BF16: Self = Self(30);
+    pub const TQ1_0: Self = Self(34);
+    pub const TQ2_0: Self = Self(35);
+    pub const MXFP4: Self = Self(39);
 }
 
 impl TensorType {
