@@ -2,6 +2,7 @@ use crate::{
     Error, Format,
     block::{self, Block},
     float::{bf16_to_f32, f16_to_f32},
+    isa::for_each_isa,
 };
 
 /// Turns packed bytes into numbers, bit for bit those of the reference (Python's `gguf`).
@@ -32,8 +33,8 @@ pub(crate) fn unpack(format: Format, bytes: &[u8], out: &mut [f32]) {
     match format {
         Format::F32 => each(bytes, out, f32::from_le_bytes),
         Format::F64 => each(bytes, out, |bytes| f64::from_le_bytes(bytes) as f32),
-        Format::F16 => each(bytes, out, |bytes| f16_to_f32(u16::from_le_bytes(bytes))),
-        Format::BF16 => each(bytes, out, |bytes| bf16_to_f32(u16::from_le_bytes(bytes))),
+        Format::F16 => halves(bytes, out),
+        Format::BF16 => brain_halves(bytes, out),
         _ => {
             let Some(shape) = block::shape(format) else { return };
             let mut block = Block::new();
@@ -58,6 +59,19 @@ fn write(block: &Block, group: usize, mins: bool, out: &mut [f32]) {
     }
 }
 
+for_each_isa! {
+    fn halves(bytes: &[u8], out: &mut [f32]) {
+        each(bytes, out, |bytes| f16_to_f32(u16::from_le_bytes(bytes)));
+    }
+}
+
+for_each_isa! {
+    fn brain_halves(bytes: &[u8], out: &mut [f32]) {
+        each(bytes, out, |bytes| bf16_to_f32(u16::from_le_bytes(bytes)));
+    }
+}
+
+#[inline(always)]
 fn each<const N: usize>(bytes: &[u8], out: &mut [f32], value: impl Fn([u8; N]) -> f32) {
     for (bytes, out) in bytes.as_chunks::<N>().0.iter().zip(out) {
         *out = value(*bytes);

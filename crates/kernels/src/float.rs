@@ -5,13 +5,11 @@
 pub fn f16_to_f32(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let rest = u32::from(half & 0x7fff);
-    if rest >= 0x7c00 {
-        let quiet = if rest > 0x7c00 { 0x0040_0000 } else { 0 };
-        return f32::from_bits(sign | 0x7f80_0000 | quiet | ((rest & 0x3ff) << 13));
-    }
     // With the exponent's bits in place the value is too small by 2^112 (bias 127 against 15), subnormals included.
-    let scaled = f32::from_bits(rest << 13) * f32::from_bits(0x7780_0000);
-    f32::from_bits(sign | scaled.to_bits())
+    let finite = (f32::from_bits(rest << 13) * f32::from_bits(0x7780_0000)).to_bits();
+    let quiet = if rest > 0x7c00 { 0x0040_0000 } else { 0 };
+    let other = 0x7f80_0000 | quiet | ((rest & 0x3ff) << 13);
+    f32::from_bits(sign | if rest >= 0x7c00 { other } else { finite })
 }
 
 /// Returns the nearest IEEE half, ties to even; too large becomes infinite.

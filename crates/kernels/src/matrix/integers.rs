@@ -142,7 +142,7 @@ fn by_tiles<const STEPS: usize>(
                 match vectors {
                     // SAFETY: `vectors` are those of an instruction set that was found on this machine.
                     Some(vectors) => unsafe { (vectors.take_apart)(matrix.packed(from + index), weights) },
-                    None => plain::take_apart(matrix.format, shape, matrix.packed(from + index), weights),
+                    None => take_apart(matrix, shape, from + index, weights),
                 }
             }
             tile(matrix.isa, shape, &weights, &rounded, chunks, |row, index, value| {
@@ -153,6 +153,16 @@ fn by_tiles<const STEPS: usize>(
         });
     }
     kept_inputs.set(rounded);
+}
+
+/// Takes a row of weights apart that has no vectors of its own.
+fn take_apart<const STEPS: usize>(matrix: &Matrix, shape: Shape, row: usize, out: &mut [Weights<STEPS>]) {
+    match matrix.isa {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::take_apart_any(matrix.format, shape, matrix.packed(row), out) },
+        _ => plain::take_apart(matrix.format, shape, matrix.packed(row), out),
+    }
 }
 
 /// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.

@@ -8,7 +8,11 @@ mod legacy;
 use std::arch::x86_64::*;
 
 use super::{Inputs, Row, Weights};
-use crate::{Format, block::Shape, vector::sum_avx512 as sum};
+use crate::{
+    Format,
+    block::{Block, Shape},
+    vector::sum_avx512 as sum,
+};
 
 /// Sixteen groups of one format, as [`Weights`] but in registers.
 struct Parts<const STEPS: usize> {
@@ -34,6 +38,8 @@ trait Packed<const STEPS: usize> {
 
 pub(super) fn row_4(format: Format) -> Option<Row<4>> {
     match format {
+        Format::Q2_K => Some(row::<4, k::Q2>()),
+        Format::Q3_K => Some(row::<4, k::Q3>()),
         Format::Q6_K => Some(row::<4, k::Q6>()),
         _ => None,
     }
@@ -42,9 +48,15 @@ pub(super) fn row_4(format: Format) -> Option<Row<4>> {
 pub(super) fn row_8(format: Format) -> Option<Row<8>> {
     match format {
         Format::Q4_0 => Some(row::<8, legacy::Q4_0>()),
+        Format::Q4_1 => Some(row::<8, legacy::Q4_1>()),
+        Format::Q5_0 => Some(row::<8, legacy::Q5_0>()),
+        Format::Q5_1 => Some(row::<8, legacy::Q5_1>()),
         Format::Q8_0 => Some(row::<8, legacy::Q8_0>()),
         Format::Q4_K => Some(row::<8, k::Q4>()),
         Format::Q5_K => Some(row::<8, k::Q5>()),
+        Format::IQ4_NL => Some(row::<8, legacy::IQ4_NL>()),
+        Format::IQ4_XS => Some(row::<8, k::IQ4_XS>()),
+        Format::MXFP4 => Some(row::<8, legacy::MXFP4>()),
         _ => None,
     }
 }
@@ -99,6 +111,41 @@ fn dot<const STEPS: usize, P: Packed<STEPS>>(row: &[u8], inputs: &[Inputs<STEPS>
         lanes = unsafe { add::<STEPS, P>(padded.as_ptr(), inputs, lanes) };
     }
     sum(lanes)
+}
+
+/// As [`plain::take_apart`](super::plain::take_apart), for formats that have no vectors of their own: what plain Rust takes
+/// apart is put in its places by vectors.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn take_apart_any<const STEPS: usize>(
+    format: Format,
+    shape: Shape,
+    row: &[u8],
+    out: &mut [Weights<STEPS>],
+) {
+    let group = 4 * STEPS;
+    let blocks = 16 * group / format.block_len();
+    let mut block = Block::new();
+    for (out, packed) in out.iter_mut().zip(row.chunks(blocks * format.block_bytes())) {
+        let mut values = [0; 512];
+        let (mut scales, mut mins) = ([0.0; 16], [0.0; 16]);
+        for (index, packed) in packed.chunks_exact(format.block_bytes()).enumerate() {
+            (shape.unpack)(packed, &mut block);
+            let (len, groups) = (format.block_len(), format.block_len() / group);
+            values[index * len..][..len].copy_from_slice(&block.values[..len]);
+            scales[index * groups..][..groups].copy_from_slice(&block.scales[..groups]);
+            mins[index * groups..][..groups].copy_from_slice(&block.mins[..groups]);
+        }
+        (out.scales, out.mins) = (scales, mins);
+        for (part, out) in out.values.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            // SAFETY: sixteen runs of 16 bytes, a group's length apart, lie within 16 groups, and those within 512 bytes.
+            let fours = unsafe { transposed_runs(values.as_ptr().cast::<u8>().add(16 * part), group) };
+            for (out, four) in out.iter_mut().zip(fours) {
+                let four = _mm512_add_epi8(four, _mm512_set1_epi8(shape.offset as i8));
+                // SAFETY: 64 bytes on a multiple of 64.
+                unsafe { _mm512_store_si512(out.as_mut_ptr().cast(), four) };
+            }
+        }
+    }
 }
 
 /// Adds a chunk's products to the lanes.

@@ -2,7 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use super::{Packed, Parts, halves, transposed};
+use super::{
+    Packed, Parts, halves,
+    legacy::{NON_LINEAR, looked_up},
+    transposed,
+};
 use crate::float::f16_to_f32;
 
 /// Two blocks of 144 bytes: 16 of scales, then 32 for each two groups.
@@ -90,6 +94,157 @@ impl Packed<4> for Q6 {
             Parts { values: transposed(values), scales, mins: _mm512_setzero_ps() }
         }
     }
+}
+
+/// A block of 84 bytes: 16 of scales and minimums, 64 of quarters, scale and minimum of all.
+pub(super) struct Q2;
+
+impl Packed<4> for Q2 {
+    const BYTES: usize = 84;
+    const MINS: bool = true;
+    const OFFSET: i32 = 0;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+    unsafe fn parts(packed: *const u8) -> Parts<4> {
+        // SAFETY: the caller's promise; 82 + 2 bytes.
+        unsafe {
+            let values = transposed(quarters(packed.add(16)));
+            let both = _mm_shuffle_epi8(_mm_loadu_si128(packed.cast()), quarters_order());
+            let low = _mm_set1_epi8(15);
+            let scales = _mm512_cvtepu8_epi32(_mm_and_si128(both, low));
+            let mins = _mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16::<4>(both), low));
+            let scale = _mm512_set1_ps(f16_to_f32(packed.add(80).cast::<u16>().read_unaligned()));
+            let min = _mm512_set1_ps(-f16_to_f32(packed.add(82).cast::<u16>().read_unaligned()));
+            Parts {
+                values,
+                scales: _mm512_mul_ps(scale, _mm512_cvtepi32_ps(scales)),
+                mins: _mm512_mul_ps(min, _mm512_cvtepi32_ps(mins)),
+            }
+        }
+    }
+}
+
+/// A block of 110 bytes: 32 of third bits, 64 of quarters, 12 of scales, the scale of all.
+pub(super) struct Q3;
+
+impl Packed<4> for Q3 {
+    const BYTES: usize = 110;
+    const MINS: bool = false;
+    const OFFSET: i32 = 4;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+    unsafe fn parts(packed: *const u8) -> Parts<4> {
+        // SAFETY: the caller's promise; 108 + 2 bytes.
+        unsafe {
+            let mut values = quarters(packed.add(32));
+            let third = _mm512_broadcast_i64x4(_mm256_loadu_si256(packed.cast()));
+            for (index, values) in values.iter_mut().enumerate() {
+                // Half of the vector takes one of the lower four bits, half one of the upper four.
+                let (low, high) = (EACH[index], EACH[4 + index]);
+                let places = _mm512_set_epi64(high, high, high, high, low, low, low, low);
+                let bit = _mm512_and_si512(_mm512_srlv_epi16(third, places), _mm512_set1_epi8(1));
+                *values = _mm512_or_si512(*values, _mm512_slli_epi16::<2>(bit));
+            }
+            // Sixteen scales of 6 bits: lower halves in eight bytes, upper quarters in four; `block::k` has the layout.
+            let low = packed.add(96).cast::<u64>().read_unaligned();
+            let high = packed.add(104).cast::<u32>().read_unaligned();
+            let upper = _mm_set_epi32(
+                (high >> 6 & 0x0303_0303).cast_signed(),
+                (high >> 4 & 0x0303_0303).cast_signed(),
+                (high >> 2 & 0x0303_0303).cast_signed(),
+                (high & 0x0303_0303).cast_signed(),
+            );
+            let lower = _mm_set_epi64x((low >> 4).cast_signed(), low.cast_signed());
+            let scales = _mm_or_si128(_mm_and_si128(lower, _mm_set1_epi8(15)), _mm_slli_epi16::<4>(upper));
+            let scales = _mm_sub_epi8(_mm_shuffle_epi8(scales, quarters_order()), _mm_set1_epi8(32));
+            let scale = f16_to_f32(packed.add(108).cast::<u16>().read_unaligned());
+            let scales =
+                _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales)));
+            Parts { values: transposed(values), scales, mins: _mm512_setzero_ps() }
+        }
+    }
+}
+
+/// Two blocks of 136 bytes: 8 of scales, then 16 for each group.
+#[expect(non_camel_case_types, reason = "as in `Format`")]
+pub(super) struct IQ4_XS;
+
+impl Packed<8> for IQ4_XS {
+    const BYTES: usize = 2 * 136;
+    const MINS: bool = false;
+    const OFFSET: i32 = 127;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+    unsafe fn parts(packed: *const u8) -> Parts<8> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let second = packed.add(136);
+            // Group 4 i + k goes to lane 4 k + i.
+            let [a, b, c, d] = transposed([
+                _mm512_loadu_si512(packed.add(8).cast()),
+                _mm512_loadu_si512(packed.add(72).cast()),
+                _mm512_loadu_si512(second.add(8).cast()),
+                _mm512_loadu_si512(second.add(72).cast()),
+            ]);
+            let (a, b, c, d) = (halves(a), halves(b), halves(c), halves(d));
+            let values = looked_up([a.0, b.0, c.0, d.0, a.1, b.1, c.1, d.1], NON_LINEAR);
+            let scales = _mm_set_epi64x(xs_scales(second).cast_signed(), xs_scales(packed).cast_signed());
+            let order = _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+            let scales = _mm_sub_epi8(_mm_shuffle_epi8(scales, order), _mm_set1_epi8(32));
+            let scale = |block: *const u8| i32::from(block.cast::<i16>().read_unaligned());
+            let all = _mm_cvtph_ps(_mm_set_epi32(0, 0, 0, scale(packed) & 0xffff | scale(second) << 16));
+            let all = _mm512_permute_ps::<0b01_01_00_00>(_mm512_broadcast_f32x4(all));
+            let scales = _mm512_mul_ps(all, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales)));
+            Parts { values, scales, mins: _mm512_setzero_ps() }
+        }
+    }
+}
+
+/// Eight scales of 6 bits, a byte each: lower halves in four bytes at 4, upper quarters in two at 2.
+///
+/// # Safety
+/// 8 bytes can be read.
+#[inline(always)]
+unsafe fn xs_scales(block: *const u8) -> u64 {
+    // SAFETY: the caller's promise.
+    let (high, low) =
+        unsafe { (block.add(2).cast::<u16>().read_unaligned(), block.add(4).cast::<u32>().read_unaligned()) };
+    let low = u64::from(low);
+    let low = (low | low << 16) & 0x0000_ffff_0000_ffff;
+    let low = (low | low << 8) & 0x00ff_00ff_00ff_00ff;
+    let low = (low | low << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let high = u64::from(high);
+    let high = (high | high << 24) & 0x0000_00ff_0000_00ff;
+    let high = (high | high << 12) & 0x000f_000f_000f_000f;
+    let high = (high | high << 6) & 0x0303_0303_0303_0303;
+    low | high << 4
+}
+
+/// 64 bytes of quarters, where 32 bytes hold four times two groups: each quarter of the bytes in a vector of its own.
+///
+/// # Safety
+/// 64 bytes can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn quarters(packed: *const u8) -> [__m512i; 4] {
+    // SAFETY: the caller's promise.
+    let mut bytes = unsafe { _mm512_loadu_si512(packed.cast()) };
+    let mut values = [bytes; 4];
+    for values in &mut values {
+        *values = _mm512_and_si512(bytes, _mm512_set1_epi8(3));
+        bytes = _mm512_srli_epi16::<2>(bytes);
+    }
+    values
+}
+
+/// Which group is in a lane once quarters are transposed: group 8 h + 2 j + e in lane 8 h + 4 e + j.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn quarters_order() -> __m128i {
+    _mm_set_epi8(15, 13, 11, 9, 14, 12, 10, 8, 7, 5, 3, 1, 6, 4, 2, 0)
 }
 
 /// How far a vector's words are shifted, in each word of 64 bits.
