@@ -12,16 +12,15 @@ mod feed_forward;
 mod layer;
 mod rope;
 
+pub(crate) use config::Fields;
 pub use config::{Config, Error as ConfigError, Experts};
+pub(crate) use layer::Linear;
+pub(crate) use rope::{Angles, Turns};
 pub use rope::{Rope, Scaling};
 
 use athenaeum_kernels::{Matrix, Pool};
 
-use self::{
-    architecture::Norm,
-    layer::{Layer, Linear},
-    rope::{Angles, Turns},
-};
+use self::{architecture::Norm, layer::Layer};
 use crate::{
     cache::{self, Cache, PAGE, Page},
     model::Model,

@@ -18,7 +18,7 @@
 //! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
 //!
 //! [`decoder::Decoder`] computes: a batch of tokens in, logits out, with keys and values in a [`cache::Cache`]; one
-//! decoder for every architecture of its table. [`sampling`] draws a token from logits, repeatably.
+//! decoder for every architecture of its table. [`encoder::Encoder`] makes vectors of whole texts. [`sampling`] draws a token from logits, repeatably.
 //!
 //! Headers are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
@@ -31,6 +31,7 @@
 
 pub mod cache;
 pub mod decoder;
+pub mod encoder;
 pub mod model;
 pub mod pull;
 pub mod sampling;

@@ -26,10 +26,16 @@ pub struct Weights {
 }
 
 /// Under which names the files hold their tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Names {
     Gguf,
-    HuggingFace { sandwich: bool },
+    HuggingFace {
+        sandwich: bool,
+    },
+    /// Those of an encoder, which begin with something.
+    Encoder {
+        prefix: String,
+    },
 }
 
 /// One tensor: its format, its shape, its bytes.
@@ -131,8 +137,11 @@ impl Weights {
         }
         let names = match &model.files {
             Files::Gguf(_) => Names::Gguf,
-            Files::Safetensors(_) => Names::HuggingFace {
-                sandwich: tensors.keys().any(|name| name.contains("post_feedforward_layernorm")),
+            Files::Safetensors(_) => match tensors.keys().find_map(|name| names::encoder::prefix(name)) {
+                Some(prefix) => Names::Encoder { prefix: prefix.to_owned() },
+                None => Names::HuggingFace {
+                    sandwich: tensors.keys().any(|name| name.contains("post_feedforward_layernorm")),
+                },
             },
         };
         Ok(Self { tensors, names })
@@ -239,12 +248,12 @@ impl Weights {
     }
 
     fn find(&self, name: &str) -> Option<&Tensor> {
-        match self.names {
-            Names::Gguf => self.tensors.get(name),
-            Names::HuggingFace { sandwich } => {
-                names::candidates(name, sandwich).iter().find_map(|name| self.tensors.get(name))
-            }
-        }
+        let candidates = match &self.names {
+            Names::Gguf => return self.tensors.get(name),
+            Names::HuggingFace { sandwich } => names::candidates(name, *sandwich),
+            Names::Encoder { prefix } => names::encoder::candidates(name, prefix),
+        };
+        candidates.iter().find_map(|name| self.tensors.get(name))
     }
 }
 

@@ -99,7 +99,7 @@ fn known() -> String {
 const SIZE_MAX: u64 = 1 << 20;
 
 /// Where numbers are looked up: `{architecture}.key` in GGUF, or the names of a `config.json`.
-enum Fields<'a> {
+pub(crate) enum Fields<'a> {
     Gguf { metadata: &'a gguf::Metadata, prefix: &'a str },
     Json(&'a Json),
 }
@@ -350,7 +350,7 @@ fn scaling(fields: &Fields<'_>, context_tokens: usize) -> Result<Scaling, Error>
 
 impl Fields<'_> {
     /// Returns a number by its key in GGUF or its names in JSON; an empty key stands only in JSON.
-    fn number(&self, key: &str, names: &[&str]) -> Option<f64> {
+    pub(crate) fn number(&self, key: &str, names: &[&str]) -> Option<f64> {
         match self {
             Self::Gguf { metadata, prefix } => metadata
                 .get(&format!("{prefix}.{key}"))
@@ -373,12 +373,16 @@ impl Fields<'_> {
         numbers.into_iter().flatten().filter_map(Json::as_f64).collect()
     }
 
-    fn optional_size(&self, key: &'static str, names: &[&'static str]) -> Result<Option<usize>, Error> {
+    pub(crate) fn optional_size(
+        &self,
+        key: &'static str,
+        names: &[&'static str],
+    ) -> Result<Option<usize>, Error> {
         let number = self.number(key, names).filter(|number| *number != 0.0);
         number.map(|number| size_of(names.first().copied().unwrap_or(key), number)).transpose()
     }
 
-    fn size(&self, key: &'static str, names: &[&'static str]) -> Result<usize, Error> {
+    pub(crate) fn size(&self, key: &'static str, names: &[&'static str]) -> Result<usize, Error> {
         let missing = match self {
             Self::Gguf { .. } => key,
             Self::Json(_) => names.first().copied().unwrap_or(key),
@@ -386,7 +390,12 @@ impl Fields<'_> {
         self.optional_size(key, names)?.ok_or(Error::Missing { key: missing })
     }
 
-    fn size_or(&self, key: &'static str, names: &[&'static str], default: usize) -> Result<usize, Error> {
+    pub(crate) fn size_or(
+        &self,
+        key: &'static str,
+        names: &[&'static str],
+        default: usize,
+    ) -> Result<usize, Error> {
         Ok(self.optional_size(key, names)?.unwrap_or(default))
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Layer {
 
 /// A matrix, and what is added to its products.
 #[derive(Debug)]
-pub(super) struct Linear {
+pub(crate) struct Linear {
     matrix: Matrix,
     bias: Option<Vec<f32>>,
 }
@@ -119,12 +119,12 @@ pub(super) fn rms_norm_in_place(numbers: &mut [f32], weights: &[f32], epsilon: f
 
 impl Linear {
     /// Finds `{name}.weight`, and `{name}.bias` where there is one.
-    pub(super) fn load(weights: &Weights, name: &str, rows: usize, columns: usize) -> Result<Self, Error> {
+    pub(crate) fn load(weights: &Weights, name: &str, rows: usize, columns: usize) -> Result<Self, Error> {
         Self::load_part(weights, name, rows, columns, 0..rows)
     }
 
     /// The same for some of the rows.
-    pub(super) fn load_part(
+    pub(crate) fn load_part(
         weights: &Weights,
         name: &str,
         rows: usize,
@@ -137,12 +137,12 @@ impl Linear {
     }
 
     /// How many numbers it takes.
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.matrix.cols()
     }
 
     /// Computes the products of each row of `inputs`.
-    pub(super) fn apply(&self, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
+    pub(crate) fn apply(&self, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
         self.matrix.multiply(pool, inputs, outputs);
         if let Some(bias) = &self.bias {
             for outputs in outputs.chunks_exact_mut(bias.len()) {

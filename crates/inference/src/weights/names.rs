@@ -1,3 +1,5 @@
+pub(super) mod encoder;
+
 /// Returns the names under which a checkpoint of Hugging Face's may hold the tensor that GGUF calls `name`, likeliest
 /// first. `sandwich`: layers have a norm behind each part as well as before it, which moves one name.
 pub(super) fn candidates(name: &str, sandwich: bool) -> Vec<String> {

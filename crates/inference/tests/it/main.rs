@@ -7,6 +7,7 @@
 
 mod any_bytes;
 mod discovery;
+mod encoder;
 mod gguf;
 mod pull;
 mod safetensors;

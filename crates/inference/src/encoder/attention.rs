@@ -1,0 +1,143 @@
+use std::{cell::Cell, ops::Range};
+
+use athenaeum_kernels::Pool;
+
+use super::config::Config;
+
+/// What one layer's attention looks at.
+pub(super) struct View<'a> {
+    /// Where each row's text begins and ends, by row.
+    pub(super) texts: &'a [Range<usize>],
+    pub(super) queries: &'a [f32],
+    /// By number of the width, then by row: what all tokens of a text are scored with lies together.
+    pub(super) keys: &'a [f32],
+    pub(super) values: &'a [f32],
+    /// How far a token sees to either side.
+    pub(super) window: Option<usize>,
+    pub(super) distances: Option<&'a Distances>,
+}
+
+/// What is added to a score for how far two tokens stand apart.
+#[derive(Debug)]
+pub(super) struct Distances {
+    /// By head, then by distance from `1 - tokens_max` on.
+    numbers: Vec<f32>,
+    tokens_max: usize,
+}
+
+thread_local! {
+    /// Where a thread keeps its scores, from one row to the next.
+    static SCORES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lays keys `[row][number]` as `[number][row]`.
+pub(super) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]) {
+    let rows = keys.len() / width;
+    // As many numbers as lie in one line of the cache.
+    const LINE: usize = 16;
+    pool.for_chunks_mut(out, LINE * rows, |index, out| {
+        let first = index * LINE;
+        let count = out.len() / rows;
+        for (row, keys) in keys.chunks_exact(width).enumerate() {
+            for (number, key) in keys[first..first + count].iter().enumerate() {
+                out[number * rows + row] = *key;
+            }
+        }
+    });
+}
+
+/// Lets every row look at all rows of its text, as far as its window reaches.
+pub(super) fn attend(config: &Config, view: &View<'_>, out: &mut [f32], pool: &Pool) {
+    pool.for_chunks_mut(out, config.width, |row, out| {
+        let mut scores = SCORES.take();
+        let text = &view.texts[row];
+        let seen = match view.window {
+            Some(window) => row.saturating_sub(window).max(text.start)..text.end.min(row + window + 1),
+            None => text.clone(),
+        };
+        for (head, out) in out.chunks_exact_mut(config.head_size()).enumerate() {
+            one_head(config, view, (row, head), seen.clone(), &mut scores, out);
+        }
+        SCORES.set(scores);
+    });
+}
+
+fn one_head(
+    config: &Config,
+    view: &View<'_>,
+    (row, head): (usize, usize),
+    seen: Range<usize>,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let (width, size, rows) = (config.width, config.head_size(), view.texts.len());
+    let scale = (size as f32).sqrt().recip();
+    scores.clear();
+    scores.resize(seen.len(), 0.0);
+    let query = &view.queries[row * width + head * size..][..size];
+    for (number, query) in query.iter().enumerate() {
+        let keys = &view.keys[(head * size + number) * rows..][seen.clone()];
+        let query = query * scale;
+        scores.iter_mut().zip(keys).for_each(|(score, key)| *score += query * key);
+    }
+    if let Some(distances) = view.distances {
+        let numbers = distances.of(head, row, &seen);
+        scores.iter_mut().zip(numbers).for_each(|(score, number)| *score += number);
+    }
+    athenaeum_kernels::softmax(scores);
+    out.fill(0.0);
+    for (score, seen) in scores.iter().zip(seen) {
+        let values = &view.values[seen * width + head * size..][..size];
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += score * value);
+    }
+}
+
+// === impl Distances ===
+
+impl Distances {
+    /// Far tokens count less, by a slope of each head's own: powers of 2^(-8/n) for n heads, and where n is no power of
+    /// two, those of the next smaller one and then every second one of the next larger one.
+    pub(super) fn slopes(heads: usize, tokens_max: usize) -> Self {
+        let power = if heads.is_power_of_two() { heads } else { heads.next_power_of_two() / 2 };
+        let slope = |head: usize| {
+            let exponent =
+                if head < power { (head + 1) as f64 } else { (2 * (head - power) + 1) as f64 / 2.0 };
+            (-8.0 / power as f64 * exponent).exp2() as f32
+        };
+        Self::new(heads, tokens_max, |head, distance| -slope(head) * distance.unsigned_abs() as f32)
+    }
+
+    /// Distances fall into ranges, whose numbers are learned: `[range][head]`.
+    pub(super) fn ranges(learned: &[f32], heads: usize, tokens_max: usize) -> Self {
+        let ranges = learned.len() / heads;
+        Self::new(heads, tokens_max, |head, distance| learned[range(distance, ranges) * heads + head])
+    }
+
+    fn new(heads: usize, tokens_max: usize, number: impl Fn(usize, isize) -> f32) -> Self {
+        let far = isize::try_from(tokens_max).unwrap_or(isize::MAX) - 1;
+        let numbers = (0..heads).flat_map(|head| (-far..=far).map(move |distance| (head, distance)));
+        Self { numbers: numbers.map(|(head, distance)| number(head, distance)).collect(), tokens_max }
+    }
+
+    fn of(&self, head: usize, row: usize, seen: &Range<usize>) -> &[f32] {
+        let all = 2 * self.tokens_max - 1;
+        // The number of distance 0 lies at tokens_max - 1.
+        let first = self.tokens_max - 1 + seen.start - row;
+        &self.numbers[head * all + first..][..seen.len()]
+    }
+}
+
+/// Returns the range of a distance: half of them for tokens before, half for tokens behind; of each half, the first half
+/// are single distances, and the others grow up to 128. Raffel et al. (2019), as in transformers' `modeling_mpnet.py`.
+fn range(distance: isize, ranges: usize) -> usize {
+    let half = ranges / 2;
+    let (behind, apart) = (distance > 0, distance.unsigned_abs());
+    let exact = half / 2;
+    let within = if apart < exact {
+        apart
+    } else {
+        let grown = (apart as f32 / exact as f32).ln() / (128.0 / exact as f32).ln() * (half - exact) as f32;
+        (exact + grown as usize).min(half - 1)
+    };
+    if behind { half + within } else { within }
+}
