@@ -24,6 +24,9 @@
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
 //! Weights are mapped when a model is loaded, or read into memory where that is asked for ([`weights::Access`]).
 //!
+//! [`template`] makes a conversation the text that a model has been taught to read, and [`reply`] takes
+//! apart what it says.
+//!
 //! [`pull::pull`] fetches models from where others publish them into a [`shelf::Shelf`], the folder of our own.
 //!
 //! **Invariant:** no file makes it panic, read beyond the file's end, or hold more than a small multiple of the
@@ -34,6 +37,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod model;
 pub mod pull;
+pub mod reply;
 pub mod sampling;
 pub mod shelf;
 #[cfg(feature = "testing")]

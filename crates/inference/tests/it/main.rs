@@ -10,6 +10,7 @@ mod discovery;
 mod encoder;
 mod gguf;
 mod pull;
+mod reply;
 mod safetensors;
 mod sampling;
 mod split;
