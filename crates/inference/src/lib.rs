@@ -18,7 +18,8 @@
 //! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
 //!
 //! [`decoder::Decoder`] computes: a batch of tokens in, logits out, with keys and values in a [`cache::Cache`]; one
-//! decoder for every architecture of its table. [`encoder::Encoder`] makes vectors of whole texts. [`sampling`] draws a token from logits, repeatably.
+//! decoder for every architecture of its table. [`encoder::Encoder`] makes vectors of whole texts. [`sampling`] draws
+//! a token from logits, repeatably; [`constraint`] rules tokens out, so that the text keeps to a form.
 //!
 //! Headers are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
@@ -33,6 +34,7 @@
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
 pub mod cache;
+pub mod constraint;
 pub mod decoder;
 pub mod encoder;
 pub mod model;

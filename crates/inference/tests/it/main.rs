@@ -6,6 +6,7 @@
 )]
 
 mod any_bytes;
+mod constraint;
 mod discovery;
 mod encoder;
 mod gguf;
