@@ -107,7 +107,7 @@ pub async fn pull(
     report: Report,
     cancel: &CancellationToken,
 ) -> Result<Pulled, Error> {
-    let name: Option<SafePath> = name.map(str::parse).transpose()?;
+    let name = name.map(SafePath::from_name).transpose()?;
     let (net, tracker) = (Net::new(settings)?, Arc::new(Tracker::new(report)));
     let fetching = Fetching { net: &net, settings, tracker: &tracker, cancel };
     let plan = plan::of(source, &fetching).await?;

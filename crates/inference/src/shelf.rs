@@ -109,16 +109,26 @@ impl Shelf {
         Ok(kept)
     }
 
-    /// Says what [`Shelf::remove`] would remove.
+    /// Says what [`Shelf::remove`] would remove: a model, or what has come of one that is not whole yet.
     ///
     /// # Errors
     ///
     /// As [`Shelf::get`].
     pub fn weigh(&self, name: &str) -> Result<(Kept, Removed), Error> {
-        let kept = self.get(name)?;
+        let kept = match self.get(name) {
+            Err(not_found @ Error::NotFound { .. }) => self.partial(name).ok_or(not_found),
+            other => other,
+        }?;
         let mut weight = Removed { files: 0, bytes: 0 };
         weigh(&kept.path, &mut weight).map_err(Error::disk("reading", &kept.path))?;
         Ok((kept, weight))
+    }
+
+    /// Finds what has come of a model that is not whole yet.
+    fn partial(&self, name: &str) -> Option<Kept> {
+        let name: SafePath = name.parse().ok().filter(SafePath::is_name)?;
+        let path = name.within(&self.folder.join(PARTIAL));
+        path.symlink_metadata().is_ok().then(|| Kept { name: name.to_string(), path, record: None })
     }
 
     /// Removes a model and what had come of it. Links are removed, never what they lead to.
@@ -130,7 +140,9 @@ impl Shelf {
         let (kept, weight) = self.weigh(name)?;
         let staging = Staging::open(self, &kept.name.parse()?)?;
         let failed = || Error::disk("removing", &kept.path);
-        if kept.path.symlink_metadata().map_err(failed())?.is_dir() {
+        if kept.path == staging.folder() {
+            // It goes below.
+        } else if kept.path.symlink_metadata().map_err(failed())?.is_dir() {
             // In one step out of sight, so that nobody meets half a model.
             staging.clear()?;
             let aside = staging.folder();

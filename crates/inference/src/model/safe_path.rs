@@ -23,6 +23,19 @@ pub struct UnsafePath {
 }
 
 impl SafePath {
+    /// Takes the name of something directly in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsafePath`] also for what is the way to something deeper.
+    pub fn from_name(name: &str) -> Result<Self, UnsafePath> {
+        let path: Self = name.parse()?;
+        match path.is_name() {
+            true => Ok(path),
+            false => Err(UnsafePath { path: path.0, reason: "a slash parts folders" }),
+        }
+    }
+
     /// Returns it with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

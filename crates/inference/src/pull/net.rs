@@ -1,6 +1,6 @@
 //! Asking servers: where a request may lead, what goes along with it, and what answers mean.
 
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Response, StatusCode,
@@ -327,8 +327,5 @@ impl From<Failure> for Error {
     }
 }
 
-impl From<NotPublic> for io::Error {
-    fn from(error: NotPublic) -> Self {
-        Self::new(io::ErrorKind::PermissionDenied, error)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -291,8 +291,22 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_taken_or_refused(text in r"(hf:|ollama:|https?://|\PC|[a-z]|/|@|:|#|%|\.\.){0,12}") {
-            if let Ok(source) = text.parse::<Source>() {
-                prop_assert!(!source.to_string().contains("/../"));
+            let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+            match text.parse::<Source>() {
+                Ok(Source::Address { url, .. }) => {
+                    prop_assert!(url.path_segments().unwrap().all(|part| part != ".." && part != "."));
+                }
+                // What is told is what can be typed again, and no part of an address leads up.
+                Ok(source) => {
+                    prop_assert_eq!(source.to_string().parse::<Source>(), Ok(source.clone()));
+                    let path = match source {
+                        Source::Hub(hub) => format!("{}/{}", hub.repository, hub.revision.unwrap_or("main".to_owned())),
+                        Source::Ollama(it) => format!("{}/{}/{}", it.namespace, it.model, it.tag),
+                        Source::Address { .. } => unreachable!(),
+                    };
+                    prop_assert!(path.split('/').all(is_plain), "{}", path);
+                }
+                Err(_) => {}
             }
         }
     }

@@ -44,11 +44,10 @@ impl Shelf {
             return Err(Error::Own(path));
         }
         let model = model::open(&path).map_err(|error| Error::NotAModel(Box::new(error)))?;
-        let name: SafePath = match name {
-            Some(name) => name.parse()?,
-            None => name_of(&path).parse()?,
+        let name = match name {
+            Some(name) => SafePath::from_name(name)?,
+            None => SafePath::from_name(&name_of(&path))?,
         };
-        let name = name.to_name();
         let (files, left_out) = files(&path, &model)?;
         let bytes_total = files.iter().fold(0, |sum: u64, (_, _, bytes)| sum.saturating_add(*bytes));
         let staging = Staging::open(self, &name)?;

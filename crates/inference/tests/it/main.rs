@@ -14,6 +14,7 @@ mod pull;
 mod reply;
 mod safetensors;
 mod sampling;
+mod shelf;
 mod split;
 mod stub;
 mod summary;

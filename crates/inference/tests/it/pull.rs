@@ -1,6 +1,8 @@
 //! Models fetched from a server that behaves like those of the world, well and badly.
 
 mod address;
+mod hub;
+mod ollama;
 
 use std::{
     path::{Path, PathBuf},

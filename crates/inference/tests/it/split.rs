@@ -6,7 +6,16 @@ use crate::write::{Gguf, U32, causes, tensor, u32};
 
 /// Writes a model in three parts; `wrong` may change any of them before.
 fn write(folder: &Path, wrong: impl FnOnce(&mut Vec<Gguf>)) {
-    let mut parts: Vec<Gguf> = (0..3)
+    let mut parts = parts();
+    wrong(&mut parts);
+    for (number, part) in parts.iter().enumerate() {
+        std::fs::write(folder.join(format!("m-{:05}-of-00003.gguf", number + 1)), part.bytes()).unwrap();
+    }
+}
+
+/// A model in three parts.
+pub(crate) fn parts() -> Vec<Gguf> {
+    (0..3)
         .map(|number| {
             let mut part = Gguf::small();
             part.keys.truncate(if number == 0 { part.keys.len() } else { 0 });
@@ -16,11 +25,7 @@ fn write(folder: &Path, wrong: impl FnOnce(&mut Vec<Gguf>)) {
             part.set("split.tensors.count", 5, u32(3));
             part
         })
-        .collect();
-    wrong(&mut parts);
-    for (number, part) in parts.iter().enumerate() {
-        std::fs::write(folder.join(format!("m-{:05}-of-00003.gguf", number + 1)), part.bytes()).unwrap();
-    }
+        .collect()
 }
 
 fn check(wrong: impl FnOnce(&mut Vec<Gguf>), reason: &str) {

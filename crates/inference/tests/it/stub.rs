@@ -124,6 +124,12 @@ impl Answer {
         self.with("Transfer-Encoding", "chunked")
     }
 
+    /// Announces no length of its own, because a header does.
+    pub(crate) fn without_length(mut self) -> Self {
+        self.announced = Some(usize::MAX);
+        self
+    }
+
     /// Sends `bytes` at a time, with a pause after each.
     pub(crate) fn slowly(mut self, bytes: usize, pause: Duration) -> Self {
         self.pace = Some((bytes, pause));
@@ -161,7 +167,7 @@ fn say(mut stream: &TcpStream, answer: &Answer) -> std::io::Result<()> {
         head += &format!("{name}: {value}\r\n");
     }
     let is_chunked = answer.headers.iter().any(|(name, _)| name == "Transfer-Encoding");
-    if !is_chunked {
+    if !is_chunked && answer.announced != Some(usize::MAX) {
         head += &format!("Content-Length: {}\r\n", answer.announced.unwrap_or(answer.body.len()));
     }
     stream.write_all((head + "\r\n").as_bytes())?;

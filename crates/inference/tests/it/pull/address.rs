@@ -10,7 +10,7 @@ use std::{
 
 use athenaeum_inference::{
     model::{RECORD_FILE, Record, Sha256},
-    pull::{Error, Phase, Progress},
+    pull::{Error, Phase, Progress, Proxy},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -240,4 +240,30 @@ fn nobody_fetches_what_somebody_else_is_fetching() {
     });
     assert_eq!(refused.load(Ordering::Relaxed), 2);
     assert_eq!(place.files(), ["m/athenaeum-model.json", "m/m.gguf"]);
+}
+
+#[test]
+fn a_proxy_is_asked_where_there_is_one() {
+    let file = model(50_000);
+    let stub = Stub::start(move |seen, _| Answer::file(seen, &file, "\"v\""));
+    let mut place = Place::of(&stub);
+    place.settings.proxy = Proxy::new(&stub.url("").replace("http://", "http://user:secret@"));
+    place.pull("http://models.example/m.gguf").unwrap();
+    let seen = stub.seen();
+    assert_eq!(seen[0].target, "http://models.example/m.gguf");
+    assert!(seen[0].header("proxy-authorization").is_some_and(|value| value.starts_with("Basic ")));
+    assert!(!format!("{:?}", place.settings).contains("secret"));
+    assert!(Proxy::new("socks5://localhost").is_none() && Proxy::new("localhost").is_none());
+}
+
+#[test]
+fn a_disk_without_room_is_told_before_anything_comes() {
+    let stub = Stub::start(|_, _| {
+        // 256 PiB.
+        Answer::status(200).with("Content-Length", "288230376151711744").without_length()
+    });
+    let place = Place::of(&stub);
+    let error = place.pull(&stub.url("/m.gguf")).unwrap_err();
+    assert!(error.to_string().contains("lacks room: 288230376151711744 bytes are needed"), "{error}");
+    assert!(place.files().is_empty(), "{:?}", place.files());
 }
