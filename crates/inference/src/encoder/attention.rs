@@ -26,9 +26,20 @@ pub(super) struct Distances {
 }
 
 thread_local! {
-    /// Where a thread keeps its scores, from one row to the next.
-    static SCORES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    /// Where a thread keeps its numbers, from one piece of work to the next.
+    static WORK: Cell<Work> = const { Cell::new(Work { queries: Vec::new(), scores: Vec::new(), sums: Vec::new() }) };
 }
+
+/// Of some rows in one head.
+#[derive(Debug, Default)]
+struct Work {
+    queries: Vec<f32>,
+    scores: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+/// Rows that are computed together where they see the same; as many as the kernel takes at once.
+const ROWS: usize = 4;
 
 /// Lays keys `[row][number]` as `[number][row]`.
 pub(super) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]) {
@@ -48,47 +59,67 @@ pub(super) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]
 
 /// Lets every row look at all rows of its text, as far as its window reaches.
 pub(super) fn attend(config: &Config, view: &View<'_>, out: &mut [f32], pool: &Pool) {
-    pool.for_chunks_mut(out, config.width, |row, out| {
-        let mut scores = SCORES.take();
-        let text = &view.texts[row];
-        let seen = match view.window {
-            Some(window) => row.saturating_sub(window).max(text.start)..text.end.min(row + window + 1),
-            None => text.clone(),
-        };
-        for (head, out) in out.chunks_exact_mut(config.head_size()).enumerate() {
-            one_head(config, view, (row, head), seen.clone(), &mut scores, out);
+    let width = config.width;
+    pool.for_chunks_mut(out, ROWS * width, |index, mut out| {
+        let mut work = WORK.take();
+        let mut row = index * ROWS;
+        while !out.is_empty() {
+            let seen = view.seen(row);
+            let alike =
+                (row + 1..row + out.len() / width).take_while(|row| view.seen(*row) == seen).count() + 1;
+            let (these, others) = out.split_at_mut(alike * width);
+            for head in 0..config.heads {
+                one_head(config, view, (row, head), &seen, &mut work, these);
+            }
+            (out, row) = (others, row + alike);
         }
-        SCORES.set(scores);
+        WORK.set(work);
     });
 }
 
+/// Computes one head of some rows that see the same.
 fn one_head(
     config: &Config,
     view: &View<'_>,
-    (row, head): (usize, usize),
-    seen: Range<usize>,
-    scores: &mut Vec<f32>,
+    (first, head): (usize, usize),
+    seen: &Range<usize>,
+    work: &mut Work,
     out: &mut [f32],
 ) {
     let (width, size, rows) = (config.width, config.head_size(), view.texts.len());
+    let count = out.len() / width;
     let scale = (size as f32).sqrt().recip();
-    scores.clear();
-    scores.resize(seen.len(), 0.0);
-    let query = &view.queries[row * width + head * size..][..size];
-    for (number, query) in query.iter().enumerate() {
-        let keys = &view.keys[(head * size + number) * rows..][seen.clone()];
-        let query = query * scale;
-        scores.iter_mut().zip(keys).for_each(|(score, key)| *score += query * key);
+    let of_head = head * size..(head + 1) * size;
+    work.queries.clear();
+    for query in view.queries[first * width..].chunks_exact(width).take(count) {
+        work.queries.extend(query[of_head.clone()].iter().map(|number| number * scale));
     }
-    if let Some(distances) = view.distances {
-        let numbers = distances.of(head, row, &seen);
-        scores.iter_mut().zip(numbers).for_each(|(score, number)| *score += number);
+    work.scores.resize(count * seen.len(), 0.0);
+    let keys = &view.keys[of_head.start * rows + seen.start..];
+    athenaeum_kernels::product(&work.queries, size, keys, rows, &mut work.scores);
+    for (row, scores) in work.scores.chunks_exact_mut(seen.len()).enumerate() {
+        if let Some(distances) = view.distances {
+            let numbers = distances.of(head, first + row, seen);
+            scores.iter_mut().zip(numbers).for_each(|(score, number)| *score += number);
+        }
+        athenaeum_kernels::softmax(scores);
     }
-    athenaeum_kernels::softmax(scores);
-    out.fill(0.0);
-    for (score, seen) in scores.iter().zip(seen) {
-        let values = &view.values[seen * width + head * size..][..size];
-        out.iter_mut().zip(values).for_each(|(out, value)| *out += score * value);
+    work.sums.resize(count * size, 0.0);
+    let values = &view.values[seen.start * width + of_head.start..];
+    athenaeum_kernels::product(&work.scores, seen.len(), values, width, &mut work.sums);
+    for (out, sums) in out.chunks_exact_mut(width).zip(work.sums.chunks_exact(size)) {
+        out[of_head.clone()].copy_from_slice(sums);
+    }
+}
+
+impl View<'_> {
+    /// Returns the rows that a row looks at.
+    fn seen(&self, row: usize) -> Range<usize> {
+        let text = self.texts[row].clone();
+        match self.window {
+            Some(window) => row.saturating_sub(window).max(text.start)..text.end.min(row + window + 1),
+            None => text,
+        }
     }
 }
 
