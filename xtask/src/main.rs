@@ -8,6 +8,7 @@ mod conformance;
 mod corpus;
 mod shell;
 mod tidy;
+mod train_tiny;
 
 /// The project's own chores.
 #[derive(Parser)]
@@ -31,6 +32,8 @@ enum Chore {
     Conformance(conformance::Conformance),
     /// Measure import, search, size, memory and start-up; beside the neighbour where there is one.
     Bench(bench::Bench),
+    /// Train the small generative model that examples and tests run on, and write it in both formats.
+    TrainTiny(train_tiny::TrainTiny),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -41,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Corpus(chore) => chore.run(),
         Chore::Conformance(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
+        Chore::TrainTiny(chore) => chore.run(),
     }
 }
