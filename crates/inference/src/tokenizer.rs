@@ -29,34 +29,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Tokenizer::from_gguf`] takes what llama.cpp writes into its files; it becomes parts:
-//! texts taken out as they stand (control tokens), normalisation, cutting into words, and one of several ways to make
-//! tokens of a word (BPE, SentencePiece's BPE).
+//! [`Tokenizer::from_gguf`] takes what llama.cpp writes into its files, [`Tokenizer::from_json`] a `tokenizer.json` of
+//! Hugging Face; both become the same parts: texts taken out as they stand (control tokens), normalisation, cutting
+//! into words, and one of several ways to make tokens of a word (BPE, SentencePiece's BPE, Unigram, WordPiece).
 //!
 //! All of it is our own, for three reasons: the text is a stranger's, and so may the model be; a vocabulary of 150,000
-//! tokens is to be there within a tenth of a second; and one set of parts is to serve several formats. A name or part that
+//! tokens is to be there within a tenth of a second; and one set of parts is to serve both formats. A name or part that
 //! is not known is refused, never guessed: a wrong pre-tokenizer makes a model dumber and tells nobody.
+//!
+//! It does not cut texts off or fill them up, and what a text is to begin or end with is only told
+//! ([`Tokenizer::adds_bos`]), not done.
 //!
 //! **Invariant:** any text becomes tokens, in time in proportion to *n* log *n* of its length, and text that is not
 //! parsed for control tokens ([`Special::Text`]) never becomes one.
-
-#[expect(dead_code, reason = "for tokenizer.json")]
 mod added;
 mod bpe;
 mod byte_level;
+mod charsmap;
 mod error;
+mod folder;
 mod gguf;
+mod json;
 mod merge;
 mod normalize;
 mod pattern;
 mod pre;
 mod roles;
-#[expect(dead_code, reason = "for tokenizer.json")]
 mod split;
 mod spm;
 mod stream;
 mod trie;
+mod unigram;
 mod vocabulary;
+mod wordpiece;
 mod words;
 
 use std::fmt;
@@ -105,7 +110,6 @@ pub enum Special {
 enum Space {
     Never,
     /// Before the text.
-    #[expect(dead_code, reason = "for tokenizer.json")]
     First,
     /// Before the text, and after each control token.
     Always,
@@ -119,6 +123,31 @@ impl Tokenizer {
     /// An [`Error`] for kinds that are not supported, names that are not known, and whatever does not fit together.
     pub fn from_gguf(metadata: &crate::model::gguf::Metadata) -> Result<Self, Error> {
         gguf::tokenizer(metadata)
+    }
+
+    /// Builds the tokenizer of a `tokenizer.json`; `tokenizer_config`, the file beside it, says what tokens are for.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] for parts that are not known, and whatever does not fit together.
+    pub fn from_json(
+        tokenizer_json: &[u8],
+        tokenizer_config: Option<&serde_json::Value>,
+    ) -> Result<Self, Error> {
+        json::tokenizer(tokenizer_json, tokenizer_config)
+    }
+
+    /// Reads the tokenizer of a model: from the metadata of a GGUF file, or from the `tokenizer.json` of a folder, with
+    /// what `tokenizer_config.json` and `generation_config.json` say of its tokens. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] as of the other two, or where the folder has no such file.
+    pub fn of(model: &crate::model::Model) -> Result<Self, Error> {
+        match &model.files {
+            crate::model::Files::Gguf(files) => Self::from_gguf(files.metadata()),
+            crate::model::Files::Safetensors(_) => folder::tokenizer(&model.path),
+        }
     }
 
     /// Returns the tokens of a text. BOS and EOS are not added, nor is anything but what stands there.
@@ -230,6 +259,14 @@ impl Tokenizer {
         &self.notes
     }
 
+    /// Adds tokens that end an answer; those beyond the last are passed over.
+    fn add_ends(&mut self, ids: impl Iterator<Item = u32>) {
+        let count = self.len();
+        self.roles.ends.extend(ids.filter(|id| (*id as usize) < count));
+        self.roles.ends.sort_unstable();
+        self.roles.ends.dedup();
+    }
+
     fn encode_text(&self, text: &str, begins: bool, special: Special, words: &mut Words<'_>) {
         let text = normalize::all(&self.normalizers, text, begins);
         let Some(added) = &self.added_normalized else {
@@ -245,8 +282,8 @@ impl Tokenizer {
         });
     }
 
-    fn encode_normalized(&self, text: &str, _begins: bool, words: &mut Words<'_>) {
-        split::cut(text, &self.cuts, &mut |word| words.word(word));
+    fn encode_normalized(&self, text: &str, begins: bool, words: &mut Words<'_>) {
+        split::cut(text, &self.cuts, begins, &mut |word| words.word(word));
     }
 
     /// Appends what a token contributes after others. `begins`: a space at its beginning was put there by `encode`.

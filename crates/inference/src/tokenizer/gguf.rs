@@ -5,12 +5,15 @@ use super::{
     added::{Added, Matcher, Order},
     bpe::{self, Bpe},
     byte_level,
-    normalize::Normalizer,
+    charsmap::Charsmap,
+    normalize::{Bert, Normalizer},
     pre,
     roles::Roles,
-    split::Cut,
+    split::{Cut, Keep},
     spm::Spm,
+    unigram::Unigram,
     vocabulary::{Kind, Texts, Vocabulary},
+    wordpiece::WordPiece,
     words::Engine,
 };
 use crate::model::gguf::{Array, Metadata, Value, ValueType};
@@ -62,6 +65,8 @@ pub(super) fn tokenizer(metadata: &Metadata) -> Result<Tokenizer, Error> {
     let made: fn(&mut Read<'_>) -> Result<Made, Error> = match model.as_ref() {
         "llama" => spm,
         "gpt2" | "gemma4" | "whitespace" => bpe,
+        "bert" => wordpiece,
+        "t5" => unigram,
         other => {
             let advice = match other {
                 "none" | "no_vocab" => "this model works without text",
@@ -142,6 +147,63 @@ fn bpe(read: &mut Read<'_>) -> Result<Made, Error> {
         adds_bos: pre.adds_bos || pre.line_feeds,
         adds_eos: false,
     })
+}
+
+fn wordpiece(read: &mut Read<'_>) -> Result<Made, Error> {
+    let lowercase = read.truth("tokenizer.ggml.normalizer.lowercase", true)?;
+    let strip_accents = read.truth("tokenizer.ggml.normalizer.strip_accents", lowercase)?;
+    let engine = WordPiece {
+        first: "▁".to_owned(),
+        other: String::new(),
+        characters_max: None,
+        unknown: Some(read.roles.unknown.ok_or(Error::NoFallback)?),
+    };
+    let bert = Bert::new(true, true, strip_accents, lowercase);
+    // It is the separator that ends a text.
+    read.roles.eos = read.roles.sep.or(read.roles.eos);
+    Ok(Made {
+        engine: Engine::WordPiece(engine),
+        normalizers: bert.map(Box::new).map(Normalizer::Bert).into_iter().collect(),
+        cuts: bert_words().map_err(Error::Pattern)?,
+        space: Space::First,
+        pieces: Pieces::Spaces,
+        adds_bos: true,
+        adds_eos: true,
+    })
+}
+
+fn unigram(read: &mut Read<'_>) -> Result<Made, Error> {
+    const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
+    let unknown = read.roles.unknown.ok_or(Error::NoFallback)?;
+    let prefix = read.truth("tokenizer.ggml.add_space_prefix", false)?;
+    let merged = read.truth("tokenizer.ggml.remove_extra_whitespaces", false)?;
+    let mut normalizers = Vec::new();
+    if let Some(array) = read.array(CHARSMAP)? {
+        let byte = |index| match array.get(index) {
+            Some(Value::Unsigned(byte)) => u8::try_from(byte).ok(),
+            Some(Value::Signed(byte)) => i8::try_from(byte).ok().map(|byte| byte as u8),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = (0..array.len()).map(byte).collect();
+        let bytes = bytes.ok_or(Error::Type { key: CHARSMAP, wanted: "a list of bytes" })?;
+        normalizers.push(Normalizer::Charsmap(Charsmap::new(&bytes).ok_or(Error::Charsmap)?));
+    }
+    normalizers.push(Normalizer::Spaces { prefix, merged });
+    let scores = read.scores.iter().map(|score| f64::from(*score)).collect();
+    Ok(Made {
+        engine: Engine::Unigram(Unigram::new(&read.vocabulary, scores, Some(unknown), false)),
+        normalizers,
+        cuts: Vec::new(),
+        space: if prefix || merged { Space::Always } else { Space::Never },
+        pieces: Pieces::Spaces,
+        adds_bos: false,
+        adds_eos: true,
+    })
+}
+
+/// Words as BERT has them: without the spaces between them, each sign by itself.
+pub(super) fn bert_words() -> Result<Vec<Cut>, super::pattern::Error> {
+    Ok(vec![Cut::pattern(r"\s+", Keep::Not)?, Cut::pattern(r"[\p{P}!-/:-@\[-`{-~]", Keep::Apart)?])
 }
 
 // === impl Read ===
@@ -378,7 +440,7 @@ fn pieces(vocabulary: &Vocabulary, written: Pieces) -> Texts {
 }
 
 /// Returns the byte that `<0x0A>` stands for.
-fn byte(text: &[u8]) -> Option<u8> {
+pub(super) fn byte(text: &[u8]) -> Option<u8> {
     let digits = text.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     u8::from_str_radix(std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 2)?, 16).ok()
 }

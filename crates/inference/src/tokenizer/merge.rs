@@ -103,9 +103,9 @@ mod tests {
             };
             let mut symbols = symbols(repeat);
             if few {
-                merge_few(&mut symbols, join)
+                merge_few(&mut symbols, join);
             } else {
-                merge_many(&mut symbols, join)
+                merge_many(&mut symbols, join);
             }
             let parts = symbols.iter().map(|symbol| &text[symbol.start as usize..][..symbol.len as usize]);
             parts.collect::<Vec<_>>().join(" ")

@@ -22,8 +22,8 @@ pub(super) struct Pre {
 
 enum Rule {
     Expression(&'static str),
-    /// Groups of three digits, counted from the right; `true` only before what is no part of a word.
-    DigitGroups(bool),
+    /// Groups of three digits (of this class), counted from the right; `true` only before what is no part of a word.
+    DigitGroups(&'static str, bool),
     /// Words without the spaces between them.
     Words,
 }
@@ -31,7 +31,9 @@ enum Rule {
 use Rule::{DigitGroups, Expression, Words};
 
 const CONTRACTION: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-const GPT2: Rule = Expression(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+");
+pub(super) const GPT2_WORDS: &str =
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const GPT2: Rule = Expression(GPT2_WORDS);
 const LLAMA3: Rule = Expression(
     r"CONTRACTION|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
@@ -141,9 +143,9 @@ pub(super) fn named(name: &str) -> Option<Pre> {
         },
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => Pre { cuts: &[GPT_4O], ..PLAIN },
         "granite-embed-multi-97m" => Pre { cuts: &[GPT_4O], ignore_merges: true, ..PLAIN },
-        "tiny_aya" | "cohere2moe" => Pre { cuts: &[DigitGroups(true), GPT_4O], ..PLAIN },
+        "tiny_aya" | "cohere2moe" => Pre { cuts: &[DigitGroups(r"\d", true), GPT_4O], ..PLAIN },
         "kimi-k2" => Pre { cuts: &[KIMI], ..PLAIN },
-        "superbpe" => Pre { cuts: &[DIGITS, DigitGroups(false)], ..PLAIN },
+        "superbpe" => Pre { cuts: &[DIGITS, DigitGroups(r"\d", false)], ..PLAIN },
         "bailingmoe" | "bailingmoe2" | "llada-moe" => Pre {
             cuts: &[Expression(
                 r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
@@ -165,7 +167,7 @@ pub(super) fn named(name: &str) -> Option<Pre> {
         "afmoe" => Pre {
             cuts: &[
                 DIGITS,
-                DigitGroups(false),
+                DigitGroups(r"\p{N}", false),
                 Expression(
                     "[一-鿿㐀-䶿豈-\u{FAFF}぀-ゟ゠-ヿ･-ﾟ⼀-⿟\u{E00}-\u{E7F}\u{E80}-\u{EFF}\u{1780}-\u{17FF}\u{1000}-\u{109F}\u{AA60}-\u{AA7F}\u{A9E0}-\u{A9FF}가-\u{D7AF}ᄀ-ᇿ]+",
                 ),
@@ -209,10 +211,12 @@ impl Pre {
     /// Builds what cuts the text.
     pub(super) fn cuts(&self) -> Result<Vec<Cut>, super::pattern::Error> {
         let cut = |rule: &Rule| match rule {
-            Expression(source) => Cut::pattern(&source.replace("CONTRACTION", CONTRACTION), Keep::Apart),
-            DigitGroups(before_no_word) => Ok(Cut::DigitGroups { before_no_word: *before_no_word }),
-            Words => Cut::pattern(r"\s+", Keep::Not),
+            Expression(source) => {
+                Cut::pattern(&source.replace("CONTRACTION", CONTRACTION), Keep::Apart).map(Some)
+            }
+            DigitGroups(digit, unless_before_word) => Ok(Cut::digit_groups(digit, *unless_before_word)),
+            Words => Cut::pattern(r"\s+", Keep::Not).map(Some),
         };
-        self.cuts.iter().map(cut).collect()
+        self.cuts.iter().filter_map(|rule| cut(rule).transpose()).collect()
     }
 }

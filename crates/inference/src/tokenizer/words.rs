@@ -1,11 +1,19 @@
 //! Tokens of one word after another.
 
-use super::{bpe::Bpe, merge::Symbol, spm::Spm, vocabulary::Vocabulary};
+use super::{
+    bpe::Bpe, merge::Symbol, spm::Spm, unigram::Unigram, vocabulary::Vocabulary, wordpiece::WordPiece,
+};
 
 /// How tokens are made of a word.
 pub(super) enum Engine {
     Bpe(Box<Bpe>),
     Spm(Spm),
+    Unigram(Unigram),
+    WordPiece(WordPiece),
+    /// A word is a token, or is unknown.
+    Whole {
+        unknown: Option<u32>,
+    },
 }
 
 /// The tokens of a text so far, and what is needed to find more.
@@ -41,8 +49,8 @@ impl<'a> Words<'a> {
     pub(super) fn new(vocabulary: &'a Vocabulary, engine: &'a Engine, text_bytes: usize) -> Self {
         let met = if text_bytes < LONG { Vec::new() } else { vec![Met::default(); MET] };
         let cuts_at_space = match engine {
-            Engine::Bpe(_) => false,
-            Engine::Spm(_) => vocabulary.spaces_begin_tokens,
+            Engine::Spm(_) | Engine::Unigram(_) => vocabulary.spaces_begin_tokens,
+            _ => false,
         };
         let out = Vec::with_capacity(text_bytes / 3);
         Self { vocabulary, engine, cuts_at_space, out, symbols: Vec::new(), met }
@@ -97,6 +105,11 @@ impl<'a> Words<'a> {
         match self.engine {
             Engine::Bpe(bpe) => bpe.word(self.vocabulary, word, &mut self.symbols, &mut self.out),
             Engine::Spm(spm) => spm.word(self.vocabulary, word, &mut self.symbols, &mut self.out),
+            Engine::Unigram(unigram) => unigram.word(self.vocabulary, word, &mut self.out),
+            Engine::WordPiece(pieces) => pieces.word(self.vocabulary, word, &mut self.out),
+            Engine::Whole { unknown } => {
+                self.out.extend(self.vocabulary.find_plain(word.as_bytes()).or(*unknown));
+            }
         }
     }
 }

@@ -8,19 +8,23 @@ use regex_syntax::{
 /// A set of characters: one bit for each of the first 128, for the others a page of 256 bits each, most of which are
 /// shared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Class {
+pub(in crate::tokenizer) struct Class {
     pub(super) ascii: u128,
     pages: Vec<u16>,
     bits: Vec<[u64; 4]>,
 }
 
+/// Of the numbers that are no decimal digits, Oniguruma counts those of Latin-1 (`src/unicode.c`) as parts of words.
+const WORD: &str = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}²³¹¼½¾";
 const PAGES: usize = 0x11_0000 / 256;
 
 impl Class {
-    /// Parses a class as the `regex` crate writes them: `[^\s\p{L}]`, `\p{N}`, `\n`, `a`.
-    pub(super) fn parse(source: &str, any_case: bool) -> Option<Self> {
+    /// Parses a class as the `regex` crate writes them: `[^\s\p{L}]`, `\p{N}`, `\n`, `a`. `\w` is what
+    /// Oniguruma has for it.
+    pub(in crate::tokenizer) fn parse(source: &str, any_case: bool) -> Option<Self> {
+        let source = with_words(source);
         let hir =
-            ParserBuilder::new().case_insensitive(any_case).nest_limit(20).build().parse(source).ok()?;
+            ParserBuilder::new().case_insensitive(any_case).nest_limit(20).build().parse(&source).ok()?;
         match hir.into_kind() {
             HirKind::Class(HirClass::Unicode(class)) => Some(Self::new(&class)),
             HirKind::Literal(literal) => {
@@ -58,7 +62,7 @@ impl Class {
         (first..=last).for_each(|bit| bits[bit as usize / 64] |= 1 << (bit % 64));
     }
 
-    pub(super) fn contains(&self, character: char) -> bool {
+    pub(in crate::tokenizer) fn contains(&self, character: char) -> bool {
         let number = u32::from(character) as usize;
         if number < 128 {
             return self.ascii >> number & 1 == 1;
@@ -66,4 +70,17 @@ impl Class {
         let bits = &self.bits[usize::from(self.pages[number / 256])];
         bits[number % 256 / 64] >> (number % 64) & 1 == 1
     }
+}
+
+fn with_words(source: &str) -> String {
+    let mut all = String::with_capacity(source.len());
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match (character, if character == '\\' { characters.next() } else { None }) {
+            ('\\', Some('w')) => all += &format!("[{WORD}]"),
+            ('\\', Some('W')) => all += &format!("[^{WORD}]"),
+            (character, escaped) => all.extend([Some(character), escaped].into_iter().flatten()),
+        }
+    }
+    all
 }
