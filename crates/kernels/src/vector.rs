@@ -1,4 +1,6 @@
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 
 use crate::{
@@ -57,12 +59,7 @@ pub fn add_scaled_rows(format: Format, rows: &[u8], scales: &[f32], out: &mut [f
     if out.is_empty() {
         return;
     }
-    let vectors: Option<Add> = match Isa::best() {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512::add_rows(format),
-        _ => None,
-    };
-    match vectors {
+    match add_rows(Isa::best(), format) {
         // SAFETY: the instruction set was found on this machine.
         Some(add) => unsafe { add(rows, row_bytes, scales, out) },
         None => {
@@ -84,7 +81,19 @@ pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => avx512::rows_at_once(format),
-        _ => None,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::rows_at_once(format),
+        Isa::Plain => None,
+    }
+}
+
+fn add_rows(isa: Isa, format: Format) -> Option<Add> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::add_rows(format),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::add_rows(format),
+        Isa::Plain => None,
     }
 }
 
@@ -194,6 +203,24 @@ mod tests {
                     assert_eq!(dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
                     assert_eq!(plain_dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
                     pieces(format, row, cols, |at, values| plain_add(values, product, &mut expected[at..]));
+                }
+                for isa in Isa::all() {
+                    let Some((products, add)) = rows_at_once(isa, format).zip(add_rows(isa, format)) else {
+                        continue;
+                    };
+                    let mut sums = x.clone();
+                    // SAFETY: the instruction set is one of this machine's.
+                    unsafe {
+                        products(&rows, row_bytes, &x, &mut |row, value| {
+                            assert_eq!(
+                                value.to_bits(),
+                                together[row].to_bits(),
+                                "{format} × {cols}, {isa:?}"
+                            );
+                        });
+                        add(&rows, row_bytes, &together, &mut sums);
+                    }
+                    assert_eq!(sums, summed, "{format} × {cols}, {isa:?}");
                 }
                 let same = summed.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{format} × {cols}: {summed:?} instead of {expected:?}");

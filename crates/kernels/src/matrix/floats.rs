@@ -4,6 +4,8 @@
 //! What is missing at the end counts as zeros.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
 
@@ -72,7 +74,7 @@ fn products(isa: Isa, weights: &[f32], inputs: &[f32], cols: usize, write: impl 
         Isa::Avx512 => unsafe { avx512::products(weights, inputs, cols, write) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { plain::products_avx2(weights, inputs, cols, write) },
+        Isa::Avx2 => unsafe { avx2::products(weights, inputs, cols, write) },
         Isa::Plain => plain::products(weights, inputs, cols, write),
     }
 }

@@ -6,6 +6,8 @@
 //! order; so neither the batch nor the threads nor the machine can change a result.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
 mod round;
@@ -82,7 +84,9 @@ fn row_4(matrix: &Matrix) -> Option<Row<4>> {
     match matrix.isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => avx512::row_4(matrix.format),
-        _ => None,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::row_4(matrix.format),
+        Isa::Plain => None,
     }
 }
 
@@ -90,7 +94,9 @@ fn row_8(matrix: &Matrix) -> Option<Row<8>> {
     match matrix.isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => avx512::row_8(matrix.format),
-        _ => None,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::row_8(matrix.format),
+        Isa::Plain => None,
     }
 }
 
@@ -161,7 +167,10 @@ fn take_apart<const STEPS: usize>(matrix: &Matrix, shape: Shape, row: usize, out
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::take_apart_any(matrix.format, shape, matrix.packed(row), out) },
-        _ => plain::take_apart(matrix.format, shape, matrix.packed(row), out),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::take_apart_any(matrix.format, shape, matrix.packed(row), out) },
+        Isa::Plain => plain::take_apart(matrix.format, shape, matrix.packed(row), out),
     }
 }
 
@@ -180,7 +189,7 @@ fn tile<const STEPS: usize>(
         Isa::Avx512 => unsafe { avx512::tile(shape, weights, inputs, chunks, write) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { plain::tile_avx2(shape, weights, inputs, chunks, write) },
+        Isa::Avx2 => unsafe { avx2::tile(shape, weights, inputs, chunks, write) },
         Isa::Plain => plain::tile(shape, weights, inputs, chunks, write),
     }
 }

@@ -2,19 +2,6 @@
 
 use crate::vector::{LANES, sum};
 
-/// As [`products`], for the compiler to make wider vectors of.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn products_avx2(
-    weights: &[f32],
-    inputs: &[f32],
-    cols: usize,
-    write: impl FnMut(usize, usize, f32),
-) {
-    products(weights, inputs, cols, write);
-}
-
-#[inline(always)]
 pub(super) fn products(
     weights: &[f32],
     inputs: &[f32],

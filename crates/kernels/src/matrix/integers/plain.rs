@@ -39,20 +39,6 @@ pub(super) fn take_apart<const STEPS: usize>(
     }
 }
 
-/// As [`tile`], for the compiler to make wider vectors of.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn tile_avx2<const STEPS: usize>(
-    shape: Shape,
-    weights: &[Weights<STEPS>],
-    inputs: &[Inputs<STEPS>],
-    chunks: usize,
-    write: impl FnMut(usize, usize, f32),
-) {
-    tile(shape, weights, inputs, chunks, write);
-}
-
-#[inline(always)]
 pub(super) fn tile<const STEPS: usize>(
     shape: Shape,
     weights: &[Weights<STEPS>],
@@ -69,7 +55,6 @@ pub(super) fn tile<const STEPS: usize>(
 
 /// The sum of products of a row of weights and an input row: each lane adds up its groups from the first chunk to the last,
 /// one fused step each (and one for the minimum), then the lanes are added up.
-#[inline(always)]
 fn dot<const STEPS: usize>(weights: &[Weights<STEPS>], inputs: &[Inputs<STEPS>], shape: Shape) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     for (weights, inputs) in weights.iter().zip(inputs) {
