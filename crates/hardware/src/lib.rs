@@ -29,9 +29,11 @@ mod nvidia;
 mod overrides;
 mod plan;
 mod probe;
+mod process;
 mod report;
 
 pub use overrides::{Device, Kernel, NotKnown, Overrides};
 pub use plan::{Backends, Choice, Plan, Source, propose};
 pub use probe::{Probe, probe};
+pub use process::resident_bytes;
 pub use report::{Cache, CacheKind, Cpu, Gpu, Memory, NumaNode, Report, Unknown, Vendor};

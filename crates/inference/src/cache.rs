@@ -3,6 +3,7 @@
 //! A sequence is a list of pages; sequences with the same beginning share its full pages. [`Cache`] holds the
 //! numbers; [`Pages`] says who holds which page, and which beginnings are still known.
 
+pub mod disk;
 mod pages;
 
 pub use pages::{Pages, Prefix};

@@ -25,6 +25,9 @@
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
 //! Weights are mapped when a model is loaded, or read into memory where that is asked for ([`weights::Access`]).
 //!
+//! [`local::LocalModel`] loads all that a model needs to answer, and its [`engine::Engine`] serves several requests at
+//! once; [`residents::Residents`] keeps models in memory while they are used.
+//!
 //! [`template`] makes a conversation the text that a model has been taught to read, and [`reply`] takes
 //! apart what it says.
 //!
@@ -37,9 +40,12 @@ pub mod cache;
 pub mod constraint;
 pub mod decoder;
 pub mod encoder;
+pub mod engine;
+pub mod local;
 pub mod model;
 pub mod pull;
 pub mod reply;
+pub mod residents;
 pub mod sampling;
 pub mod shelf;
 #[cfg(feature = "testing")]

@@ -9,6 +9,7 @@ mod any_bytes;
 mod constraint;
 mod discovery;
 mod encoder;
+mod engine;
 mod gguf;
 mod pull;
 mod reply;

@@ -1,0 +1,181 @@
+mod keep;
+
+use std::{
+    io::{BufRead as _, IsTerminal, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use athenaeum::inference::{
+    engine::{Event, Reason},
+    local::LocalModel,
+    template::{Conversation, Message},
+};
+
+use super::{Context, Outcome, complete::of_end, local, note};
+use crate::{args::engine::Chat, output::Style};
+use keep::Kept;
+
+pub(super) async fn run(context: &mut Context, args: Chat) -> Outcome {
+    let model = local::load(context, args.model.model.as_deref(), &args.model.running)?;
+    anyhow::ensure!(
+        model.template().is_some(),
+        "this model has no chat template; `athenaeum complete` goes on from text"
+    );
+    let kept = if args.forget { None } else { Some(Kept::begin(context, &model).await?) };
+    let mut talk = Talk { model, args, messages: Vec::new(), kept };
+    if let Some(system) = talk.args.system.take() {
+        talk.set_system(system);
+    }
+    let code = match talk.args.message.take() {
+        Some(message) => talk.ask(context, message).await?,
+        None => talk.converse(context).await?,
+    };
+    if let Some(kept) = talk.kept {
+        kept.end(context).await?;
+    }
+    Ok(code)
+}
+
+/// A conversation at the terminal.
+struct Talk {
+    model: LocalModel,
+    args: Chat,
+    messages: Vec<Said>,
+    kept: Option<Kept>,
+}
+
+/// One message of it.
+#[derive(Debug, Clone)]
+struct Said {
+    role: &'static str,
+    text: String,
+}
+
+const COMMANDS: &str = "/regenerate  /undo  /system TEXT  /clear  /exit; Ctrl-C stops an answer";
+
+impl Talk {
+    /// Reads lines until there are no more.
+    async fn converse(&mut self, context: &mut Context) -> Outcome {
+        let name = self.model.summary().name.clone();
+        let name = name.unwrap_or_else(|| self.model.path().display().to_string());
+        note(&format_args!("{}. {COMMANDS}", crate::output::one_line(&name, 70)));
+        let mut code = ExitCode::SUCCESS;
+        loop {
+            let Some(line) = read_line().await? else { return Ok(code) };
+            let line = line.trim();
+            let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match command {
+                "" => {}
+                "/exit" | "/quit" | "/bye" => return Ok(code),
+                "/help" | "/?" => note(&COMMANDS),
+                "/clear" => {
+                    self.messages.retain(|said| said.role == "system");
+                    if let Some(kept) = &mut self.kept {
+                        kept.begin_another();
+                    }
+                    note(&"a new conversation");
+                }
+                "/undo" => match self.undo() {
+                    Some(question) => {
+                        note(&format_args!("taken back: {}", crate::output::one_line(&question, 70)))
+                    }
+                    None => note(&"there is nothing to take back"),
+                },
+                "/system" => self.set_system(rest.trim().to_owned()),
+                "/regenerate" | "/retry" => match self.undo() {
+                    Some(question) => code = self.ask(context, question).await?,
+                    None => note(&"there is no answer yet"),
+                },
+                unknown if unknown.starts_with('/') && rest.is_empty() => {
+                    note(&format_args!("{unknown} is no command: {COMMANDS}"));
+                }
+                _ => code = self.ask(context, line.to_owned()).await?,
+            }
+        }
+    }
+
+    fn set_system(&mut self, text: String) {
+        self.messages.retain(|said| said.role != "system");
+        if !text.is_empty() {
+            self.messages.insert(0, Said { role: "system", text });
+        }
+    }
+
+    /// Takes the last question back, with its answer, and returns it.
+    fn undo(&mut self) -> Option<String> {
+        let index = self.messages.iter().rposition(|said| said.role == "user")?;
+        let question = self.messages[index].text.clone();
+        self.messages.truncate(index);
+        Some(question)
+    }
+
+    /// Asks, and writes the answer as it comes. A question that cannot be answered is taken back.
+    async fn ask(&mut self, context: &mut Context, question: String) -> Outcome {
+        self.messages.push(Said { role: "user", text: question });
+        let answered = self.answer(context).await;
+        if answered.is_err() {
+            self.undo();
+        }
+        let (answer, reason) = answered?;
+        self.messages.push(Said { role: "assistant", text: answer });
+        if let Some(kept) = &mut self.kept {
+            kept.keep(&self.messages, &reason).await?;
+        }
+        Ok(local::tell_ending(&reason))
+    }
+
+    async fn answer(&self, context: &mut Context) -> anyhow::Result<(String, Reason)> {
+        let messages = self.messages.iter().map(|said| Message::new(said.role, said.text.as_str()));
+        let prompt = self.model.chat_prompt(&Conversation::new(messages))?;
+        let mut generation = self.model.engine().submit(local::request(prompt, &self.args.sampling))?;
+        let mut answer = String::new();
+        loop {
+            let event = tokio::select! {
+                event = generation.next() => event,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            match event {
+                Some(Event::Prompt { .. }) => {}
+                Some(Event::Token { text, .. }) => {
+                    answer.push_str(&text);
+                    if !context.output.json {
+                        context.output.text(&text)?;
+                        context.output.flush()?;
+                    }
+                }
+                Some(Event::End(end)) => {
+                    answer.push_str(&end.text);
+                    match context.output.json {
+                        true => context.output.object(&of_end(&answer, &end))?,
+                        false => context.output.line(&end.text)?,
+                    }
+                    context.output.flush()?;
+                    return Ok((answer, end.reason));
+                }
+                // Stopped by the person: what there is counts.
+                None => {
+                    let stopped = context.output.paint(Style::Faint, " (stopped)");
+                    context.output.line(stopped)?;
+                    context.output.flush()?;
+                    return Ok((answer, Reason::Ended));
+                }
+            }
+        }
+    }
+}
+
+/// Shows a sign on a terminal and reads a line, without holding up the runtime.
+async fn read_line() -> anyhow::Result<Option<String>> {
+    tokio::task::spawn_blocking(|| {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            let mut stderr = std::io::stderr().lock();
+            write!(stderr, "> ").and_then(|()| stderr.flush())?;
+        }
+        let mut line = String::new();
+        let read = stdin.lock().read_line(&mut line).context("what was typed cannot be read")?;
+        Ok((read > 0).then_some(line))
+    })
+    .await?
+}

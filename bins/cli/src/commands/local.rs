@@ -1,0 +1,176 @@
+//! Finding, loading and asking a model of this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, bail};
+use athenaeum::{
+    hardware,
+    inference::{
+        constraint::Grammar,
+        engine::{self, Reason},
+        local::{self, LocalModel},
+        model::{self, Limits},
+        sampling,
+        weights::Access,
+    },
+    retrieval::CancellationToken,
+};
+
+use super::{Context, note};
+use crate::args::engine::{CacheFormat, Running, Sampling, Shape};
+
+/// Loads the model that was named.
+pub(super) fn load(context: &Context, name: Option<&str>, running: &Running) -> anyhow::Result<LocalModel> {
+    let path = find(context, name)?;
+    let settings = settings(context, running);
+    LocalModel::load(&path, &settings).with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// Finds a model: a path, or a name as `models list` shows it, or a part of one that fits no other.
+pub(super) fn find(context: &Context, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let settled = context.settings.settings.models.default.as_str();
+    let name = name.or(Some(settled).filter(|name| !name.is_empty()));
+    if let Some(path) = name.map(Path::new).filter(|path| path.exists()) {
+        return Ok(path.to_owned());
+    }
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let roots = context.places.model_roots(&context.settings.settings, variable)?;
+    let usable: Vec<model::Found> = model::find(&roots, Limits::default())
+        .found
+        .into_iter()
+        .filter(|found| found.model.as_ref().is_ok_and(|model| model.summary().tensors > 0))
+        .collect();
+    let Some(name) = name else {
+        return match usable.as_slice() {
+            [only] => Ok(only.path.clone()),
+            [] => {
+                bail!("no model is here yet; `athenaeum models pull` brings one, --model PATH names a file")
+            }
+            several => bail!("which model? name one with --model: {}", names(several)),
+        };
+    };
+    let wanted = name.to_lowercase();
+    let exact: Vec<&model::Found> =
+        usable.iter().filter(|found| found.name.to_lowercase() == wanted).collect();
+    let alike = || usable.iter().filter(|found| found.name.to_lowercase().contains(&wanted)).collect();
+    let fitting: Vec<&model::Found> = if exact.is_empty() { alike() } else { exact };
+    match fitting.as_slice() {
+        [only] => Ok(only.path.clone()),
+        [] if usable.is_empty() => bail!("there is no file {name}, and no model in any of the folders"),
+        [] => bail!("no model is called {name:?}; there are: {}", names(&usable)),
+        several => bail!("{name:?} fits several models: {}", names(several.iter().copied())),
+    }
+}
+
+fn names<'a>(found: impl IntoIterator<Item = &'a model::Found>) -> String {
+    let mut names: Vec<&str> = found.into_iter().map(|found| found.name.as_str()).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+fn settings(context: &Context, running: &Running) -> local::Settings {
+    let usual = engine::Settings::default();
+    let threads = running.threads.unwrap_or_else(|| threads(context).unwrap_or(usual.threads));
+    let engine = engine::Settings {
+        context_tokens: running.context.map_or(0, std::num::NonZeroUsize::get),
+        cache_format: running.cache.into(),
+        threads,
+        ..usual
+    };
+    local::Settings { access: if running.no_map { Access::Read } else { Access::Map }, engine }
+}
+
+/// What the settings say, or one thread for each physical core.
+fn threads(context: &Context) -> Option<std::num::NonZeroUsize> {
+    let overrides = &context.settings.settings.hardware;
+    let plan = hardware::propose(&hardware::probe(), overrides, hardware::Backends::default());
+    std::num::NonZeroUsize::new(plan.threads.value as usize)
+}
+
+impl From<CacheFormat> for athenaeum::inference::kernels::Format {
+    fn from(format: CacheFormat) -> Self {
+        match format {
+            CacheFormat::F32 => Self::F32,
+            CacheFormat::F16 => Self::F16,
+            CacheFormat::Q8 => Self::Q8_0,
+        }
+    }
+}
+
+/// Makes a request of a prompt and what was typed.
+pub(super) fn request(prompt: Vec<u32>, typed: &Sampling) -> engine::Request {
+    let sampling = sampling::Sampling {
+        temperature: typed.temperature,
+        top_k: typed.top_k,
+        top_p: typed.top_p,
+        min_p: typed.min_p,
+        repeat_penalty: typed.repeat_penalty,
+        seed: typed.seed.unwrap_or_else(sampling::fresh_seed),
+        ..sampling::Sampling::default()
+    };
+    engine::Request {
+        sampling,
+        stops: typed.stops.clone(),
+        tokens_max: typed.max_tokens,
+        guesses: typed.guess,
+        ..engine::Request::new(prompt)
+    }
+}
+
+/// Reads what the answer must look like.
+pub(super) fn grammar(shape: &Shape) -> anyhow::Result<Option<Grammar>> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    if let Some(path) = &shape.json_schema {
+        let schema = serde_json::from_str(&read(path)?);
+        let schema = schema.with_context(|| format!("{} is not JSON", path.display()))?;
+        return Ok(Some(Grammar::JsonSchema(schema)));
+    }
+    if let Some(path) = &shape.grammar {
+        let is_lark = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("lark"));
+        let text = read(path)?;
+        return Ok(Some(if is_lark { Grammar::Lark(text) } else { Grammar::Gbnf(text) }));
+    }
+    Ok(shape.regex.clone().map(Grammar::Regex))
+}
+
+/// Says why an answer ended, where it did not end by itself.
+pub(super) fn tell_ending(reason: &Reason) -> ExitCode {
+    match reason {
+        Reason::Ended | Reason::Stop(_) | Reason::Length => ExitCode::SUCCESS,
+        Reason::Deadline => {
+            note(&"its time was over");
+            ExitCode::FAILURE
+        }
+        Reason::Failed(why) => {
+            super::complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The name of a reason for programs.
+pub(super) fn reason_name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Ended => "ended",
+        Reason::Stop(_) => "stop",
+        Reason::Length => "length",
+        Reason::Deadline => "deadline",
+        Reason::Failed(_) => "failed",
+    }
+}
+
+/// Waits for the next event, or for the person to have had enough.
+pub(super) async fn next(
+    generation: &mut engine::Generation,
+    enough: &CancellationToken,
+) -> Option<engine::Event> {
+    tokio::select! {
+        event = generation.next() => event,
+        () = enough.cancelled() => None,
+    }
+}

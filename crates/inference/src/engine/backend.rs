@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use athenaeum_kernels::{Format, Pool};
+
+use crate::{
+    cache::{Cache, Page, Shape},
+    decoder::{Decoder, Output, Row, Work},
+};
+
+/// Whatever computes batches, with the keys and values of all sequences in its keeping.
+///
+/// The same rows must give the same logits: on one processor bit for bit, whatever else is in the batch.
+pub trait Backend: Send {
+    /// Tokens that the model knows.
+    fn vocabulary(&self) -> usize;
+
+    /// Pages that its cache has.
+    fn pages(&self) -> usize;
+
+    /// Computes a batch. Each of `sequences` lists the pages of its tokens, with room for those of the batch.
+    ///
+    /// # Errors
+    ///
+    /// In words for people; what was computed of the batch is lost.
+    fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String>;
+}
+
+/// The processor, by our own kernels.
+#[derive(Debug)]
+pub struct Cpu {
+    decoder: Arc<Decoder>,
+    cache: Cache,
+    work: Work,
+    pool: Pool,
+}
+
+impl Cpu {
+    /// Makes room for `pages` pages, and starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// If keys and values of this model cannot be stored in the format.
+    pub fn new(
+        decoder: Arc<Decoder>,
+        format: Format,
+        pages: usize,
+        threads: usize,
+    ) -> Result<Self, UnfitFormat> {
+        let shape = decoder.cache_shape(format);
+        let Shape { head_size, .. } = shape;
+        let cache = Cache::new(shape, pages).map_err(|_| UnfitFormat { format, head_size })?;
+        Ok(Self { decoder, cache, work: Work::default(), pool: Pool::new(threads) })
+    }
+}
+
+/// The format takes blocks that heads cannot be cut into, or cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("keys and values cannot be stored as {} for heads of {head_size} numbers; choose F16", format.name())]
+pub struct UnfitFormat {
+    /// What was asked for.
+    pub format: Format,
+    /// Numbers in a head.
+    pub head_size: usize,
+}
+
+impl Backend for Cpu {
+    fn vocabulary(&self) -> usize {
+        self.decoder.config().vocabulary
+    }
+
+    fn pages(&self) -> usize {
+        self.cache.pages()
+    }
+
+    fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String> {
+        Ok(self.decoder.forward(rows, sequences, &mut self.cache, &mut self.work, &self.pool))
+    }
+}

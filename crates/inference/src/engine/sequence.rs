@@ -1,0 +1,315 @@
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{End, Event, Reason, Request, speculate};
+use crate::{
+    cache::{PAGE, Page, Pages},
+    constraint::Constraint,
+    reply::{Passed, Stops},
+    sampling::{self, LogProbs, Sampler},
+    tokenizer::{TextStream, Tokenizer},
+};
+
+/// One request from its arrival to its end.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    request: Request,
+    prompt_tokens: usize,
+    /// Prompt and answer.
+    tokens: Vec<u32>,
+    /// Where the computed ones, and a few more, have their keys and values.
+    pages: Vec<Page>,
+    /// Tokens whose keys and values are in the cache.
+    computed: usize,
+    cached_tokens: usize,
+    /// Tokens of the whole at most.
+    tokens_max: usize,
+    guesses: Vec<u32>,
+    sampler: Sampler,
+    text: TextStream,
+    stops: Stops,
+    prompt_logprobs: Vec<LogProbs>,
+    events: UnboundedSender<Event>,
+    arrived: Instant,
+    first_token: Option<Duration>,
+}
+
+/// What comes of a token that was chosen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    GoesOn,
+    Ends(Reason),
+}
+
+impl Sequence {
+    pub(super) fn new(
+        mut request: Request,
+        mut sampler: Sampler,
+        context_tokens: usize,
+        events: UnboundedSender<Event>,
+    ) -> Self {
+        let tokens = std::mem::take(&mut request.prompt);
+        sampler.remember(&tokens);
+        let asked = request.tokens_max.map_or(context_tokens, |max| tokens.len().saturating_add(max));
+        Self {
+            prompt_tokens: tokens.len(),
+            tokens_max: asked.min(context_tokens),
+            tokens,
+            pages: Vec::new(),
+            computed: 0,
+            cached_tokens: 0,
+            guesses: Vec::new(),
+            sampler,
+            text: if request.show_special {
+                TextStream::continuing().with_specials()
+            } else {
+                TextStream::continuing()
+            },
+            stops: Stops::new(request.stops.iter().cloned()),
+            prompt_logprobs: Vec::new(),
+            events,
+            arrived: Instant::now(),
+            first_token: None,
+            request,
+        }
+    }
+
+    pub(super) fn owner(&self) -> u64 {
+        self.request.owner
+    }
+
+    pub(super) fn priority(&self) -> i32 {
+        self.request.priority
+    }
+
+    pub(super) fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    pub(super) fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.request.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Says whether `running` is about to make known what this one begins with.
+    pub(super) fn awaits(&self, running: &Self) -> bool {
+        running.computed < running.prompt_tokens
+            && running.owner() == self.owner()
+            && self.request.prompt_logprobs.is_none()
+            && self.tokens.len() > PAGE
+            && self.tokens.get(..PAGE) == running.tokens.get(..PAGE)
+    }
+
+    /// Takes over what is known of its beginning. The last token is always computed: what follows it is wanted.
+    pub(super) fn begin(&mut self, pages: &mut Pages) {
+        if self.request.prompt_logprobs.is_some() {
+            return;
+        }
+        self.pages = pages.find(self.owner(), &self.tokens[..self.tokens.len() - 1]);
+        self.computed = self.pages.len() * PAGE;
+        if self.first_token.is_none() {
+            self.cached_tokens = self.computed.min(self.prompt_tokens);
+        }
+    }
+
+    /// Gives up its pages; it will have to be read again.
+    pub(super) fn give_up(&mut self, pages: &mut Pages) {
+        self.pages.drain(..).for_each(|page| pages.release(page));
+        self.computed = 0;
+        self.guesses.clear();
+        self.prompt_logprobs.clear();
+    }
+
+    /// Remembers what was computed as a beginning for others.
+    pub(super) fn remember(&mut self, pages: &mut Pages) {
+        pages.remember(self.request.owner, &self.tokens[..self.computed], &mut self.pages);
+    }
+
+    /// Says whether logits are wanted of every token of the prompt, which is being read for the first time.
+    pub(super) fn reads_logprobs(&self) -> bool {
+        self.request.prompt_logprobs.is_some() && self.tokens.len() == self.prompt_tokens
+    }
+
+    /// How many tokens are still to be computed before the next can be chosen: one while it generates.
+    pub(super) fn pending(&self) -> usize {
+        self.tokens.len() - self.computed
+    }
+
+    /// Guesses what comes, where that was asked for.
+    pub(super) fn guess(&mut self) {
+        self.guesses.clear();
+        let room = self.tokens_max.saturating_sub(self.tokens.len() + 1);
+        if self.request.constraint.is_none() && self.request.logprobs.is_none() {
+            speculate::guess(&self.tokens, self.request.guesses.min(room), &mut self.guesses);
+        }
+    }
+
+    /// Has room for the next `count` tokens and the guesses, taking pages for them. `false`: there are none left.
+    pub(super) fn reserve(&mut self, count: usize, pages: &mut Pages) -> bool {
+        let needed = (self.computed + count + self.guesses.len()).div_ceil(PAGE);
+        while self.pages.len() < needed {
+            let Some(page) = pages.take() else { return false };
+            self.pages.push(page);
+        }
+        true
+    }
+
+    /// The next `count` tokens with their positions, the guesses after them, and whether logits are wanted of each.
+    pub(super) fn rows(&self, count: usize) -> impl Iterator<Item = (u32, usize, bool)> {
+        let reaches_end = count == self.pending();
+        let all = self.reads_logprobs();
+        let pending = self.tokens[self.computed..self.computed + count].iter().enumerate().map(
+            move |(index, &token)| (token, self.computed + index, all || (reaches_end && index + 1 == count)),
+        );
+        let guesses =
+            self.guesses.iter().enumerate().map(|(index, &token)| (token, self.tokens.len() + index, true));
+        pending.chain(guesses.filter(move |_| reaches_end))
+    }
+
+    /// Takes in what was computed: `logits` of the rows that wanted them, in order.
+    pub(super) fn advance(
+        &mut self,
+        count: usize,
+        mut logits: std::slice::ChunksExact<'_, f32>,
+        tokenizer: &Tokenizer,
+        scratch: &mut Vec<f32>,
+    ) -> (usize, Next) {
+        let reaches_end = count == self.pending();
+        if let Err(error) = self.keep_prompt_logprobs(count, &mut logits) {
+            return (0, Next::Ends(Reason::Failed(error.to_string())));
+        }
+        self.computed += count;
+        if !reaches_end {
+            return (0, Next::GoesOn);
+        }
+        if self.tokens.len() == self.prompt_tokens {
+            let logprobs = std::mem::take(&mut self.prompt_logprobs);
+            let _ = self.events.send(Event::Prompt { cached_tokens: self.cached_tokens, logprobs });
+        }
+        if self.tokens.len() >= self.tokens_max {
+            return (0, Next::Ends(Reason::Length));
+        }
+        let guesses = std::mem::take(&mut self.guesses);
+        let mut right = 0;
+        for raw in logits {
+            let next = self.choose(raw, tokenizer, scratch);
+            let token = self.tokens.last().copied();
+            // A guess that came true was computed in its place already.
+            let goes_on =
+                next == Next::GoesOn && right < guesses.len() && token == guesses.get(right).copied();
+            if !goes_on {
+                self.guesses = guesses;
+                return (right, next);
+            }
+            self.computed += 1;
+            right += 1;
+        }
+        self.guesses = guesses;
+        (right, Next::GoesOn)
+    }
+
+    /// Ends it: says so, and lets go of everything.
+    pub(super) fn end(mut self, reason: Reason, pages: &mut Pages) -> Duration {
+        self.remember(pages);
+        self.pages.drain(..).for_each(|page| pages.release(page));
+        self.say_end(reason)
+    }
+
+    /// Ends it when all pages are lost.
+    pub(super) fn fail(mut self, why: &str) {
+        self.say_end(Reason::Failed(why.to_owned()));
+    }
+
+    fn say_end(&mut self, reason: Reason) -> Duration {
+        let text = match reason {
+            Reason::Stop(_) => String::new(),
+            _ => {
+                let rest = self.text.finish();
+                let mut text = self.stops.push(&rest).text;
+                text.push_str(&self.stops.finish());
+                text
+            }
+        };
+        let whole = self.arrived.elapsed();
+        let end = End {
+            reason,
+            text,
+            prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens,
+            generated_tokens: self.tokens.len() - self.prompt_tokens,
+            first_token: self.first_token,
+            whole,
+        };
+        let _ = self.events.send(Event::End(end));
+        whole
+    }
+
+    fn keep_prompt_logprobs(
+        &mut self,
+        count: usize,
+        logits: &mut std::slice::ChunksExact<'_, f32>,
+    ) -> Result<(), sampling::Error> {
+        let Some(top) = self.request.prompt_logprobs.filter(|_| self.reads_logprobs()) else { return Ok(()) };
+        for index in self.computed..self.computed + count {
+            // The last token's logits are for the answer.
+            if index + 1 >= self.prompt_tokens {
+                break;
+            }
+            let Some(raw) = logits.next() else { break };
+            self.prompt_logprobs.push(sampling::logprobs(raw, self.tokens[index + 1], top)?);
+        }
+        Ok(())
+    }
+
+    /// Chooses a token from its logits.
+    fn choose(&mut self, raw: &[f32], tokenizer: &Tokenizer, scratch: &mut Vec<f32>) -> Next {
+        let failed = |error: &dyn std::error::Error| Next::Ends(Reason::Failed(error.to_string()));
+        scratch.clear();
+        scratch.extend_from_slice(raw);
+        if let Some(constraint) = &mut self.request.constraint
+            && let Err(error) = constraint.apply(scratch)
+        {
+            return failed(&error);
+        }
+        let token = match self.sampler.sample(scratch) {
+            Ok(token) => token,
+            Err(error) => return failed(&error),
+        };
+        let logprobs = match self.request.logprobs.map(|top| sampling::logprobs(raw, token, top)).transpose()
+        {
+            Ok(logprobs) => logprobs,
+            Err(error) => return failed(&error),
+        };
+        self.sampler.accept(token);
+        self.tokens.push(token);
+        self.first_token.get_or_insert_with(|| self.arrived.elapsed());
+        let ends = tokenizer.ends_generation(token) && !self.request.ignore_ends;
+        if let Some(constraint) = &mut self.request.constraint
+            && let Err(error) = constraint.accept(token)
+        {
+            return failed(&error);
+        }
+        let piece = if ends { String::new() } else { self.text.push(tokenizer, token) };
+        let Passed { text, stop } = self.stops.push(&piece);
+        let _ = self.events.send(Event::Token { token, text, logprobs });
+        if let Some(stop) = stop {
+            let text = self.request.stops.get(stop).cloned();
+            return Next::Ends(Reason::Stop(text.unwrap_or_default()));
+        }
+        if ends || self.request.constraint.as_ref().is_some_and(Constraint::must_end) {
+            return Next::Ends(Reason::Ended);
+        }
+        if self.tokens.len() >= self.tokens_max {
+            return Next::Ends(Reason::Length);
+        }
+        Next::GoesOn
+    }
+}

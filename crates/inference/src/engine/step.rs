@@ -1,0 +1,231 @@
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering, mpsc::Receiver},
+    time::Instant,
+};
+
+use super::{
+    Backend, Counts, Reason, Settings,
+    queue::Queue,
+    sequence::{Next, Sequence},
+};
+use crate::{
+    cache::{Page, Pages},
+    decoder::{Row, Want},
+    tokenizer::Tokenizer,
+};
+
+/// The thread that computes, round by round.
+pub(super) struct Rounds {
+    backend: Box<dyn Backend>,
+    tokenizer: Arc<Tokenizer>,
+    pages: Pages,
+    settings: Settings,
+    counts: Arc<Counts>,
+    queue: Queue,
+    /// The highest priority first, and among equals in the order in which they began.
+    running: Vec<Sequence>,
+    rows: Vec<Row>,
+    scratch: Vec<f32>,
+}
+
+/// Logits of a prompt are asked for so many tokens at a time: a vocabulary's numbers for each take room.
+const LOGITS_MAX: usize = 64;
+
+impl Rounds {
+    pub(super) fn new(
+        backend: Box<dyn Backend>,
+        tokenizer: Arc<Tokenizer>,
+        settings: Settings,
+        counts: Arc<Counts>,
+    ) -> Self {
+        let pages = Pages::new(backend.pages());
+        counts.pages.store(backend.pages(), Ordering::Relaxed);
+        Self {
+            backend,
+            tokenizer,
+            pages,
+            settings,
+            counts,
+            queue: Queue::default(),
+            running: Vec::new(),
+            rows: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Works until nobody can ask any more and everything is done.
+    pub(super) fn run(mut self, inbox: &Receiver<Sequence>) {
+        loop {
+            let idle = self.running.is_empty() && self.queue.len() == 0;
+            if idle {
+                let Ok(sequence) = inbox.recv() else { return };
+                self.queue.push(sequence);
+            }
+            while let Ok(sequence) = inbox.try_recv() {
+                self.queue.push(sequence);
+            }
+            self.drop_ended();
+            self.admit();
+            // A fault in one batch must not silence the engine for everyone who comes later.
+            let fault = match catch_unwind(AssertUnwindSafe(|| self.round())) {
+                Ok(done) => done.err(),
+                Err(_) => Some("the model could not compute this; the log says more".to_owned()),
+            };
+            if let Some(fault) = fault {
+                self.start_over(&fault);
+            }
+            self.publish();
+        }
+    }
+
+    /// Lets those go that nobody waits for any more, or whose time is over.
+    fn drop_ended(&mut self) {
+        let now = Instant::now();
+        for sequence in self.queue.take_ended(now) {
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            sequence.end(Reason::Deadline, &mut self.pages);
+        }
+        let over = |sequence: &mut Sequence| sequence.is_abandoned() || sequence.is_late(now);
+        for sequence in self.running.extract_if(.., over) {
+            sequence.end(Reason::Deadline, &mut self.pages);
+        }
+    }
+
+    fn admit(&mut self) {
+        while self.running.len() < self.settings.sequences_max.max(1) {
+            // Room for a whole batch, or the newcomer would take pages from those that run only to lose them again.
+            let room = self.pages.available() * crate::cache::PAGE >= self.settings.batch_tokens;
+            if !room && !self.running.is_empty() {
+                return;
+            }
+            let Some(mut sequence) = self.queue.next(&self.running) else { return };
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            sequence.begin(&mut self.pages);
+            let place = self.running.partition_point(|other| other.priority() >= sequence.priority());
+            self.running.insert(place, sequence);
+        }
+    }
+
+    /// Computes one batch and hands out what came of it.
+    fn round(&mut self) -> Result<(), String> {
+        let shares = self.share_out();
+        if shares.is_empty() {
+            return Ok(());
+        }
+        self.rows.clear();
+        for (index, &(of, count)) in shares.iter().enumerate() {
+            self.rows.extend(self.running[of].rows(count).map(|(token, position, wanted)| Row {
+                token,
+                position: u32::try_from(position).unwrap_or(u32::MAX),
+                sequence: index,
+                want: if wanted { Want::Logits } else { Want::Nothing },
+            }));
+        }
+        let sequences: Vec<&[Page]> = shares.iter().map(|&(of, _)| self.running[of].pages()).collect();
+        let vocabulary = self.backend.vocabulary();
+        let output = self.backend.forward(&self.rows, &sequences)?;
+        let mut logits = output.logits;
+        let mut ended = Vec::new();
+        for (index, &(of, count)) in shares.iter().enumerate() {
+            let wanted =
+                self.rows.iter().filter(|row| row.sequence == index && row.want == Want::Logits).count();
+            let (own, rest) = logits.split_at(wanted * vocabulary);
+            logits = rest;
+            let sequence = &mut self.running[of];
+            let was_reading = sequence.pending() > 1;
+            let before = sequence.pending();
+            let own = own.chunks_exact(vocabulary);
+            let (right, next) = sequence.advance(count, own, &self.tokenizer, &mut self.scratch);
+            if was_reading {
+                self.counts.prompt_tokens.fetch_add(count as u64, Ordering::Relaxed);
+            }
+            if count == before {
+                self.counts.generated_tokens.fetch_add(1 + right as u64, Ordering::Relaxed);
+                self.counts.guessed_tokens.fetch_add(right as u64, Ordering::Relaxed);
+                if was_reading {
+                    sequence.remember(&mut self.pages);
+                }
+            }
+            if let Next::Ends(reason) = next {
+                ended.push((of, reason));
+            }
+        }
+        ended.sort_by_key(|(of, _)| *of);
+        for (of, reason) in ended.into_iter().rev() {
+            let took = self.running.remove(of).end(reason, &mut self.pages);
+            self.note_duration(took.as_millis());
+        }
+        Ok(())
+    }
+
+    /// Decides how many tokens of whom are computed: one of everyone who generates, and of the prompts as much as the
+    /// batch still holds, in equal parts. Pages are there for all of them.
+    fn share_out(&mut self) -> Vec<(usize, usize)> {
+        let mut shares = Vec::with_capacity(self.running.len());
+        let generating = self.running.iter().filter(|sequence| sequence.pending() == 1).count();
+        let mut reading = self.running.len() - generating;
+        let mut left = self.settings.batch_tokens.saturating_sub(generating).max(reading);
+        let mut index = 0;
+        while index < self.running.len() {
+            let sequence = &mut self.running[index];
+            let pending = sequence.pending();
+            let count = if pending == 1 {
+                sequence.guess();
+                1
+            } else {
+                let limit = if sequence.reads_logprobs() { LOGITS_MAX } else { usize::MAX };
+                let count = pending.min((left / reading.max(1)).max(1)).min(limit);
+                left = left.saturating_sub(count);
+                reading = reading.saturating_sub(1);
+                count
+            };
+            if self.reserve(index, count) {
+                shares.push((index, count));
+            }
+            index += 1;
+        }
+        // Those that gave up their pages meanwhile went back to the queue, from the end.
+        shares.retain(|&(of, _)| of < self.running.len());
+        shares
+    }
+
+    /// Finds pages for a sequence, at the cost of the last in the row. `false`: it went itself.
+    fn reserve(&mut self, index: usize, count: usize) -> bool {
+        loop {
+            if self.running[index].reserve(count, &mut self.pages) {
+                return true;
+            }
+            let last = self.running.len() - 1;
+            let mut gone = self.running.remove(last);
+            gone.give_up(&mut self.pages);
+            self.counts.preemptions.fetch_add(1, Ordering::Relaxed);
+            self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+            self.queue.push(gone);
+            if last == index {
+                return false;
+            }
+        }
+    }
+
+    /// After a fault: whoever was running learns of it, and the cache is as new.
+    fn start_over(&mut self, fault: &str) {
+        tracing::error!("a batch could not be computed, and its sequences are lost: {fault}");
+        for sequence in self.running.drain(..) {
+            sequence.fail(fault);
+        }
+        self.pages = Pages::new(self.backend.pages());
+    }
+
+    fn note_duration(&self, ms: u128) {
+        let before = self.counts.request_ms.load(Ordering::Relaxed);
+        let now = u64::try_from(ms).unwrap_or(u64::MAX);
+        let average = if before == 0 { now } else { (before * 7 + now) / 8 };
+        self.counts.request_ms.store(average, Ordering::Relaxed);
+    }
+
+    fn publish(&self) {
+        self.counts.running.store(self.running.len(), Ordering::Relaxed);
+        self.counts.pages_in_use.store(self.pages.in_use(), Ordering::Relaxed);
+    }
+}

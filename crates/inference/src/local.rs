@@ -1,0 +1,252 @@
+//! A model of this machine, loaded: what one needs to chat with it, complete with it, measure it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    constraint::{self, Constraint, Grammar, Vocabulary},
+    decoder::{self, Decoder},
+    engine::{self, Cpu, Engine, UnfitFormat},
+    model::{self, Model, Summary},
+    template::{self, Conversation, Template},
+    tokenizer::{self, Special, Tokenizer},
+    weights::Access,
+};
+
+/// A model at work, with its tokenizer and its chat template.
+#[derive(Debug)]
+pub struct LocalModel {
+    path: PathBuf,
+    summary: Summary,
+    decoder: Arc<Decoder>,
+    tokenizer: Arc<Tokenizer>,
+    template: Option<Template>,
+    engine: Engine,
+    load_time: Duration,
+    /// Made when the first answer has to keep to a form.
+    vocabulary: OnceLock<Result<Vocabulary, constraint::Error>>,
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// How its files come into memory.
+    pub access: Access,
+    /// How it runs. `context_tokens` of 0 stands for what the model was made for, up to [`CONTEXT_TOKENS_USUAL`].
+    pub engine: engine::Settings,
+}
+
+/// The context of models that were made for more, where nothing else is asked for.
+pub const CONTEXT_TOKENS_USUAL: usize = 8192;
+
+/// Why a model cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Its files are not sound.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// It cannot be computed.
+    #[error("{} cannot be loaded", path.display())]
+    Decoder {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        source: Box<decoder::Error>,
+    },
+    /// Its text cannot be turned into tokens.
+    #[error("the tokenizer of {} cannot be used", path.display())]
+    Tokenizer {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        source: Box<tokenizer::Error>,
+    },
+    /// Tokens and weights are not of the same model.
+    #[error("{} has {tokens} tokens, but weights for {rows}; it is damaged, or its files are mixed up", path.display())]
+    Vocabulary {
+        /// The model.
+        path: PathBuf,
+        /// Tokens that the tokenizer knows.
+        tokens: usize,
+        /// Rows of the embeddings.
+        rows: usize,
+    },
+    /// Its keys and values cannot be stored as asked.
+    #[error(transparent)]
+    CacheFormat(#[from] UnfitFormat),
+    /// The system gives no thread.
+    #[error("no thread can be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a conversation does not become a prompt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptError {
+    /// There is nothing that says how.
+    #[error("the model has no chat template; complete text with it, or name a template")]
+    NoTemplate,
+    /// The template refuses, or fails.
+    #[error("the model's chat template cannot take this conversation")]
+    Template(#[from] template::Error),
+}
+
+impl LocalModel {
+    /// Loads a model. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// If files, configuration, tokenizer or cache format stand against it. A chat template that cannot be read is
+    /// not among the reasons: it is left out, with a warning.
+    pub fn load(path: &Path, settings: &Settings) -> Result<Self, Error> {
+        let started = Instant::now();
+        let model = model::open(path)?;
+        let summary = model.summary();
+        let failed =
+            |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
+        let config = decoder::Config::of(&model).map_err(|error| failed(error.into()))?;
+        let engine_settings =
+            engine::Settings { context_tokens: context_tokens(settings, &config), ..settings.engine.clone() };
+        let decoder =
+            Decoder::load(&model, settings.access, engine_settings.context_tokens).map_err(failed)?;
+        let tokenizer = tokenizer(path, &model)?;
+        let rows = decoder.config().vocabulary;
+        if tokenizer.len() > rows {
+            return Err(Error::Vocabulary { path: path.to_owned(), tokens: tokenizer.len(), rows });
+        }
+        let template = template(&summary, &tokenizer);
+        let (decoder, tokenizer) = (Arc::new(decoder), Arc::new(tokenizer));
+        let pages = cache_pages(&engine_settings, &decoder);
+        let threads = engine_settings.threads.get();
+        let backend = Cpu::new(Arc::clone(&decoder), engine_settings.cache_format, pages, threads)?;
+        let engine = Engine::start(Box::new(backend), Arc::clone(&tokenizer), engine_settings);
+        let engine = engine.map_err(Error::Thread)?;
+        let load_time = started.elapsed();
+        let (path, vocabulary) = (path.to_owned(), OnceLock::new());
+        Ok(Self { path, summary, decoder, tokenizer, template, engine, load_time, vocabulary })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// What computes it.
+    pub fn decoder(&self) -> &Arc<Decoder> {
+        &self.decoder
+    }
+
+    /// What turns text into its tokens.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// How a conversation becomes its text, where it says so.
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_ref()
+    }
+
+    /// What serves requests.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How long it took to load.
+    pub fn load_time(&self) -> Duration {
+        self.load_time
+    }
+
+    /// Turns a text to be gone on from into tokens, as the model was taught to see the beginning of a text. Special
+    /// tokens that are spelled out in it are those tokens.
+    pub fn completion_prompt(&self, text: &str) -> Vec<u32> {
+        self.with_beginning(text)
+    }
+
+    /// Turns a conversation into the prompt for its next message.
+    ///
+    /// # Errors
+    ///
+    /// If the model has no template, or its template refuses the conversation.
+    pub fn chat_prompt(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+        let template = self.template.as_ref().ok_or(PromptError::NoTemplate)?;
+        Ok(self.with_beginning(&template.render(conversation)?))
+    }
+
+    /// Makes what holds an answer to a form.
+    ///
+    /// # Errors
+    ///
+    /// If the form cannot be kept to exactly; the error names what of it.
+    pub fn constraint(&self, grammar: &Grammar) -> Result<Constraint, constraint::Error> {
+        let vocabulary = self.vocabulary.get_or_init(|| {
+            let tokenizer = &self.tokenizer;
+            let known = |token: u32| (token as usize) < tokenizer.len() && !tokenizer.is_special(token);
+            let bytes = |token: u32| known(token).then(|| tokenizer.bytes(token));
+            Vocabulary::new(self.decoder.config().vocabulary, tokenizer.generation_ends(), bytes)
+        });
+        Constraint::new(vocabulary.as_ref().map_err(Clone::clone)?, grammar)
+    }
+
+    fn with_beginning(&self, text: &str) -> Vec<u32> {
+        let mut tokens = self.tokenizer.encode(text, Special::Parse);
+        if let Some(bos) = self.tokenizer.bos()
+            && self.tokenizer.adds_bos()
+            && tokens.first() != Some(&bos)
+        {
+            tokens.insert(0, bos);
+        }
+        tokens
+    }
+}
+
+/// Returns the bytes that a model takes when it is loaded: its files, and keys and values.
+///
+/// # Errors
+///
+/// If its files are not sound, or it cannot be computed.
+pub fn bytes_of(path: &Path, settings: &Settings) -> Result<u64, Error> {
+    let model = model::open(path)?;
+    let failed = |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
+    let config = decoder::Config::of(&model).map_err(|error| failed(error.into()))?;
+    let cache = settings.engine.cache_bytes(&config, context_tokens(settings, &config));
+    Ok(model.summary().bytes.saturating_add(cache as u64))
+}
+
+fn cache_pages(settings: &engine::Settings, decoder: &Decoder) -> usize {
+    let page_bytes = decoder.cache_shape(settings.cache_format).page_bytes().unwrap_or(0);
+    settings.pages(page_bytes, settings.context_tokens)
+}
+
+fn context_tokens(settings: &Settings, config: &decoder::Config) -> usize {
+    match settings.engine.context_tokens {
+        0 => config.context_tokens.min(CONTEXT_TOKENS_USUAL),
+        asked => asked.min(config.context_tokens),
+    }
+}
+
+fn tokenizer(path: &Path, model: &Model) -> Result<Tokenizer, Error> {
+    Tokenizer::of(model)
+        .map_err(|source| Error::Tokenizer { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn template(summary: &Summary, tokenizer: &Tokenizer) -> Option<Template> {
+    let source = summary.chat_template.as_deref()?;
+    let text = |id: Option<u32>| id.map(|id| String::from_utf8_lossy(tokenizer.bytes(id)).into_owned());
+    let (bos, eos) = (text(tokenizer.bos()), text(tokenizer.eos()));
+    match Template::new(source, bos.as_deref().unwrap_or_default(), eos.as_deref().unwrap_or_default()) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            tracing::warn!("the model's chat template is left out: {error}");
+            None
+        }
+    }
+}
