@@ -1,5 +1,7 @@
 //! What can be typed: commands, flags and their help. What they do is in `commands`.
 
+pub(crate) mod engine;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use athenaeum::{
@@ -72,6 +74,15 @@ pub(crate) enum Command {
     /// Fetch, list, show, check and remove models
     #[command(subcommand)]
     Models(Models),
+    /// Talk with a model of this machine
+    Chat(Box<engine::Chat>),
+    /// Let a model of this machine go on from a text
+    Complete(Box<engine::Complete>),
+    /// Measure how fast a model reads and writes here
+    Bench(engine::Bench),
+    /// Measure how good a model is
+    #[command(subcommand)]
+    Eval(engine::Eval),
     /// Check archive, index, disk, settings, permissions and machine, and say what to do
     Doctor,
     /// Show settings, where each comes from, and where their file is

@@ -1,13 +1,18 @@
 //! One file per command. Each takes what was typed and the [`Context`], and writes to its output.
 
 mod backup;
+mod bench;
+mod chat;
+mod complete;
 mod config;
 mod delete;
 mod doctor;
+mod eval;
 mod export;
 mod import;
 mod imports;
 mod list;
+mod local;
 mod manual;
 mod models;
 mod search;
@@ -73,6 +78,10 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Chat(args) => chat::run(context, *args).await,
+        Command::Complete(args) => complete::run(context, &args).await,
+        Command::Bench(args) => bench::run(context, &args).await,
+        Command::Eval(args) => eval::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
         Command::Models(args) => models::run(context, &args).await,
         Command::Serve(_) | Command::Query | Command::Completions { .. } | Command::Man { .. } => {

@@ -100,6 +100,9 @@ pub struct Pages {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Models {
+    /// The model of `chat` and `complete` where none is named: a name of `models list`, a part of one, or a path. Empty:
+    /// the only one there is.
+    pub default: String,
     /// Folders to look for models in, besides `models` in the data folder.
     pub folders: Vec<PathBuf>,
     /// Whether to look where Ollama, LM Studio and Hugging Face's libraries keep theirs.
@@ -307,6 +310,7 @@ impl Default for Settings {
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             models: Models {
+                default: String::new(),
                 folders: Vec::new(),
                 other_programs: true,
                 hub: String::new(),

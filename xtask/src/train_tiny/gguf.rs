@@ -153,9 +153,10 @@ impl Tokenizer {
     fn tokens(&self, count: usize) -> anyhow::Result<(Vec<String>, Vec<i32>)> {
         let mut tokens = vec![None; count];
         let plain = self.model.vocab.iter().map(|(text, id)| (*id, text, NORMAL));
-        let added = self.added_tokens.iter().map(|added| {
-            (added.id, &added.content, if added.special { CONTROL } else { USER_DEFINED })
-        });
+        let added = self
+            .added_tokens
+            .iter()
+            .map(|added| (added.id, &added.content, if added.special { CONTROL } else { USER_DEFINED }));
         for (id, text, kind) in plain.chain(added) {
             let place = tokens.get_mut(id).with_context(|| format!("there is no place for token {id}"))?;
             *place = Some((text.clone(), kind));

@@ -111,7 +111,7 @@ pub(crate) struct Shape {
 
 const COMPLETE_HELP: &str = "\
 Examples:
-  athenaeum complete --model examples/models/tiny/tiny.gguf --temperature 0 'Shall I compare thee'
+  athenaeum complete --model examples/models/tiny.gguf --temperature 0 'Shall I compare thee'
   git diff | athenaeum complete -m qwen3 -n 200
   athenaeum complete -m qwen3 --json-schema recipe.schema.json 'A recipe for bread, as JSON: '
 
@@ -141,7 +141,7 @@ const CHAT_HELP: &str = "\
 Examples:
   athenaeum chat --model qwen3
   athenaeum chat -m qwen3 --system 'Answer in one sentence.' 'Why is the sky blue?'
-  athenaeum chat --model examples/models/tiny/tiny.gguf --temperature 0
+  athenaeum chat --model examples/models/tiny.gguf --temperature 0
 
 While the model writes, Ctrl-C stops it; what is written so far stays. At the prompt:
   /regenerate   throw the last answer away and ask for another

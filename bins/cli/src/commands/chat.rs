@@ -78,7 +78,7 @@ impl Talk {
                 }
                 "/undo" => match self.undo() {
                     Some(question) => {
-                        note(&format_args!("taken back: {}", crate::output::one_line(&question, 70)))
+                        note(&format_args!("taken back: {}", crate::output::one_line(&question, 70)));
                     }
                     None => note(&"there is nothing to take back"),
                 },
