@@ -396,7 +396,6 @@ pub const ALL: &[Recipe] = &[
         architecture: "granitemoe",
         model_type: "granitemoe",
         class: "GraniteMoeForCausalLM",
-        tied: true,
         experts: Some(Experts {
             router: "block_sparse_moe.router.layer",
             gate: "block_sparse_moe.input_linear",

@@ -11,6 +11,7 @@ mod discovery;
 mod encoder;
 mod engine;
 mod gguf;
+mod golden;
 mod pull;
 mod reply;
 mod safetensors;
