@@ -324,7 +324,7 @@ fn divisors(
     {
         let long = context_tokens as f64 > *original;
         let name = if long { "rope_factors_long.weight" } else { "rope_factors_short.weight" };
-        return weights.vector(name, pairs).map(Some);
+        return weights.vector_if_present(name, pairs);
     }
     weights.vector_if_present("rope_freqs.weight", pairs)
 }

@@ -317,6 +317,13 @@ fn scaling(fields: &Fields<'_>, context_tokens: usize) -> Result<Scaling, Error>
         .or_else(|| fields.number("", &["original_max_position_embeddings"]))
         .unwrap_or(context_tokens as f64);
     match kind.as_deref() {
+        // Converters do not name the kind of Phi's, whose divisors are tensors; its magnitude tells it.
+        None if get("rope.scaling.attn_factor", "").is_some() => Ok(Scaling::Long {
+            short: Vec::new(),
+            long: Vec::new(),
+            original,
+            attention: get("rope.scaling.attn_factor", "").unwrap_or(1.0),
+        }),
         None | Some("none" | "default") => Ok(Scaling::None),
         Some("linear") => Ok(Scaling::Linear { factor: factor.unwrap_or(1.0) }),
         Some("yarn") => {

@@ -180,7 +180,7 @@ fn compare(
     );
     println!("{told}");
     // Where the reference itself was in doubt, either token will do.
-    let in_doubt = if greedy.margin < 3.0 * worst { 3.0 * worst } else { 0.0 };
+    let in_doubt = if greedy.margin < 2.0 * tolerance { 2.0 * tolerance } else { 0.0 };
     if worst > tolerance || missed > in_doubt {
         failures.push(told);
     }
