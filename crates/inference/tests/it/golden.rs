@@ -164,6 +164,7 @@ struct Native {
 
 /// Computes a model, tells how far it is from the golden values, and adds it to the failures if that is too far.
 /// `tolerance`: as logits are.
+#[expect(clippy::print_stdout, reason = "the table of docs/models.md comes from here")]
 fn compare(
     what: &str,
     path: &Path,
