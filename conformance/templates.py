@@ -4,7 +4,7 @@ Run by hand, with Jinja2 3.1 at hand and the corpora in DATA; nothing else of th
 
     python3 conformance/templates.py DATA > conformance/templates.tsv
 
-A row is a template, a column a conversation of template_conversations.json (and those of the corpus minja), a cell
+A row is a template (a file, or a line of one), a column a conversation of template_conversations.json (and those of the corpus minja), a cell
 the FNV-1a hash of what Jinja2 makes of both when set up as transformers sets it up, or `raises`.
 """
 
@@ -78,6 +78,10 @@ def main():
     for path in sorted(data.glob("**/*.jinja")):
         cells = (cell(path.read_text(), context) for _, context in columns)
         print(path.relative_to(data), *cells, sep="\t")
+    lines = "ollama-gotmpl/testdata/templates.jsonl"
+    for number, line in enumerate((data / lines).read_text().splitlines()):
+        for source in json.loads(line).values():
+            print(f"{lines}:{number}", *(cell(source, context) for _, context in columns), sep="\t")
 
 
 main()

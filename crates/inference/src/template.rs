@@ -18,22 +18,33 @@
 //! it by Jinja (`trim_blocks`, `lstrip_blocks`, `raise_exception`, `strftime_now`, `tojson` as Python prints it,
 //! `{% generation %}`, `break` and `continue`), and within [`Limits`]: steps, text, work and depth.
 //!
+//! [`Template::render`] gives what the template makes of a conversation as it is; [`Template::prompt`] first changes
+//! what the template has no place for ([`Capabilities`]), and tells of it. [`Template::named`] has templates of
+//! well-known families for models that bring none.
+//!
 //! **Invariant:** no template makes it panic, run on, or take memory without bound; it gives text or a reason.
 
 mod bounds;
+mod capabilities;
 mod conversation;
 mod engine;
 mod error;
 mod json;
 mod meter;
+mod named;
+mod prompt;
 mod python;
 mod source;
 mod tojson;
 
+use std::sync::OnceLock;
+
 pub use self::{
+    capabilities::Capabilities,
     conversation::{Conversation, Message},
     error::Error,
     json::Json,
+    prompt::{Change, Prompt},
 };
 
 /// A chat template that has been read and found sound.
@@ -44,6 +55,7 @@ pub struct Template {
     bos: String,
     eos: String,
     limits: Limits,
+    capabilities: OnceLock<Capabilities>,
 }
 
 /// How much one rendering may take; the defaults are far beyond any conversation that fits a model.
@@ -77,8 +89,14 @@ impl Template {
         }
         let prepared = source::prepared(source)?;
         engine::check(&prepared)?;
-        let limits = Limits::default();
-        Ok(Self { source: source.to_owned(), prepared, bos: bos.to_owned(), eos: eos.to_owned(), limits })
+        Ok(Self {
+            source: source.to_owned(),
+            prepared,
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+            limits: Limits::default(),
+            capabilities: OnceLock::new(),
+        })
     }
 
     /// The same with other limits.
@@ -110,6 +128,25 @@ impl Template {
             input,
             now: conversation.now,
         };
-        engine::render(&job)
+        let text = engine::render(&job)?;
+        if conversation.continue_final_message { continued(text, conversation) } else { Ok(text) }
     }
+}
+
+/// The prompt up to the end of what the last message says.
+fn continued(mut text: String, conversation: &Conversation) -> Result<String, Error> {
+    let impossible = |reason: &str| Error::NotAConversation { reason: reason.to_owned() };
+    if conversation.add_generation_prompt {
+        return Err(impossible("the model can continue its last message, or begin a new one, but not both"));
+    }
+    let last = conversation.messages.last().and_then(Message::text);
+    let last = last.ok_or_else(|| impossible("there is no last message to be continued"))?;
+    let at = text.rfind(last.trim()).ok_or_else(|| {
+        impossible("the template does not show the last message as it is, so it cannot be continued")
+    })?;
+    // Templates trim what was said, or they do not.
+    let rest = last.trim_start();
+    let whole = text.get(at..at + rest.len()) == Some(rest);
+    text.truncate(at + if whole { rest.len() } else { last.trim().len() });
+    Ok(text)
 }

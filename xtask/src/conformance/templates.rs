@@ -119,20 +119,48 @@ fn cases(
 fn llama(data: &Path, exceptions: &Exceptions) -> anyhow::Result<u64> {
     let corpus = "llama_chat_template_expected";
     let file = Json::parse(&fs::read_to_string(data.join(corpus).with_extension("json"))?)?;
-    let mut count = Count::default();
+    let (mut count, mut named) = (Count::default(), Count::default());
     for case in file.field("cases").context("no cases")?.elements() {
         let name = text(&case, "name")?;
         let token = |key: &str| (key.to_owned(), case.field(key).unwrap_or_else(|| Json::from("")));
         let shared = ["messages", "add_generation_prompt"].map(|key| (key.to_owned(), file.field(key)));
         let shared = shared.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let context = Json::object(shared.chain(["bos_token", "eos_token"].map(token)));
-        let got = rendered(&text(&case, "template_str")?, &context);
+        let got = prompt(&text(&case, "template_str")?, &context);
         let jinja = text(&case, "expected_output_jinja").unwrap_or_default();
         let expected = if jinja.is_empty() { text(&case, "expected_output")? } else { jinja };
         count.check(exceptions, [corpus, &name], &expected, &got);
+        if let Some((_, built_in)) = BUILT_IN.iter().find(|(case, _)| name.starts_with(case)) {
+            let got = Template::named(built_in, "", "")
+                .and_then(|template| template.render(&Conversation::from_json(&context.to_string())?))
+                .map_err(|error| error.to_string());
+            named.check(exceptions, ["built in", built_in], &text(&case, "expected_output")?, &got);
+        }
     }
-    Ok(count.tell(corpus))
+    Ok(count.tell(corpus) + named.tell("built in"))
 }
+
+/// Which template of ours is to give the same as llama.cpp's own of that family.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("teknium/OpenHermes", "chatml"),
+    ("mlabonne/AlphaMonarch", "monarch"),
+    ("OrionStarAI", "orion"),
+    ("openchat", "openchat"),
+    ("deepseek-ai/deepseek-coder", "deepseek"),
+    ("Orca-Vicuna", "vicuna-orca"),
+    ("CohereForAI", "command-r"),
+    ("Llama-3", "llama3"),
+    ("Phi-3", "phi3"),
+    ("ChatGLM3", "chatglm3"),
+    ("MiniCPM", "minicpm"),
+    ("mistralai/Mistral-7B", "mistral-v1"),
+    ("Mistral-Large-Instruct-2407", "mistral-v3"),
+    ("mistralai/Mistral-Large-Instruct-2411", "mistral-v7"),
+    ("ai-sage", "gigachat"),
+    ("yandex", "yandex"),
+    ("inclusionAI", "bailing"),
+    ("ByteDance", "seed_oss"),
+];
 
 /// Every template file with every conversation, against the table that templates.py made.
 fn python(tables: &Path, data: &Path, exceptions: &Exceptions) -> anyhow::Result<u64> {
@@ -150,7 +178,7 @@ fn python(tables: &Path, data: &Path, exceptions: &Exceptions) -> anyhow::Result
     for row in table.lines().filter(|line| !line.starts_with('#')) {
         let columns: Vec<&str> = row.split('\t').collect();
         ensure!(columns.len() == conversations.len() + 1, "templates.tsv: '{row}' is not of this set");
-        let source = fs::read_to_string(data.join(columns[0]))?;
+        let source = source(data, columns[0])?;
         for ((name, context), expected) in conversations.iter().zip(&columns[1..]) {
             let got = rendered(&source, context);
             if *expected == "raises" {
@@ -170,6 +198,15 @@ fn python(tables: &Path, data: &Path, exceptions: &Exceptions) -> anyhow::Result
     Ok(count.tell("jinja2"))
 }
 
+/// The text of a file, or the only text in one line of a file of JSON.
+fn source(data: &Path, name: &str) -> anyhow::Result<String> {
+    let Some((file, line)) = name.split_once(':') else { return Ok(fs::read_to_string(data.join(name))?) };
+    let file = fs::read_to_string(data.join(file))?;
+    let line = file.lines().nth(line.parse()?).with_context(|| format!("there is no {name}"))?;
+    let (_, source) = Json::parse(line)?.entries().next().with_context(|| format!("{name} is empty"))?;
+    Ok(source.as_str().with_context(|| format!("{name} is no text"))?.to_owned())
+}
+
 fn rendered(source: &str, context: &Json) -> Result<String, String> {
     let conversation = if context.field("messages").is_some() {
         Conversation::from_json(&context.to_string())
@@ -181,6 +218,16 @@ fn rendered(source: &str, context: &Json) -> Result<String, String> {
         Template::new(source, "", "")?.render(&Conversation { now, ..conversation })
     });
     text.map_err(|error| error.to_string())
+}
+
+/// The same with what the template has no place for put where it has.
+fn prompt(source: &str, context: &Json) -> Result<String, String> {
+    let text = |token: &str| {
+        context.field(token).and_then(|text| Some(text.as_str()?.to_owned())).unwrap_or_default()
+    };
+    let prompt = Template::new(source, &text("bos_token"), &text("eos_token"))
+        .and_then(|template| template.prompt(&Conversation::from_json(&context.to_string())?));
+    prompt.map(|prompt| prompt.text).map_err(|error| error.to_string())
 }
 
 /// FNV-1a in 64 bits, as 16 digits.

@@ -71,6 +71,11 @@ impl Format {
         Self { family, reasoning }
     }
 
+    /// The format of a model that was told in words how to call tools.
+    pub(crate) fn described(own: Self) -> Self {
+        Self { family: Family::Hermes, ..own }
+    }
+
     /// Whether calls of tools are told from text.
     #[must_use]
     pub fn has_calls(self) -> bool {

@@ -127,6 +127,14 @@ impl Message {
         Self(Json::object(self.0.entries().filter(|(key, _)| key != field)))
     }
 
+    /// The same with its text as a part, if it is text.
+    pub(super) fn in_parts(self) -> Self {
+        let content = self.field("content").filter(|content| content.as_str().is_some());
+        let Some(content) = content else { return self };
+        let part = Json::object([("type", Json::from("text")), ("text", content)]);
+        self.with("content", Json::array([part]))
+    }
+
     /// Who speaks; empty only in what was not made by [`Message::new`] or [`Message::from_json`].
     #[must_use]
     pub fn role(&self) -> String {

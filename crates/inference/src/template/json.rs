@@ -56,6 +56,12 @@ impl Json {
         self.0.is_none() || self.0.is_undefined()
     }
 
+    /// `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(Value::from(()))
+    }
+
     /// An object of these entries, in this order.
     #[must_use]
     pub fn object(entries: impl IntoIterator<Item = (impl Into<String>, Json)>) -> Self {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use athenaeum_inference::template::{Conversation, Error, Json, Limits, Message, Template};
+use athenaeum_inference::template::{
+    Capabilities, Change, Conversation, Error, Json, Limits, Message, Template,
+};
 
 fn conversation() -> Conversation {
     Conversation {
@@ -198,10 +200,13 @@ fn hostile_templates_end_with_a_reason() {
     ];
     for source in hostile {
         let start = Instant::now();
-        let result = render(&source, &conversation());
+        // A tenth of what is allowed, for the patience of whoever runs this.
+        let limits = Limits { steps: 1_000_000, text_bytes: 6 << 20, work_bytes: 50 << 20 };
+        let template = Template::new(&source, "", "").map(|template| template.with_limits(limits));
+        let result = template.and_then(|template| template.render(&conversation()));
         let (shown, took) = (source.chars().take(120).collect::<String>(), start.elapsed());
         assert!(result.is_err(), "{shown} gave {:?}", result.map(|text| text.len()));
-        assert!(took < Duration::from_secs(60), "{shown} took {took:?}");
+        assert!(took < Duration::from_secs(20), "{shown} took {took:?}");
     }
 }
 
@@ -225,4 +230,148 @@ fn limits_can_be_lowered() {
         template.with_limits(limits).render(&conversation()),
         Err(Error::TooMuch { what: "steps", limit: 20 })
     );
+}
+
+/// Knows everything, and says so in brackets.
+const FULL: &str = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}[{{ m.role }}]\
+    {%- if m.reasoning_content %}({{ m.reasoning_content }}){% endif %}\
+    {%- if m.content is string %}{{ m.content }}{% elif m.content %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}\
+    {%- for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}";
+/// Knows user and assistant, who take turns, and text.
+const BARE: &str = "{% for m in messages %}\
+    {%- if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('take turns') }}{% endif %}\
+    {%- if m.role == 'user' %}U:{{ m.content + '|' }}{% elif m.role == 'assistant' %}A:{{ m.content + '|' }}{% endif %}{% endfor %}";
+
+fn with_call(arguments: &str) -> Conversation {
+    let json = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Where"}, {"type": "text", "text": " is it?"}]},
+        {"role": "assistant", "content": null, "reasoning_content": "Hm.", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": ARGUMENTS}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "There."}],
+        "tools": [{"type": "function", "function": {"name": "find", "description": "Finds.", "parameters": {"type": "object"}}}], "add_generation_prompt": true}"#;
+    Conversation::from_json(&json.replace("ARGUMENTS", arguments)).unwrap()
+}
+
+#[test]
+fn what_a_template_knows_is_found_out() {
+    let full = Template::new(FULL, "", "").unwrap().capabilities();
+    let all = Capabilities {
+        system: true,
+        tools: true,
+        tool_calls: true,
+        object_arguments: true,
+        tool_results: true,
+        reasoning: true,
+        text_content: true,
+        part_content: true,
+        null_content: true,
+        repeated_turns: true,
+    };
+    assert_eq!(full, all);
+    let bare = Template::new(BARE, "", "").unwrap().capabilities();
+    let none = Capabilities {
+        system: false,
+        tools: false,
+        tool_calls: false,
+        object_arguments: false,
+        tool_results: false,
+        reasoning: false,
+        text_content: true,
+        part_content: false,
+        null_content: false,
+        repeated_turns: false,
+    };
+    assert_eq!(bare, none);
+}
+
+#[test]
+fn a_conversation_is_changed_only_where_something_would_be_lost() {
+    let prompt = Template::new(FULL, "", "").unwrap().prompt(&with_call(r#""{\"at\": 1}""#)).unwrap();
+    assert!(prompt.changes.is_empty(), "{:?}", prompt.changes);
+    assert!(
+        prompt
+            .text
+            .ends_with(r#"[system]Be brief.[user]Where is it?[assistant](Hm.)find{"at": 1}[tool]There."#),
+        "{}",
+        prompt.text
+    );
+
+    let as_text = FULL.replace("arguments | tojson", "arguments");
+    let prompt = Template::new(&as_text, "", "").unwrap().prompt(&with_call(r#"{"at": 1}"#)).unwrap();
+    assert!(prompt.text.contains(r#"find{"at": 1}[tool]"#), "{}", prompt.text);
+}
+
+#[test]
+fn what_a_template_does_not_know_is_put_into_words() {
+    let prompt = Template::new(BARE, "", "").unwrap().prompt(&with_call(r#"{"at": 1}"#)).unwrap();
+    use Change::{CallsWritten, PartsJoined, ReasoningLeftOut, ResultsWritten, SystemMerged, ToolsDescribed};
+    assert_eq!(
+        prompt.changes,
+        [PartsJoined, ReasoningLeftOut, ToolsDescribed, CallsWritten, ResultsWritten, SystemMerged]
+    );
+    let (system, rest) = prompt.text.split_once("<tool_response> tags.\n").unwrap();
+    assert!(system.starts_with("U:Be brief.\n\nYou can call tools."), "{system}");
+    assert!(system.contains(r#"{"type": "function", "function": {"name": "find""#), "{system}");
+    let expected = "Where is it?|A:<tool_call>\n{\"name\": \"find\", \"arguments\": {\"at\": 1}}\n</tool_call>|\
+        U:<tool_response>\nThere.\n</tool_response>|";
+    assert_eq!(rest, expected);
+    // What the words ask for is what the reply is read by.
+    let mut reply = prompt.format.reply(&prompt.text, &with_call("{}").tools);
+    let pieces = reply.push("<tool_call>\n{\"name\": \"find\", \"arguments\": {}}\n</tool_call>");
+    assert!(
+        pieces
+            .iter()
+            .any(|piece| matches!(piece.event, athenaeum_inference::reply::Event::ToolCallEnded { .. }))
+    );
+    // Each change can be told to people.
+    assert!(prompt.changes.iter().all(|change| change.as_str().len() > 20));
+
+    let twice = Conversation::new(["a", "b"].map(|text| Message::new("user", text)));
+    let prompt = Template::new(BARE, "", "").unwrap().prompt(&twice).unwrap();
+    assert_eq!(
+        (prompt.text.as_str(), prompt.changes.as_slice()),
+        ("U:a\n\nb|", [Change::TurnsMerged].as_slice())
+    );
+}
+
+#[test]
+fn a_last_message_can_be_continued() {
+    let check = |source: &str, last: &str, expected: &str| {
+        let mut conversation = conversation();
+        conversation.messages.push(Message::new("assistant", last));
+        conversation.add_generation_prompt = false;
+        conversation.continue_final_message = true;
+        assert_eq!(render(source, &conversation).as_deref(), Ok(expected));
+    };
+    check("{{ messages[-1].content }}<end>", "In the ", "In the ");
+    check("{{ messages[-1].content | trim }}<end>", " In the ", "In the");
+    check("x{{ messages[-1].content }}<end>{{ eos_token }}", " In", "x In");
+    let mut both = conversation();
+    both.continue_final_message = true;
+    assert!(matches!(render("{{ messages[-1].content }}", &both), Err(Error::NotAConversation { .. })));
+}
+
+#[test]
+fn built_in_templates_have_names() {
+    let known: Vec<&str> = Template::names().collect();
+    assert!(known.len() > 40);
+    for name in &known {
+        let template = Template::named(name, "<s>", "</s>").unwrap();
+        let prompt = template.prompt(&conversation()).unwrap();
+        for text in ["Be brief.", "Who wrote it?", "Nobody knows.", "When?"] {
+            assert!(prompt.text.contains(text), "{name}: {}", prompt.text);
+        }
+        assert!(prompt.changes.is_empty(), "{name}: {:?}", prompt.changes);
+    }
+    let check = |name: &str, expected: &str| {
+        let user = Conversation::new([Message::new("system", "S"), Message::new("user", "U")]);
+        assert_eq!(Template::named(name, "", "").unwrap().render(&user).as_deref(), Ok(expected), "{name}");
+    };
+    check(
+        "chatml",
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
+    );
+    check("gemma", "<start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\n");
+    check("llama2-sys", "[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]");
+    check("alpaca", "S\n\n### Instruction:\nU\n\n### Response:\n");
+    let error = Template::named("chatxl", "", "").unwrap_err().to_string();
+    assert!(error.contains("chatxl") && error.contains("chatml, llama2"), "{error}");
 }
