@@ -1,5 +1,6 @@
 //! Every step against values worked out by hand, and the draws against what chance allows.
 
+mod golden;
 mod properties;
 mod steps;
 
