@@ -1,8 +1,9 @@
-//! What must hold whatever a reader of exports is given.
+//! What must hold whatever a reader of exports is given, or a form that output keeps to.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::LazyLock};
 
 use athenaeum_core::Provider;
+use athenaeum_inference::constraint::{Constraint, Grammar, Vocabulary};
 use athenaeum_ingest::{Item, Options, read_bytes};
 
 /// Reads `bytes` as `provider`'s, or as whatever they look like.
@@ -23,4 +24,26 @@ pub fn read(provider: Option<Provider>, bytes: &[u8]) {
         ControlFlow::Continue(())
     });
     assert!(summary.conversations + reported > 0, "nothing found and nothing said");
+}
+
+/// Follows a form where `choices` lead, byte by byte, and returns the text if it comes to an end.
+pub fn written(grammar: &Grammar, choices: &[u8]) -> Option<Vec<u8>> {
+    static BYTES: LazyLock<Vec<[u8; 1]>> = LazyLock::new(|| (0..=255).map(|byte| [byte]).collect());
+    static VOCABULARY: LazyLock<Option<Vocabulary>> = LazyLock::new(|| {
+        Vocabulary::new(257, &[256], |token| BYTES.get(token as usize).map(|byte| &byte[..])).ok()
+    });
+    let mut constraint = Constraint::new(VOCABULARY.as_ref()?, grammar).ok()?;
+    let mut text = Vec::new();
+    for choice in choices.iter().cycle().take(200) {
+        let mut logits = vec![0f32; 257];
+        constraint.apply(&mut logits).ok()?;
+        let allowed: Vec<u32> = (0..257).filter(|token| logits[*token as usize] == 0.0).collect();
+        let token = *allowed.get(usize::from(*choice) % allowed.len().max(1))?;
+        constraint.accept(token).unwrap_or_else(|error| panic!("{error}, and it was allowed"));
+        if token == 256 {
+            return Some(text);
+        }
+        text.push(token as u8);
+    }
+    None
 }
