@@ -44,27 +44,27 @@ fn one_head(
         let slots = start.saturating_sub(page * PAGE)..(end - page * PAGE).min(PAGE);
         let (keys, values) = view.cache.rows(view.layer, view.sequences[sequence][page], kv_head);
         let mut scores = [0.0; PAGE];
-        for slot in slots.clone() {
-            let key = &keys[slot * row_bytes..(slot + 1) * row_bytes];
-            let score = athenaeum_kernels::dot(format, key, query) * config.attention_scale;
-            scores[slot] = match config.attention_softcap {
-                Some(limit) => limit * (score / limit).tanh(),
-                None => score,
-            };
+        let bytes = slots.start * row_bytes..slots.end * row_bytes;
+        let seen = &mut scores[slots];
+        athenaeum_kernels::dots(format, &keys[bytes.clone()], query, seen);
+        for score in &mut *seen {
+            *score *= config.attention_scale;
+            if let Some(limit) = config.attention_softcap {
+                *score = limit * (*score / limit).tanh();
+            }
         }
-        let larger = scores[slots.clone()].iter().copied().fold(largest, f32::max);
+        let larger = seen.iter().copied().fold(largest, f32::max);
         let shrink = (largest - larger).exp();
         if shrink != 1.0 {
             sum *= shrink;
             out.iter_mut().for_each(|number| *number *= shrink);
         }
         largest = larger;
-        for slot in slots {
-            let weight = (scores[slot] - largest).exp();
-            sum += weight;
-            let value = &values[slot * row_bytes..(slot + 1) * row_bytes];
-            athenaeum_kernels::add_scaled(format, value, weight, out);
+        for score in &mut *seen {
+            *score = (*score - largest).exp();
+            sum += *score;
         }
+        athenaeum_kernels::add_scaled_rows(format, &values[bytes], seen, out);
     }
     out.iter_mut().for_each(|number| *number /= sum);
 }
