@@ -18,8 +18,11 @@
 //! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
 //!
 //! [`decoder::Decoder`] computes: a batch of tokens in, logits out, with keys and values in a [`cache::Cache`]; one
-//! decoder for every architecture of its table. [`encoder::Encoder`] makes vectors of whole texts. [`sampling`] draws
-//! a token from logits, repeatably; [`constraint`] rules tokens out, so that the text keeps to a form.
+//! decoder for every architecture of its table. [`sampling`] draws a token from logits, repeatably; [`constraint`] rules
+//! tokens out, so that the text keeps to a form.
+//!
+//! [`encoder::Encoder`] makes vectors of tokens, [`embedder::Embedder`] of texts, and [`reranker::Reranker`] scores
+//! pairs of them.
 //!
 //! Headers are read by position, a piece at a time: neither mapped, which would make every later truncation a crash,
 //! nor read whole, which would take the memory of the weights to learn a name. The price is a system call per piece.
@@ -39,12 +42,14 @@
 pub mod cache;
 pub mod constraint;
 pub mod decoder;
+pub mod embedder;
 pub mod encoder;
 pub mod engine;
 pub mod local;
 pub mod model;
 pub mod pull;
 pub mod reply;
+pub mod reranker;
 pub mod residents;
 pub mod sampling;
 pub mod shelf;

@@ -274,8 +274,10 @@ impl<'a> Read<'a> {
             _ => Roles::default(),
         };
         let role = |key: &'static str, assumed: Option<u32>| self.role(key, assumed);
+        // Converters of encoders often write the second only, which llama.cpp does not look at.
+        let bos = role("tokenizer.ggml.bos_token_id", None)?;
         self.roles = Roles {
-            bos: role("tokenizer.ggml.bos_token_id", assumed.bos)?,
+            bos: bos.map_or_else(|| role("tokenizer.ggml.cls_token_id", assumed.bos), |id| Ok(Some(id)))?,
             eos: role("tokenizer.ggml.eos_token_id", assumed.eos)?,
             unknown: role("tokenizer.ggml.unknown_token_id", assumed.unknown)?,
             sep: role("tokenizer.ggml.seperator_token_id", assumed.sep)?,

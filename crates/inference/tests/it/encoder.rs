@@ -1,6 +1,6 @@
 //! Encoders of every family, against golden values and against themselves.
 
-mod models;
+pub(crate) mod models;
 
 use athenaeum_inference::{
     encoder::{Encoder, Input, Work},

@@ -8,12 +8,14 @@
 mod any_bytes;
 mod constraint;
 mod discovery;
+mod embedder;
 mod encoder;
 mod engine;
 mod gguf;
 mod golden;
 mod pull;
 mod reply;
+mod reranker;
 mod safetensors;
 mod sampling;
 mod shelf;

@@ -12,10 +12,10 @@ use athenaeum_inference::model::{
 use serde_json::{Value as Json, json};
 
 /// One model's structure.
-pub(super) struct Recipe {
-    pub(super) name: &'static str,
+pub(crate) struct Recipe {
+    pub(crate) name: &'static str,
     /// `general.architecture` in GGUF; empty where llama.cpp has no such thing.
-    pub(super) gguf: &'static str,
+    pub(crate) gguf: &'static str,
     /// `config.json`, less the sizes that all have; null where transformers has no such thing.
     config: fn() -> Json,
     outside: &'static [Row],
@@ -30,14 +30,14 @@ pub(super) struct Recipe {
 /// A tensor: its names, rows and columns; and whether it has a bias. No columns: a norm.
 type Row = (&'static str, &'static str, usize, usize, bool);
 
-pub(super) const TOKENS: usize = 96;
-pub(super) const LONGEST: usize = 48;
+pub(crate) const TOKENS: usize = 96;
+pub(crate) const LONGEST: usize = 48;
 const W: usize = 64;
 const F: usize = 128;
 const HEADS: usize = 4;
 const WINDOW: u32 = 8;
 
-pub(super) const ALL: &[Recipe] = &[
+pub(crate) const ALL: &[Recipe] = &[
     Recipe {
         name: "bert",
         gguf: "bert",
@@ -268,7 +268,7 @@ const BERT_LAYER: &[Row] = &[
 ];
 
 /// Texts of several lengths, as token numbers; the first tokens are those of a tokenizer's own.
-pub(super) fn texts() -> Vec<Vec<u32>> {
+pub(crate) fn texts() -> Vec<Vec<u32>> {
     let token =
         |length: usize, index: usize| 5 + ((index * index * 7 + index * 31 + length) % (TOKENS - 5)) as u32;
     let text = |length: usize| {
@@ -279,16 +279,21 @@ pub(super) fn texts() -> Vec<Vec<u32>> {
 }
 
 impl Recipe {
-    pub(super) fn has_checkpoint(&self) -> bool {
+    pub(crate) fn has_checkpoint(&self) -> bool {
         !(self.config)().is_null()
     }
 
-    pub(super) fn has_head(&self) -> bool {
+    pub(crate) fn has_head(&self) -> bool {
         !self.head.is_empty()
     }
 
+    /// Whether the model's tokenizer begins texts with `<s>` and parts pairs with two tokens.
+    fn doubled(&self) -> bool {
+        ["xlm-roberta-scores", "mpnet"].contains(&self.name)
+    }
+
     /// Writes the model as a folder in Hugging Face's layout; makes the folder.
-    pub(super) fn folder(&self, into: &Path) -> io::Result<()> {
+    pub(crate) fn folder(&self, into: &Path) -> io::Result<()> {
         fs::create_dir_all(into)?;
         let mut config = json!({"vocab_size": TOKENS, "hidden_size": W, "num_hidden_layers": self.layers,
             "num_attention_heads": HEADS, "intermediate_size": F, "max_position_embeddings": LONGEST, "pad_token_id": 0,
@@ -298,6 +303,7 @@ impl Recipe {
             config[name] = value.clone();
         }
         fs::write(into.join("config.json"), serde_json::to_vec_pretty(&config)?)?;
+        fs::write(into.join("tokenizer.json"), serde_json::to_vec_pretty(&tokenizer_json(self.doubled()))?)?;
         let tensors = self.tensors();
         let data: Vec<Vec<u8>> = tensors.iter().map(|tensor| bytes(&tensor.numbers)).collect();
         let numbers: Vec<safetensors::Numbers<'_>> = tensors
@@ -315,7 +321,7 @@ impl Recipe {
     }
 
     /// Writes the model as a GGUF file.
-    pub(super) fn gguf(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn gguf(&self) -> io::Result<Vec<u8>> {
         let key = |name: &str| format!("{}.{name}", self.gguf);
         let config = (self.config)();
         let epsilon = ["layer_norm_eps", "norm_eps"].iter().find_map(|name| config.get(name)?.as_f64());
@@ -417,6 +423,47 @@ impl Recipe {
             });
         }
     }
+}
+
+/// Words `w5`, `w6` … behind the tokens of a tokenizer's own, of which the third begins a text and the fourth ends it.
+fn vocabulary(doubled: bool) -> Vec<String> {
+    let own = if doubled {
+        ["<pad>", "[UNK]", "<s>", "</s>", "<mask>"]
+    } else {
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    };
+    own.map(str::to_owned).into_iter().chain((5..TOKENS).map(|index| format!("w{index}"))).collect()
+}
+
+fn tokenizer_json(doubled: bool) -> Json {
+    let vocabulary = vocabulary(doubled);
+    let (before, after) = (&vocabulary[2], &vocabulary[3]);
+    let special = |token: &str| json!({"SpecialToken": {"id": token, "type_id": 0}});
+    let sequence = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
+    let single = vec![special(before), sequence("A"), special(after)];
+    let mut pair = single.clone();
+    pair.extend(doubled.then(|| special(after)));
+    pair.extend([sequence("B"), special(after)]);
+    let own = |id: usize| {
+        json!({"id": id, "content": vocabulary[id], "single_word": false, "lstrip": false,
+        "rstrip": false, "normalized": false, "special": true})
+    };
+    let ids: serde_json::Map<String, Json> =
+        vocabulary.iter().enumerate().map(|(id, token)| (token.clone(), json!(id))).collect();
+    json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": (0..5).map(own).collect::<Vec<_>>(),
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": {
+            before.as_str(): {"id": before, "ids": [2], "tokens": [before]},
+            after.as_str(): {"id": after, "ids": [3], "tokens": [after]},
+        }},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": ids},
+    })
 }
 
 struct Tensor {

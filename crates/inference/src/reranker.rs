@@ -1,0 +1,181 @@
+//! A query and documents in, how well each of them answers it out.
+//!
+//! A [`Reranker`] looks at query and document together, which tells more than comparing two vectors and costs a pass through
+//! the model for each pair. Two kinds are computed: encoders with a head that makes one score, and decoders of the Qwen3
+//! family, which are asked and say yes or no.
+
+use athenaeum_kernels::Pool;
+
+use crate::{
+    decoder::Want,
+    embedder::{Backbone, Error, Frame, LoadError, Truncate, backbone},
+    encoder::Input,
+    model::Model,
+    tokenizer::{Special, Tokenizer},
+    weights::Access,
+};
+
+/// A model that scores pairs of texts.
+#[derive(Debug)]
+pub struct Reranker {
+    backbone: Backbone,
+    tokenizer: Tokenizer,
+    frame: Frame,
+    /// The answers yes and no, of decoders.
+    answers: Option<(u32, u32)>,
+}
+
+/// How well a document answers a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// What the model says; only the order means something.
+    pub logit: f32,
+    /// The same from 0 to 1: σ(logit).
+    pub relevance: f32,
+    /// Tokens that were computed.
+    pub tokens: usize,
+    /// Tokens of the document that were not, because it was too long.
+    pub cut_tokens: usize,
+}
+
+/// What Qwen3's rerankers are asked, as their model cards have it.
+const ASK: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct \
+provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search \
+query, retrieve relevant passages that answer the query\n<Query>: ";
+const DOCUMENT: &str = "\n<Document>: ";
+const ANSWER: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
+
+impl Reranker {
+    /// Loads weights and tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`]; also for models that make vectors only, or several scores for a pair.
+    pub fn load(model: &Model, access: Access) -> Result<Self, LoadError> {
+        let backbone = Backbone::load(model, access)?;
+        let tokenizer = Tokenizer::of(model).map_err(LoadError::Tokenizer)?;
+        let frame = Frame::of(&tokenizer, backbone.vocabulary())?;
+        let answers = match &backbone {
+            Backbone::Encoder(encoder) => match encoder.model.score_count() {
+                Some(1 | 2) => None,
+                Some(count) => {
+                    return Err(LoadError::Unsupported { what: format!("{count} scores for a pair") });
+                }
+                None => {
+                    return Err(LoadError::OtherPurpose(
+                        "the model makes vectors of texts and no scores of pairs; use it to embed",
+                    ));
+                }
+            },
+            Backbone::Decoder(decoder) => {
+                let is_known = decoder.model.config().architecture.name == "qwen3";
+                let answers = tokenizer.id("yes").zip(tokenizer.id("no")).filter(|_| is_known);
+                Some(answers.ok_or(LoadError::OtherPurpose(
+                    "of decoders, only those of the Qwen3 family are known to rerank",
+                ))?)
+            }
+        };
+        Ok(Self { backbone, tokenizer, frame, answers })
+    }
+
+    /// Tokens that query and document have room in, together with what is added to them.
+    pub fn tokens_max(&self) -> usize {
+        self.backbone.tokens_max()
+    }
+
+    /// Scores each document, in their order. The ends of documents that are too long are cut off, where that is not
+    /// refused; queries never are.
+    ///
+    /// # Errors
+    ///
+    /// If the query leaves no room, or a document is too long and nothing may be cut off.
+    pub fn scores(
+        &self,
+        query: &str,
+        documents: &[&str],
+        truncate: Truncate,
+        pool: &Pool,
+    ) -> Result<Vec<Score>, Error> {
+        let query = self.tokenizer.encode(query, Special::Text);
+        let (ask, between, answer) = match self.answers {
+            Some(_) => {
+                let parse = |text: &str| self.tokenizer.encode(text, Special::Parse);
+                (parse(ASK), parse(DOCUMENT), parse(ANSWER))
+            }
+            None => Default::default(),
+        };
+        let around = match self.answers {
+            Some(_) => ask.len() + between.len() + answer.len(),
+            None => self.frame.around_pair(),
+        };
+        let room = self.tokens_max().saturating_sub(around);
+        let Some(room) = room.checked_sub(query.len()).filter(|room| *room > 0) else {
+            let (what, tokens) = ("the query", query.len());
+            return Err(Error::NoRoom { what, tokens, tokens_max: room });
+        };
+        let mut pairs = Vec::with_capacity(documents.len());
+        for (index, document) in documents.iter().enumerate() {
+            let mut document = self.tokenizer.encode(document, Special::Text);
+            let cut = document.len().saturating_sub(room);
+            if cut > 0 && truncate == Truncate::Refuse {
+                let (tokens, tokens_max) = (document.len() + query.len() + around, self.tokens_max());
+                return Err(Error::TooLong { index, tokens, tokens_max });
+            }
+            document.truncate(room);
+            let (tokens, second_from) = match self.answers {
+                Some(_) => ([&ask[..], &query, &between, &document, &answer].concat(), 0),
+                None => self.frame.pair(&query, &document),
+            };
+            pairs.push(Pair { tokens, second_from, cut });
+        }
+        let logits = self.logits(&pairs, pool);
+        let score = |(pair, logit): (Pair, f32)| Score {
+            logit,
+            relevance: (1.0 + (-logit).exp()).recip(),
+            tokens: pair.tokens.len(),
+            cut_tokens: pair.cut,
+        };
+        Ok(pairs.into_iter().zip(logits).map(score).collect())
+    }
+
+    fn logits(&self, pairs: &[Pair], pool: &Pool) -> Vec<f32> {
+        let mut logits = Vec::with_capacity(pairs.len());
+        let tokens: Vec<&[u32]> = pairs.iter().map(|pair| pair.tokens.as_slice()).collect();
+        let mut rest = pairs;
+        for group in backbone::groups(&tokens) {
+            let (these, others) = rest.split_at(group.len());
+            rest = others;
+            match (&self.backbone, self.answers) {
+                (Backbone::Encoder(encoder), _) => encoder.with_work(|encoder, work| {
+                    let inputs: Vec<Input<'_>> = these
+                        .iter()
+                        .map(|pair| Input { tokens: &pair.tokens, second_from: pair.second_from })
+                        .collect();
+                    let scores = encoder.scores(&inputs, work, pool);
+                    // Of two, the second stands for "relevant".
+                    match encoder.score_count() {
+                        Some(2) => logits.extend(scores.chunks_exact(2).map(|both| both[1] - both[0])),
+                        _ => logits.extend_from_slice(scores),
+                    }
+                }),
+                (Backbone::Decoder(decoder), Some((yes, no))) => decoder.with_work(|decoder, work| {
+                    let wants = (Want::Nothing, Want::Logits);
+                    backbone::forward(decoder, group, wants, work, pool, &mut |output| {
+                        let of_vocabulary = output.logits.chunks_exact(decoder.config().vocabulary);
+                        // e^yes / (e^yes + e^no) is σ(yes - no).
+                        logits.extend(of_vocabulary.map(|row| row[yes as usize] - row[no as usize]));
+                    });
+                }),
+                (Backbone::Decoder(_), None) => {}
+            }
+        }
+        logits
+    }
+}
+
+/// A query and a document, as tokens.
+struct Pair {
+    tokens: Vec<u32>,
+    second_from: usize,
+    cut: usize,
+}
