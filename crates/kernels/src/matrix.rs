@@ -119,7 +119,7 @@ mod tests {
     fn all_instructions_give_the_same_bits() {
         let pool = Pool::new(1);
         for format in Format::all().filter(|format| format.is_supported()) {
-            for blocks in [1, 2, 3, 5, 16, 18, 31] {
+            for blocks in [1, 2, 3, 5, 16, 18, 31, 32] {
                 let (rows, cols) = (19, blocks * format.block_len());
                 let mut matrix =
                     Matrix::new(format, rows, cols, Bytes::from(bytes(format, rows * cols, blocks as u32)))

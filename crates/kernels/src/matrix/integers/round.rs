@@ -18,7 +18,10 @@ pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out
     match isa {
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { row_avx512(input, shape, out) },
+        Isa::Avx512 => unsafe {
+            let done = super::avx512::round::chunks(input, shape, out);
+            row_avx512(&input[done..], shape, &mut out[done / (4 * STEPS * LANES)..]);
+        },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { row_avx2(input, shape, out) },
