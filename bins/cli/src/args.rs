@@ -387,7 +387,8 @@ pub(crate) enum Models {
     /// Show what a model is, and check that its files are sound
     #[command(after_help = MODELS_SHOW_HELP)]
     Show {
-        /// A .gguf file (of a split one, any part), a .safetensors file, or the folder of one model
+        /// A .gguf file (of a split one, any part), a .safetensors file, the folder of one model, or a name in
+        /// Athenaeum's folder
         #[arg(value_hint = ValueHint::AnyPath)]
         path: PathBuf,
         /// Also list its tensors

@@ -188,6 +188,11 @@ fn line(output: &mut Output, found: &Found, budget: u64) -> std::io::Result<()> 
 }
 
 fn show(context: &mut Context, path: &Path, with_tensors: bool, with_template: bool) -> Outcome {
+    let kept = path.to_str().filter(|_| !path.exists()).map(|name| {
+        let shelf = context.places.shelf(&context.settings.settings).ok()?;
+        shelf.get(name).ok().map(|kept| kept.path)
+    });
+    let path = &kept.flatten().unwrap_or_else(|| path.to_owned());
     let model = model::open(path).context("cannot show the model")?;
     let summary = model.summary();
     let output = &mut context.output;

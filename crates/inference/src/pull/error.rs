@@ -17,8 +17,14 @@ pub enum Error {
     Tls(#[source] rustls::Error),
     #[error("no client for the web can be made")]
     Client(#[source] reqwest::Error),
-    #[error("{host} cannot be reached, or the connection broke; fetch it again to go on where it stopped")]
+    #[error("{host} cannot be reached; check the connection, the address, and the setting models.proxy")]
     Unreachable { host: String, source: reqwest::Error },
+    #[error(
+        "{host} does not prove that it is {host}; where its certificate is your own, make the system trust it"
+    )]
+    Unproved { host: String, source: reqwest::Error },
+    #[error("the connection to {host} broke, or nothing came for too long")]
+    Broken { host: String, source: reqwest::Error },
     #[error("{host} answers {status}{}; try again later", told(said))]
     Unwell { host: String, status: u16, said: String },
     #[error(

@@ -53,6 +53,8 @@ impl Fetching<'_> {
 
 /// How often what is published may change under our hands.
 const RESTARTS_MAX: u32 = 3;
+/// Tries to connect to a server that was never reached.
+const FEW: u32 = 2;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Pieces that have come and are not written yet.
 const PIECES_MAX: usize = 32;
@@ -83,6 +85,7 @@ pub(super) async fn fetch(
                 if (restarts, part.bytes()) > before {
                     patience = Patience::default();
                 }
+                patience.has_begun = part.bytes() > 0;
                 patience.wait(failure, fetching).await?;
             }
         }
@@ -340,13 +343,21 @@ fn look(first: &[u8], response: &Response, wanted: &Wanted) -> Result<(), Error>
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     failures: u32,
+    /// Something had come.
+    has_begun: bool,
 }
 
 impl Patience {
     /// Waits until it can be tried again, or gives the error back where that is of no use.
     pub(super) async fn wait(&mut self, failure: Failure, fetching: &Fetching<'_>) -> Result<(), Error> {
         self.failures += 1;
-        if failure.again == Again::No || self.failures > fetching.settings.retries_max {
+        let most = fetching.settings.retries_max;
+        let most = match failure.again {
+            Again::No => 0,
+            Again::Few if !self.has_begun => most.min(FEW),
+            _ => most,
+        };
+        if self.failures > most {
             return Err(failure.error);
         }
         let wait = match failure.again {

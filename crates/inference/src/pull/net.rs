@@ -1,6 +1,6 @@
 //! Asking servers: where a request may lead, what goes along with it, and what answers mean.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Response, StatusCode,
@@ -46,6 +46,8 @@ pub(super) struct Failure {
 pub(super) enum Again {
     No,
     Yes,
+    /// A few times, and more often where something had come already: then there was a connection.
+    Few,
     /// The server says when.
     After(Duration),
 }
@@ -290,13 +292,27 @@ fn said(headers: &HeaderMap) -> String {
 }
 
 fn unreachable(asked: &Url, url: &Url, error: reqwest::Error) -> Failure {
-    let mut causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-    if causes.any(<dyn std::error::Error>::is::<NotPublic>) {
+    // Addresses that one is led to are signed: what they say must not end up in logs.
+    let (host, source) = (host(url), error.without_url());
+    if caused_by::<NotPublic>(&source) {
         return Failure::no(redirect(asked, url, AT_HOME));
     }
-    let again = if error.is_builder() { Again::No } else { Again::Yes };
-    // Addresses that one is led to are signed: what they say must not end up in logs.
-    Failure { error: Error::Unreachable { host: host(url), source: error.without_url() }, again }
+    if caused_by::<rustls::Error>(&source) {
+        return Failure::no(Error::Unproved { host, source });
+    }
+    match (source.is_builder(), source.is_connect()) {
+        (true, _) => Failure::no(Error::Unreachable { host, source }),
+        (_, true) => Failure { error: Error::Unreachable { host, source }, again: Again::Few },
+        _ => Failure { error: Error::Broken { host, source }, again: Again::Yes },
+    }
+}
+
+/// Whether an error was caused by one of a kind. The system's errors do not count what they carry as their cause.
+fn caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |cause| cause.source()).any(|cause| {
+        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.is::<E>() || carried.is_some_and(|carried| carried.is::<E>())
+    })
 }
 
 /// Makes of an error in the middle of an answer one that says whose.

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &mut Context, source: &str, name: Option<&str>)
     });
     let pulled = pull::pull(&source, &shelf, name, &settings, report, &cancel).await;
     bar.lock().unwrap_or_else(PoisonError::into_inner).end();
-    let pulled = pulled.with_context(|| format!("{} is not there yet", tame(&source.to_string())))?;
+    let pulled = pulled.with_context(|| format!("{} was not fetched", tame(&source.to_string())))?;
     for text in &pulled.notes {
         note(&tame(text));
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -80,6 +80,56 @@ fn what_changes_meanwhile_is_fetched_anew() {
     let place = Place::of(&stub);
     let error = place.pull(&stub.url("/m.gguf")).unwrap_err();
     assert!(matches!(error, Error::Changing { .. }), "{error}");
+}
+
+/// Whatever a server does, in whatever order: either the file is right, or it is not there; and an honest answer in the
+/// end always completes it.
+#[test]
+fn no_server_makes_a_wrong_model() {
+    let file = model(40_000);
+    let sum = Sha256::of(&file);
+    for seed in 0..15_u64 {
+        let served = file.clone();
+        let honest = Arc::new(AtomicBool::new(false));
+        let is_honest = Arc::clone(&honest);
+        let stub = Stub::start(move |seen, nth| {
+            let answer = Answer::file(seen, &served, "\"v\"");
+            if is_honest.load(Ordering::Relaxed) {
+                return answer;
+            }
+            let dice =
+                seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(nth as u64 * 0xbf58_476d_1ce4_e5b9);
+            let dice = (dice ^ (dice >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 32;
+            let some = (dice >> 8) as usize % served.len();
+            match dice % 16 {
+                0..=4 => answer.cut(some),
+                5 => answer.chunked().cut(some),
+                6 => Answer::file(seen, &served, &format!("\"{dice}\"")).cut(some),
+                7 => Answer::status(200).with_body(&served).cut(some),
+                8 => Answer::status(206).with_body(&served[some..]).with("Content-Range", "bytes 0-9/10"),
+                9 => Answer::status(206)
+                    .with_body(&served[some..])
+                    .with("Content-Range", &format!("bytes {some}-{}/{}", served.len() - 1, served.len())),
+                10 => Answer::status(416),
+                11 => Answer::status(503),
+                12 => answer.with("Content-Encoding", "gzip"),
+                13 => Answer::status(200).with_body(&[&served[..], b"more"].concat()),
+                14 => Answer::status(206).with_body(b"GGUF").with("Content-Range", "what?"),
+                _ => answer,
+            }
+        });
+        let mut place = Place::of(&stub);
+        place.settings.retry_wait = Duration::ZERO;
+        let url = format!("{}#sha256={sum}", stub.url("/m.gguf"));
+        for _ in 0..3 {
+            if let Err(error) = place.pull(&url) {
+                assert!(!place.path("m").exists(), "{seed}: {error}");
+            }
+        }
+        honest.store(true, Ordering::Relaxed);
+        place.pull(&url).unwrap();
+        assert_eq!(std::fs::read(place.path("m/m.gguf")).unwrap(), file, "{seed}");
+    }
 }
 
 /// Without a version that can be relied on, the two halves might not belong together.
@@ -189,7 +239,7 @@ fn patience_has_an_end() {
     let mut place = Place::of(&stub);
     place.settings.retries_max = 1;
     place.settings.idle_timeout = Duration::from_millis(100);
-    assert!(matches!(place.pull(&stub.url("/m.gguf")), Err(Error::Unreachable { .. })));
+    assert!(matches!(place.pull(&stub.url("/m.gguf")), Err(Error::Broken { .. })));
     assert!(matches!(place.pull("http://127.0.0.1:1/m.gguf"), Err(Error::Unreachable { .. })));
 }
 
