@@ -1,9 +1,12 @@
-//! What must hold whatever a reader of exports is given, or a form that output keeps to.
+//! What must hold whatever a reader is given, or a form that output keeps to.
 
 use std::{ops::ControlFlow, sync::LazyLock};
 
 use athenaeum_core::Provider;
-use athenaeum_inference::constraint::{Constraint, Grammar, Vocabulary};
+use athenaeum_inference::{
+    constraint::{Constraint, Grammar, Vocabulary},
+    tokenizer::{Special, TextStream, Tokenizer},
+};
 use athenaeum_ingest::{Item, Options, read_bytes};
 
 /// Reads `bytes` as `provider`'s, or as whatever they look like.
@@ -46,4 +49,16 @@ pub fn written(grammar: &Grammar, choices: &[u8]) -> Option<Vec<u8>> {
         text.push(token as u8);
     }
     None
+}
+
+/// Makes tokens of `text` and text of these.
+pub fn tokens(tokenizer: &Tokenizer, text: &str) {
+    for special in [Special::Parse, Special::Text] {
+        let ids = tokenizer.encode(text, special);
+        assert!(ids.iter().all(|id| (*id as usize) < tokenizer.len()));
+        let mut stream = TextStream::new().with_specials();
+        let mut streamed: String = ids.iter().map(|id| stream.push(tokenizer, *id)).collect();
+        streamed += &stream.finish();
+        assert_eq!(streamed, tokenizer.decode(&ids, true));
+    }
 }

@@ -3,20 +3,13 @@
 //! ```
 //! use athenaeum_inference::{model::gguf, tokenizer::{Special, TextStream, Tokenizer}};
 //!
-//! # let string = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
-//! # let array = |kind: u32, values: &[Vec<u8>]| {
-//! #     [&9u32.to_le_bytes()[..], &kind.to_le_bytes(), &(values.len() as u64).to_le_bytes(), &values.concat()].concat()
-//! # };
-//! # let texts = ["<unk>", "<s>", "</s>", "▁", "h", "i", "▁h", "▁hi"].map(string);
-//! # let scores = [0.0, 0.0, 0.0, -9.0, -9.0, -9.0, -2.0, -1.0].map(|score: f32| score.to_le_bytes().to_vec());
-//! # let types = [2, 3, 3, 1, 1, 1, 1, 1].map(|kind: i32| kind.to_le_bytes().to_vec());
-//! # let bytes = [
-//! #     b"GGUF".to_vec(), 3u32.to_le_bytes().to_vec(), vec![0; 8], 4u64.to_le_bytes().to_vec(),
-//! #     string("tokenizer.ggml.model"), 8u32.to_le_bytes().to_vec(), string("llama"),
-//! #     string("tokenizer.ggml.tokens"), array(8, &texts),
-//! #     string("tokenizer.ggml.scores"), array(6, &scores),
-//! #     string("tokenizer.ggml.token_type"), array(5, &types),
-//! # ].concat();
+//! # let mut bytes = Vec::new();
+//! # gguf::Writer::new()
+//! #     .set("tokenizer.ggml.model", "llama")
+//! #     .set("tokenizer.ggml.tokens", ["<unk>", "<s>", "</s>", "▁", "h", "i", "▁h", "▁hi"])
+//! #     .set("tokenizer.ggml.scores", [0.0_f32, 0.0, 0.0, -9.0, -9.0, -9.0, -2.0, -1.0])
+//! #     .set("tokenizer.ggml.token_type", [2, 3, 3, 1, 1, 1, 1, 1])
+//! #     .write(&mut bytes)?;
 //! let file = gguf::File::from_bytes(&bytes)?; // <unk> <s> </s> ▁ h i ▁h ▁hi
 //! let tokenizer = Tokenizer::from_gguf(&file.metadata)?;
 //!

@@ -63,9 +63,9 @@ const SPARK_WORDS: Rule = Expression(
 );
 const CJK: Rule = Expression(r"[一-龥぀-ゟ゠-ヿ]+");
 const DEEPSEEK_CJK: Rule = Expression(r"[一-龥ࠀ-一가-\x{D7FF}]+");
-/// Letters of scripts with cases, as far as Unicode 14 knew them.
+/// Letters that have a case, but for those that its list of ranges leaves out.
 const DEEPSEEK_LETTERS: Rule = Expression(
-    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼ\x{1FBE}ῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212A}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⲲⲳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+",
+    r"\s?[\p{Lu}\p{Ll}\p{Lt}&&[^\x{560}-\x{588}\x{10C7}-\x{10FF}\x{1C80}-\x{1C8F}\x{2CF2}-\x{2D2D}\x{A790}-\x{A7FA}\x{AB30}-\x{AB68}\x{10570}-\x{105BC}\x{10D50}-\x{10D8F}\x{16E40}-\x{1DFFF}]]+",
 );
 const DIGIT: Rule = Expression(r"\p{N}");
 const DIGITS: Rule = Expression(r"\p{N}+");
@@ -218,5 +218,70 @@ impl Pre {
             Words => Cut::pattern(r"\s+", Keep::Not).map(Some),
         };
         self.cuts.iter().filter_map(|rule| cut(rule).transpose()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::split::cut;
+
+    /// Words are separated by `|`.
+    fn check(names: &[&str], text: &str, expected: &str) {
+        for name in names {
+            let cuts = named(name).unwrap().cuts().map_err(|error| format!("{name}: {error}")).unwrap();
+            let mut words: Vec<String> = Vec::new();
+            cut(text, &cuts, true, &mut |word| words.push(word.to_owned()));
+            assert_eq!(words.join("|"), expected, "{name}");
+        }
+    }
+
+    const TEXT: &str = "I'VE 12345 éÉa  x~!\n\n";
+
+    #[test]
+    fn each_name_cuts_as_its_models_do() {
+        let gpt2 =
+            ["gpt-2", "phi-2", "mpt", "olmo", "jais", "modern-bert", "roberta-bpe", "exaone4", "trillion"];
+        check(&gpt2, TEXT, "I|'|VE| 12345| éÉa| | x|~!|\n\n");
+        let llama3 = ["llama3", "llama-bpe", "pixtral", "dbrx", "smaug-bpe", "glm4", "chatglm-bpe", "jais-2"];
+        check(&llama3, TEXT, "I|'VE| |123|45| éÉa| | x|~!\n\n");
+        check(
+            &["qwen2", "stablelm2", "hunyuan", "megrez", "grok-2", "qwen35"],
+            TEXT,
+            "I|'VE| |1|2|3|4|5| éÉa| | x|~!\n\n",
+        );
+        check(&["bailingmoe"], "I'VE 12 x~!\n", "I|'VE| |1|2| x|~!\n");
+        check(&["laguna"], "I'VE 12 x~!\n", "I|'VE| |1|2| x|~!|\n");
+        check(&["falcon"], TEXT, "I|'|VE| |123|45| éÉa| | x|~!|\n\n");
+        check(&["default"], TEXT, "I|'|VE| |123|45| éÉa| | x|~!|\n\n");
+        check(
+            &["starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"],
+            TEXT,
+            "I|'|VE| |1|2|3|4|5| éÉa| | x|~!|\n\n",
+        );
+        check(&["deepseek-llm"], "A 12 b,一a\r\n ", "A| |12| b|,|一|a|\r|\n| ");
+        check(&["deepseek-coder"], "A 12 b,一a\r\n ", "A| |1|2| b|,|一|a|\r|\n| ");
+        check(&["deepseek-v3", "hunyuan-dense", "joyai-llm"], "a_b 1234 一ab!\n", "a|_b| |123|4| |一|ab|!\n");
+        check(
+            &["gpt-4o", "llama4", "granite-embed-multi-97m"],
+            "camelCase ABC 1234 I'll a/\n",
+            "camel|Case| ABC| |123|4| I'll| a|/\n",
+        );
+        check(&["tekken"], "camelCase I'll 12", "camel|Case| I|'ll| |1|2");
+        check(&["tiny_aya", "superbpe"], "1234567", "1|234|567");
+        check(&["kimi-k2"], "中文abc 1234", "中文|abc| |123|4");
+        check(&["viking"], "a b, 12", "a| b|,| |1|2");
+        check(&["poro-chat", "bloom", "gpt3-finnish"], "a b, 12", "a| b|,| 12");
+        check(&["gemma4", "sarvam-moe"], "a b\n\nc", "a b|\n\n|c");
+        check(&["whitespace"], " a  b ", "a|b");
+        check(&["chameleon"], "IMGIMGABZ a  1.", "IMGIMGABZ| a|  |1|.");
+        check(&["afmoe"], "a 1234中", "a| |1|234|中");
+        check(&["seed-coder"], "a!\n\n", "a|!|\n\n");
+        check(&["ufakzeka"], "I'VE", "I|'VE");
+        check(&["exaone-moe"], "a b 12", "a b| |1|2");
+        check(&["minicpm5"], "a 12345", "a| |123|45");
+        check(&["youtu"], "가a 12", "가|a| |1|2");
+        check(&["spark2_5"], "a!\n\n12", "a|!|\n|\n|1|2");
+        assert!(named("unheard-of").is_none());
     }
 }

@@ -23,5 +23,6 @@ mod split;
 mod stub;
 mod summary;
 mod template;
+mod tokenizer;
 mod write;
 mod writing;
