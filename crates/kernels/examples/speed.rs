@@ -12,7 +12,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use athenaeum_kernels::{Bytes, Format, Matrix, Pool};
@@ -31,12 +31,14 @@ fn main() {
     let names: Vec<String> = arguments.collect();
     for threads in threads {
         let pool = Pool::new(threads);
-        let empty = best(20, &pool, || (0..1000).for_each(|_| pool.run(threads, |_| {}))) / 1e3;
-        println!(
-            "{threads} threads; an empty loop takes {:.2} µs; memory is read at {:.2} GB/s",
-            empty * 1e6,
-            read(&pool)
-        );
+        println!("{threads} threads; memory is read at {:.2} GB/s", read(&pool));
+        if threads > 1 {
+            println!(
+                "handing a loop to all threads: {:.2} µs awake, {:.1} asleep",
+                meet(&pool, 0),
+                meet(&pool, 1)
+            );
+        }
         for format in Format::all().filter(|format| format.is_supported()) {
             if names.is_empty() || names.iter().any(|name| name == format.name()) {
                 measure(format, &pool);
@@ -68,6 +70,27 @@ fn measure(format: Format, pool: &Pool) {
         (2048 * row_bytes) as f64 / again / 1e9,
         2.0 * 64.0 * 2048.0 * COLS as f64 / many / 1e9,
     );
+}
+
+/// The shortest time, in microseconds, from the call of a loop that ends when all threads are in it to its end, some
+/// milliseconds after the last loop.
+fn meet(pool: &Pool, milliseconds: u64) -> f64 {
+    let mut shortest = f64::INFINITY;
+    for _ in 0..200 {
+        if milliseconds > 0 {
+            std::thread::sleep(Duration::from_millis(milliseconds));
+        }
+        let here = AtomicU64::new(0);
+        let start = Instant::now();
+        pool.run(pool.threads(), |_| {
+            here.fetch_add(1, Ordering::SeqCst);
+            while here.load(Ordering::SeqCst) < pool.threads() as u64 {
+                std::hint::spin_loop();
+            }
+        });
+        shortest = shortest.min(start.elapsed().as_secs_f64() * 1e6);
+    }
+    shortest
 }
 
 /// GB a second of plain reading, in the same pieces as a product's.

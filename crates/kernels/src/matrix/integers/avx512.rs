@@ -313,31 +313,6 @@ unsafe fn transposed_runs(packed: *const u8, stride: usize) -> [__m512i; 4] {
     transposed(fours)
 }
 
-/// As [`transposed_runs`], for runs that go to the lanes that are told.
-///
-/// # Safety
-/// 15 times `stride` plus 16 bytes can be read from `packed`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl")]
-unsafe fn transposed_groups(packed: *const u8, stride: usize, lanes: &[u8; 16]) -> [__m512i; 4] {
-    let mut groups = [0; 16];
-    for (group, lane) in lanes.iter().enumerate() {
-        groups[usize::from(lane & 15)] = group;
-    }
-    let mut fours = [_mm512_setzero_si512(); 4];
-    for (first, four) in fours.iter_mut().enumerate() {
-        // SAFETY: the caller's promise; groups are less than 16.
-        unsafe {
-            let run = |lane: usize| packed.add(groups[lane] * stride).cast::<__m128i>();
-            let one = _mm512_castsi128_si512(run(first).read_unaligned());
-            let two = _mm512_inserti32x4::<1>(one, run(first + 4).read_unaligned());
-            let three = _mm512_inserti32x4::<2>(two, run(first + 8).read_unaligned());
-            *four = _mm512_inserti32x4::<3>(three, run(first + 12).read_unaligned());
-        }
-    }
-    transposed(fours)
-}
-
 /// Transposes four by four words of 32 bits, in each quarter of the vectors.
 #[inline]
 #[target_feature(enable = "avx512f")]
