@@ -17,6 +17,11 @@ pub enum Error {
     Tls(#[source] rustls::Error),
     #[error("no client for the web can be made")]
     Client(#[source] reqwest::Error),
+    #[error(
+        "the token would go to {host} for all to read, because its address begins with http://; set models.hub to one that \
+         begins with https://, or take models.hub_token and HF_TOKEN away"
+    )]
+    TokenInClear { host: String },
     #[error("{host} cannot be reached; check the connection, the address, and the setting models.proxy")]
     Unreachable { host: String, source: reqwest::Error },
     #[error(

@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     Error, HubSource, Source,
     fetch::{Fetching, Patience},
-    net::{Request, host, shown},
+    net::{Net, Request, host, shown},
     plan::{Plan, Wanted},
 };
 use crate::model::{SafePath, Sha256};
@@ -30,6 +30,9 @@ struct Listed {
 
 pub(super) async fn plan(wanted: &HubSource, fetching: &Fetching<'_>) -> Result<Plan, Error> {
     let base = &fetching.settings.hub;
+    if fetching.settings.hub_token.is_some() && Net::is_in_clear(base) {
+        return Err(Error::TokenInClear { host: host(base) });
+    }
     let repository: Vec<&str> = wanted.repository.split('/').collect();
     let branch = wanted.revision.as_deref().unwrap_or("main");
     let url = below(base, &[&["api", "models"], repository.as_slice(), &["revision", branch]].concat())?;

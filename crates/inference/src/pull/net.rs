@@ -147,6 +147,18 @@ impl Net {
         Ok((value, std::mem::take(response.headers_mut())))
     }
 
+    /// Whether what is said to a server can be read on the way: it is, unless the connection is secure or does not leave
+    /// this machine.
+    pub(super) fn is_in_clear(url: &Url) -> bool {
+        let stays_here = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        url.scheme() != "https" && !stays_here
+    }
+
     /// Says why an address, by its own words, leads into a network that is not the Internet.
     fn leads_home(&self, url: &Url) -> Option<&'static str> {
         // The parser that reads addresses here is the one that connections are made by.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{Error, Kept, PARTIAL, Shelf};
-use crate::model::{self, Model, Record, RecordedFile, SafePath};
+use crate::model::{self, Model, RECORD_FILE, Record, RecordedFile, SafePath};
 
 /// A model that is coming, in a folder that nobody else touches.
 #[derive(Debug)]
@@ -77,12 +77,31 @@ impl Staging {
         record.write(&self.folder).map_err(Error::disk("writing into", &self.folder))
     }
 
-    /// Removes what is there and belongs to none of `files`.
+    /// Removes what is there and belongs to none of `files`: of another source that was to have the same name, or left
+    /// by a crash.
     pub(crate) fn keep_only(&mut self, files: &[SafePath]) -> Result<(), Error> {
-        let gone: Vec<_> = self.done.extract_if(.., |done| !files.contains(&done.path)).collect();
-        for file in gone {
-            let path = file.path.within(&self.folder);
-            std::fs::remove_file(&path).map_err(Error::disk("removing", &path))?;
+        self.done.retain(|done| files.contains(&done.path));
+        self.sweep(|path| {
+            files.iter().any(|file| {
+                path.strip_prefix(file.as_str())
+                    .is_some_and(|rest| ["", ".part", ".part.json"].contains(&rest))
+            })
+        })
+    }
+
+    /// Removes files that are not to be kept; a path has `/` between its parts.
+    fn sweep(&self, keep: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let mut folders = vec![(self.folder.clone(), String::new())];
+        while let Some((folder, prefix)) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(Error::disk("reading", &folder))? {
+                let entry = entry.map_err(Error::disk("reading", &folder))?;
+                let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+                if entry.file_type().map_err(Error::disk("reading", &folder))?.is_dir() {
+                    folders.push((entry.path(), format!("{path}/")));
+                } else if path != RECORD_FILE && !keep(&path) {
+                    std::fs::remove_file(entry.path()).map_err(Error::disk("removing", &entry.path()))?;
+                }
+            }
         }
         Ok(())
     }
@@ -97,6 +116,7 @@ impl Staging {
     pub(crate) fn finish(self, record: Record) -> Result<Kept, Error> {
         let path = self.name.within(&self.models);
         let failed = || Error::disk("making", &path);
+        self.sweep(|path| record.files.iter().any(|file| file.path.as_str() == path))?;
         record.write(&self.folder).map_err(Error::disk("writing into", &self.folder))?;
         sync_folder(&self.folder).map_err(failed())?;
         if path.symlink_metadata().is_ok() {

@@ -97,7 +97,7 @@ fn people(context: &mut Context, pulled: &Pulled) -> std::io::Result<()> {
     let output = &mut context.output;
     let name = output.paint(Style::Strong, &one_line(&pulled.kept.name, 100));
     let Some(summary) = &pulled.summary else {
-        return output.line(format_args!("{name} is there already, as it is published."));
+        return output.line(format_args!("{name} is there already."));
     };
     let resumed = match pulled.resumed_bytes {
         0 => String::new(),

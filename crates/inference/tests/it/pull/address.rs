@@ -317,3 +317,23 @@ fn a_disk_without_room_is_told_before_anything_comes() {
     assert!(error.to_string().contains("lacks room: 288230376151711744 bytes are needed"), "{error}");
     assert!(place.files().is_empty(), "{:?}", place.files());
 }
+
+/// Regression: what was left of another source under the same name would have become part of the model.
+#[test]
+fn only_what_belongs_to_a_model_comes_into_its_folder() {
+    let file = model(100_000);
+    let stub = Stub::start(move |seen, nth| {
+        let answer = Answer::file(seen, &file, "\"v\"");
+        if nth == 0 { answer.cut(50_000) } else { answer }
+    });
+    let mut place = Place::of(&stub);
+    place.settings.retries_max = 0;
+    place.pull(&stub.url("/m.gguf")).unwrap_err();
+    let partial = place.path(".partial/m");
+    std::fs::create_dir(partial.join("deeper")).unwrap();
+    for left in ["other.gguf", "other.gguf.part", "m.gguf.part.json.new", "deeper/x"] {
+        std::fs::write(partial.join(left), "left").unwrap();
+    }
+    let pulled = place.pull(&stub.url("/m.gguf")).unwrap();
+    assert_eq!((pulled.resumed_bytes, place.files().len()), (50_000, 2), "{:?}", place.files());
+}

@@ -175,6 +175,16 @@ fn the_parts_of_a_split_model_come_together() {
 }
 
 #[test]
+fn a_token_is_not_said_aloud() {
+    let (stub, _cdn) = hub(Vec::new(), |_| None);
+    let mut place = Place::of(&stub);
+    place.settings.hub = "http://hub.example/".parse().unwrap();
+    place.settings.hub_token = Token::new("hf_secret");
+    let error = place.pull("hf:owner/repo").unwrap_err();
+    assert!(matches!(error, Error::TokenInClear { .. }), "{error}");
+}
+
+#[test]
 fn what_the_hub_refuses_is_explained() {
     let check = |status: u16, token: Option<&str>, expected: &str| {
         let (stub, _cdn) = hub(Vec::new(), move |_| {
