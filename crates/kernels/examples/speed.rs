@@ -76,7 +76,7 @@ fn measure(format: Format, pool: &Pool) {
 /// milliseconds after the last loop.
 fn meet(pool: &Pool, milliseconds: u64) -> f64 {
     let mut shortest = f64::INFINITY;
-    for _ in 0..200 {
+    for _ in 0..if milliseconds > 0 { 300 } else { 5_000 } {
         if milliseconds > 0 {
             std::thread::sleep(Duration::from_millis(milliseconds));
         }
