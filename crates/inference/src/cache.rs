@@ -84,6 +84,35 @@ impl Cache {
         self.format
     }
 
+    /// Returns the bytes of a page, in all layers.
+    pub fn page_bytes(&self) -> usize {
+        2 * self.layers.len() * self.kv_heads * PAGE * self.row_bytes
+    }
+
+    /// Appends the numbers of a page: layer by layer, keys before values.
+    pub fn take_out(&self, page: Page, out: &mut Vec<u8>) {
+        let range = self.row(page, 0, 0)..self.row(page, self.kv_heads, 0);
+        for layer in &self.layers {
+            out.extend_from_slice(&layer.keys[range.clone()]);
+            out.extend_from_slice(&layer.values[range.clone()]);
+        }
+    }
+
+    /// Sets the numbers of a page.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` are not [`Cache::page_bytes`] long.
+    pub fn put_back(&mut self, page: Page, bytes: &[u8]) {
+        assert_eq!(bytes.len(), self.page_bytes(), "the bytes of a page");
+        let range = self.row(page, 0, 0)..self.row(page, self.kv_heads, 0);
+        for (layer, bytes) in self.layers.iter_mut().zip(bytes.chunks_exact(2 * range.len())) {
+            let (keys, values) = bytes.split_at(range.len());
+            layer.keys[range.clone()].copy_from_slice(keys);
+            layer.values[range.clone()].copy_from_slice(values);
+        }
+    }
+
     /// Keeps the keys and values of one token, all heads one after another.
     pub(crate) fn store(&mut self, layer: usize, (page, slot): (Page, usize), keys: &[f32], values: &[f32]) {
         let head_size = keys.len() / self.kv_heads;

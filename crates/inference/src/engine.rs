@@ -18,6 +18,7 @@
 //! whatever is in the cache, with or without speculation.
 
 mod backend;
+mod keep;
 mod queue;
 mod sequence;
 mod speculate;
@@ -40,14 +41,14 @@ use athenaeum_kernels::Format;
 use tokio::sync::mpsc as events;
 
 use crate::{
-    cache::{PAGE, Shape},
+    cache::{PAGE, Shape, disk},
     constraint::Constraint,
     decoder::Config,
     sampling::{self, Breakers, LogProbs, Sampler, Sampling},
     tokenizer::Tokenizer,
 };
 
-use self::{sequence::Sequence, step::Rounds};
+use self::{keep::Keep, sequence::Sequence, step::Rounds};
 
 /// A model at work.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ pub struct Settings {
     pub cache_bytes: usize,
     /// How keys and values are stored: `F16`, `Q8_0` or `F32`.
     pub cache_format: Format,
+    /// Where beginnings outlive the program, if they are to.
+    pub disk: Option<disk::Settings>,
     /// Threads that compute.
     pub threads: NonZeroUsize,
 }
@@ -261,6 +264,7 @@ impl Default for Settings {
             batch_tokens: 256,
             cache_bytes: 0,
             cache_format: Format::F16,
+            disk: None,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }
@@ -309,7 +313,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If the system gives no thread.
+    /// If the system gives no thread, or the folder for beginnings cannot be made.
     pub fn start(
         backend: Box<dyn Backend>,
         tokenizer: Arc<Tokenizer>,
@@ -318,7 +322,9 @@ impl Engine {
         let (commands, inbox) = mpsc::channel();
         let counts = Arc::new(Counts::default());
         let vocabulary = backend.vocabulary();
-        let rounds = Rounds::new(backend, Arc::clone(&tokenizer), settings.clone(), Arc::clone(&counts));
+        let keep = Keep::open(&settings, &*backend)?;
+        let rounds =
+            Rounds::new(backend, keep, Arc::clone(&tokenizer), settings.clone(), Arc::clone(&counts));
         thread::Builder::new().name("inference".to_owned()).spawn(move || rounds.run(&inbox))?;
         Ok(Self { commands, counts, tokenizer, settings, vocabulary })
     }

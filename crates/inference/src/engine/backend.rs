@@ -23,6 +23,21 @@ pub trait Backend: Send {
     ///
     /// In words for people; what was computed of the batch is lost.
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String>;
+
+    /// Bytes of a page, if pages can be taken out and put back.
+    fn page_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// Appends the numbers of a page.
+    fn take_out(&self, page: Page, out: &mut Vec<u8>) {
+        let _ = (page, out);
+    }
+
+    /// Sets the numbers of a page to what [`Backend::take_out`] gave.
+    fn put_back(&mut self, page: Page, bytes: &[u8]) {
+        let _ = (page, bytes);
+    }
 }
 
 /// The processor, by our own kernels.
@@ -74,5 +89,17 @@ impl Backend for Cpu {
 
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String> {
         Ok(self.decoder.forward(rows, sequences, &mut self.cache, &mut self.work, &self.pool))
+    }
+
+    fn page_bytes(&self) -> Option<usize> {
+        Some(self.cache.page_bytes())
+    }
+
+    fn take_out(&self, page: Page, out: &mut Vec<u8>) {
+        self.cache.take_out(page, out);
+    }
+
+    fn put_back(&mut self, page: Page, bytes: &[u8]) {
+        self.cache.put_back(page, bytes);
     }
 }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{End, Event, Reason, Request, speculate};
+use super::{Backend, End, Event, Reason, Request, keep::Keep, speculate};
 use crate::{
     cache::{PAGE, Page, Pages},
     constraint::Constraint,
@@ -109,11 +109,13 @@ impl Sequence {
     }
 
     /// Takes over what is known of its beginning. The last token is always computed: what follows it is wanted.
-    pub(super) fn begin(&mut self, pages: &mut Pages) {
+    pub(super) fn begin(&mut self, pages: &mut Pages, keep: &mut Keep, backend: &mut dyn Backend) {
         if self.request.prompt_logprobs.is_some() {
             return;
         }
-        self.pages = pages.find(self.owner(), &self.tokens[..self.tokens.len() - 1]);
+        let tokens = &self.tokens[..self.tokens.len() - 1];
+        self.pages = pages.find(self.request.owner, tokens);
+        keep.bring((self.request.owner, tokens), &mut self.pages, pages, backend);
         self.computed = self.pages.len() * PAGE;
         if self.first_token.is_none() {
             self.cached_tokens = self.computed.min(self.prompt_tokens);
@@ -136,6 +138,11 @@ impl Sequence {
     /// Says whether logits are wanted of every token of the prompt, which is being read for the first time.
     pub(super) fn reads_logprobs(&self) -> bool {
         self.request.prompt_logprobs.is_some() && self.tokens.len() == self.prompt_tokens
+    }
+
+    /// Has what was computed written as a beginning for later runs.
+    pub(super) fn keep(&self, keep: &mut Keep, backend: &dyn Backend) {
+        keep.keep((self.request.owner, &self.tokens[..self.computed]), &self.pages, backend);
     }
 
     /// How many tokens are still to be computed before the next can be chosen: one while it generates.

@@ -6,6 +6,7 @@ use std::{
 
 use super::{
     Backend, Counts, Reason, Settings,
+    keep::Keep,
     queue::Queue,
     sequence::{Next, Sequence},
 };
@@ -18,6 +19,7 @@ use crate::{
 /// The thread that computes, round by round.
 pub(super) struct Rounds {
     backend: Box<dyn Backend>,
+    keep: Keep,
     tokenizer: Arc<Tokenizer>,
     pages: Pages,
     settings: Settings,
@@ -35,6 +37,7 @@ const LOGITS_MAX: usize = 64;
 impl Rounds {
     pub(super) fn new(
         backend: Box<dyn Backend>,
+        keep: Keep,
         tokenizer: Arc<Tokenizer>,
         settings: Settings,
         counts: Arc<Counts>,
@@ -43,6 +46,7 @@ impl Rounds {
         counts.pages.store(backend.pages(), Ordering::Relaxed);
         Self {
             backend,
+            keep,
             tokenizer,
             pages,
             settings,
@@ -101,7 +105,7 @@ impl Rounds {
             }
             let Some(mut sequence) = self.queue.next(&self.running) else { return };
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-            sequence.begin(&mut self.pages);
+            sequence.begin(&mut self.pages, &mut self.keep, &mut *self.backend);
             let place = self.running.partition_point(|other| other.priority() >= sequence.priority());
             self.running.insert(place, sequence);
         }
@@ -126,7 +130,7 @@ impl Rounds {
         let vocabulary = self.backend.vocabulary();
         let output = self.backend.forward(&self.rows, &sequences)?;
         let mut logits = output.logits;
-        let mut ended = Vec::new();
+        let (mut ended, mut read) = (Vec::new(), Vec::new());
         for (index, &(of, count)) in shares.iter().enumerate() {
             let wanted =
                 self.rows.iter().filter(|row| row.sequence == index && row.want == Want::Logits).count();
@@ -145,15 +149,21 @@ impl Rounds {
                 self.counts.guessed_tokens.fetch_add(right as u64, Ordering::Relaxed);
                 if was_reading {
                     sequence.remember(&mut self.pages);
+                    read.push(of);
                 }
             }
             if let Next::Ends(reason) = next {
                 ended.push((of, reason));
             }
         }
+        for of in read {
+            self.running[of].keep(&mut self.keep, &*self.backend);
+        }
         ended.sort_by_key(|(of, _)| *of);
         for (of, reason) in ended.into_iter().rev() {
-            let took = self.running.remove(of).end(reason, &mut self.pages);
+            let sequence = self.running.remove(of);
+            sequence.keep(&mut self.keep, &*self.backend);
+            let took = sequence.end(reason, &mut self.pages);
             self.note_duration(took.as_millis());
         }
         Ok(())

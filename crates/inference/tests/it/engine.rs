@@ -4,7 +4,7 @@ use std::{
 };
 
 use athenaeum_inference::{
-    cache::{PAGE, Page},
+    cache::{PAGE, Page, disk},
     decoder::{Decoder, Output, Row, Want},
     engine::{Backend, Cpu, Engine, Event, Generation, Reason, Refused, Request, Settings, Stats},
     kernels::Format,
@@ -128,6 +128,36 @@ fn beginnings_are_spared_for_their_owner_only() {
     let again = ask(1);
     assert_eq!((again.cached_tokens, again.prompt_tokens, again.generated_tokens), (3 * PAGE, 100, 8));
     assert_eq!(ask(2).cached_tokens, 0, "what others asked is not for measuring");
+}
+
+#[test]
+fn beginnings_outlive_the_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = |fingerprint| disk::Settings { dir: dir.path().to_owned(), bytes_max: 1 << 30, fingerprint };
+    let ask =
+        |engine: &Engine, owner| answer(engine.submit(Request { owner, ..request(3, 100, 8) }).unwrap());
+    let first = engine(&Settings { disk: Some(kept(1)), ..settings() }, 64);
+    let (tokens, end) = ask(&first, 1);
+    assert_eq!(end.cached_tokens, 0);
+    drop(first);
+    // Pages are written behind the answer's back.
+    let until = Instant::now() + Duration::from_secs(20);
+    let written =
+        || walk(dir.path()).iter().filter(|path| path.extension().is_some_and(|end| end == "kv")).count();
+    while written() < 3 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = engine(&Settings { disk: Some(kept(1)), ..settings() }, 64);
+    let (again, end) = ask(&second, 1);
+    assert_eq!((again, end.cached_tokens), (tokens.clone(), 3 * PAGE));
+    assert_eq!(ask(&second, 2).1.cached_tokens, 0, "another owner");
+    let other = engine(&Settings { disk: Some(kept(2)), ..settings() }, 64);
+    assert_eq!(ask(&other, 1).1.cached_tokens, 0, "another model");
+}
+
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]
