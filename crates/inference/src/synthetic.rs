@@ -192,8 +192,10 @@ fn pieces(recipe: &Recipe) -> Vec<Piece> {
 }
 
 fn stack(piece: &mut Piece, tensor: &Tensor, numbers: &[f32]) {
-    let one = numbers.len() / tensor.shape[0];
+    let experts = if tensor.shape.len() > 2 { tensor.shape[0] } else { 1 };
+    let one = numbers.len() / experts;
     let pairs = piece.numbers.chunks_exact(one).zip(numbers.chunks_exact(one));
     piece.numbers = pairs.flat_map(|(first, second)| [first, second].concat()).collect();
-    piece.shape[1] *= 2;
+    let rows = piece.shape.len() - 2;
+    piece.shape[rows] *= 2;
 }

@@ -30,6 +30,8 @@ pub struct Architecture {
     pub embedding_scale: EmbeddingScale,
     /// Whether the weights of the experts that were chosen add up to one.
     pub experts_normalised: bool,
+    /// What transformers takes for granted where a `config.json` leaves it out.
+    pub defaults: &'static [(&'static str, f64)],
 }
 
 /// How activations are normalised.
@@ -53,11 +55,11 @@ pub enum Pairs {
 /// Which layers see no further back than the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// None, whatever the files say.
+    /// None; but for checkpoints that ask for it (`use_sliding_window`).
     Never,
     /// All, if checkpoints of Hugging Face say how far; llama.cpp does not look at it.
     AllInCheckpoints,
-    /// All but every n-th.
+    /// All but every n-th, unless the files say which.
     AllButEvery(usize),
 }
 
@@ -92,7 +94,10 @@ const COMMON: Architecture = Architecture {
     gate: Gate::Silu,
     embedding_scale: EmbeddingScale::Given,
     experts_normalised: true,
+    defaults: &[("rms_norm_eps", 1e-6)],
 };
+
+const QWEN3: &[(&str, f64)] = &[("rms_norm_eps", 1e-6), ("head_dim", 128.0)];
 
 /// Every decoder that is computed.
 pub const ALL: &[Architecture] = &[
@@ -107,11 +112,12 @@ pub const ALL: &[Architecture] = &[
     },
     Architecture { name: "qwen2", model_types: &["qwen2"], ..COMMON },
     Architecture { name: "qwen2moe", model_types: &["qwen2_moe"], experts_normalised: false, ..COMMON },
-    Architecture { name: "qwen3", model_types: &["qwen3"], ..COMMON },
-    Architecture { name: "qwen3moe", model_types: &["qwen3_moe"], ..COMMON },
+    Architecture { name: "qwen3", model_types: &["qwen3"], defaults: QWEN3, ..COMMON },
+    Architecture { name: "qwen3moe", model_types: &["qwen3_moe"], defaults: QWEN3, ..COMMON },
     Architecture {
         name: "gemma",
         model_types: &["gemma"],
+        defaults: &[("rms_norm_eps", 1e-6), ("head_dim", 256.0)],
         norm_less_one: true,
         gate: Gate::GeluTanh,
         embedding_scale: EmbeddingScale::RootOfWidth,
@@ -124,6 +130,16 @@ pub const ALL: &[Architecture] = &[
         gate: Gate::GeluTanh,
         embedding_scale: EmbeddingScale::RootOfWidth,
         window: Window::AllButEvery(2),
+        defaults: &[
+            ("rms_norm_eps", 1e-6),
+            ("num_attention_heads", 8.0),
+            ("num_key_value_heads", 4.0),
+            ("head_dim", 256.0),
+            ("query_pre_attn_scalar", 256.0),
+            ("sliding_window", 4096.0),
+            ("attn_logit_softcapping", 50.0),
+            ("final_logit_softcapping", 30.0),
+        ],
         ..COMMON
     },
     Architecture {
@@ -133,18 +149,41 @@ pub const ALL: &[Architecture] = &[
         gate: Gate::GeluTanh,
         embedding_scale: EmbeddingScale::RootOfWidth,
         window: Window::AllButEvery(6),
+        defaults: &[
+            ("rms_norm_eps", 1e-6),
+            ("num_attention_heads", 8.0),
+            ("num_key_value_heads", 4.0),
+            ("head_dim", 256.0),
+            ("query_pre_attn_scalar", 256.0),
+            ("sliding_window", 4096.0),
+            ("vocab_size", 262_208.0),
+            ("max_position_embeddings", 131_072.0),
+            ("rope_theta", 1_000_000.0),
+        ],
         ..COMMON
     },
-    Architecture { name: "phi3", model_types: &["phi3"], window: Window::AllInCheckpoints, ..COMMON },
+    Architecture {
+        name: "phi3",
+        model_types: &["phi3"],
+        window: Window::AllInCheckpoints,
+        defaults: &[("rms_norm_eps", 1e-5)],
+        ..COMMON
+    },
     Architecture {
         name: "smollm3",
         model_types: &["smollm3"],
         pairs: Pairs::Neighbours,
         unturned_every: Some(4),
+        defaults: &[("rms_norm_eps", 1e-6), ("rope_theta", 2_000_000.0)],
         ..COMMON
     },
     Architecture { name: "granite", model_types: &["granite"], pairs: Pairs::Neighbours, ..COMMON },
-    Architecture { name: "granitemoe", model_types: &["granitemoe"], pairs: Pairs::Neighbours, ..COMMON },
+    Architecture {
+        name: "granitemoe",
+        model_types: &["granitemoe", "granitemoeshared"],
+        pairs: Pairs::Neighbours,
+        ..COMMON
+    },
     Architecture {
         name: "olmo",
         model_types: &["olmo"],
@@ -152,8 +191,22 @@ pub const ALL: &[Architecture] = &[
         pairs: Pairs::Neighbours,
         ..COMMON
     },
-    Architecture { name: "olmo2", model_types: &["olmo2"], norm_before: false, ..COMMON },
-    Architecture { name: "olmoe", model_types: &["olmoe"], experts_normalised: false, ..COMMON },
+    // OLMo 3 is converted to `olmo2` as well; only it has a window.
+    Architecture {
+        name: "olmo2",
+        model_types: &["olmo2", "olmo3"],
+        norm_before: false,
+        window: Window::AllButEvery(4),
+        defaults: &[("rms_norm_eps", 1e-5)],
+        ..COMMON
+    },
+    Architecture {
+        name: "olmoe",
+        model_types: &["olmoe"],
+        experts_normalised: false,
+        defaults: &[("rms_norm_eps", 1e-5)],
+        ..COMMON
+    },
 ];
 
 /// Finds the row of a GGUF file's `general.architecture`.
@@ -164,15 +217,4 @@ pub fn of_gguf(name: &str) -> Option<&'static Architecture> {
 /// Finds the row of a `config.json`'s `model_type`.
 pub fn of_model_type(model_type: &str) -> Option<&'static Architecture> {
     ALL.iter().find(|architecture| architecture.model_types.contains(&model_type))
-}
-
-impl Window {
-    /// Says whether a layer's view is limited, where the files name a window.
-    pub fn limits(self, layer: usize, in_checkpoint: bool) -> bool {
-        match self {
-            Self::Never => false,
-            Self::AllInCheckpoints => in_checkpoint,
-            Self::AllButEvery(count) => layer % count < count - 1,
-        }
-    }
 }

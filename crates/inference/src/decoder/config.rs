@@ -1,7 +1,9 @@
+mod checkpoint;
+
 use serde_json::Value as Json;
 
 use super::{
-    architecture::{self, Architecture, EmbeddingScale},
+    architecture::{self, Architecture, EmbeddingScale, Window},
     rope::{Rope, Scaling},
 };
 use crate::model::{Files, Model, gguf};
@@ -37,6 +39,8 @@ pub struct Config {
     pub rope_in_window: Option<Rope>,
     /// Tokens that limited layers see, the current one included.
     pub window: Option<usize>,
+    /// Which layers are limited to the window, by layer.
+    pub limited: Vec<bool>,
     /// What the products of queries and keys are multiplied with.
     pub attention_scale: f32,
     /// Limits those products softly: c · tanh(x / c).
@@ -130,7 +134,8 @@ impl Config {
                 let name = config.get("model_type").and_then(Json::as_str).ok_or(Error::NoArchitecture)?;
                 let architecture = architecture::of_model_type(name)
                     .ok_or_else(|| Error::Architecture { name: name.to_owned() })?;
-                read(architecture, &Fields::Json(config), None)
+                let config = checkpoint::classic(config, architecture.defaults);
+                read(architecture, &Fields::Json(&config), None)
             }
         }
     }
@@ -147,7 +152,7 @@ impl Config {
 
     /// How far back a layer sees, where that is limited.
     pub fn window_of(&self, layer: usize) -> Option<usize> {
-        self.window.filter(|_| self.architecture.window.limits(layer, self.is_checkpoint))
+        self.window.filter(|_| self.is_limited(layer))
     }
 
     /// How positions turn the heads of a layer; none where a layer knows no positions.
@@ -155,8 +160,11 @@ impl Config {
         if self.architecture.unturned_every.is_some_and(|every| (layer + 1).is_multiple_of(every)) {
             return None;
         }
-        let limited = self.architecture.window.limits(layer, self.is_checkpoint);
-        Some(self.rope_in_window.as_ref().filter(|_| limited).unwrap_or(&self.rope))
+        Some(self.rope_in_window.as_ref().filter(|_| self.is_limited(layer)).unwrap_or(&self.rope))
+    }
+
+    fn is_limited(&self, layer: usize) -> bool {
+        self.limited.get(layer).copied().unwrap_or(false)
     }
 }
 
@@ -197,9 +205,8 @@ fn read(
         .or_else(|| fields.number("attention.layer_norm_epsilon", &["layer_norm_eps"]))
         .unwrap_or(1e-5) as f32;
     let (rope, rope_in_window) = ropes(architecture, fields, head_size, context_tokens)?;
-    let uses_window = !matches!(fields, Fields::Json(config)
-        if config.get("use_sliding_window").and_then(Json::as_bool) == Some(false));
     let window = fields.optional_size("attention.sliding_window", &["sliding_window"])?;
+    let limited = limited(architecture, fields, layers);
     let positive =
         |key, names: &[&str]| fields.number(key, names).map(|number| number as f32).filter(|n| *n > 0.0);
     Ok(Config {
@@ -216,7 +223,8 @@ fn read(
         norm_epsilon,
         rope,
         rope_in_window,
-        window: window.filter(|_| uses_window),
+        limited: limited.into_iter().map(|limited| limited && window.is_some()).collect(),
+        window,
         attention_scale: attention_scale(architecture, fields, layers, width / heads, head_size),
         attention_softcap: positive("attn_logit_softcapping", &["attn_logit_softcapping"]),
         logit_softcap: positive("final_logit_softcapping", &["final_logit_softcapping"]),
@@ -229,6 +237,49 @@ fn read(
         clamp_qkv: positive("attention.clamp_kqv", &["clip_qkv"]),
         experts,
     })
+}
+
+/// Says of each layer whether it sees no further back than the window, if there is one.
+fn limited(architecture: &Architecture, fields: &Fields<'_>, layers: usize) -> Vec<bool> {
+    let all_but_every = |count: usize| (0..layers).map(|layer| layer % count < count - 1).collect();
+    let pattern = fields.number("attention.sliding_window_pattern", &["sliding_window_pattern"]);
+    let pattern =
+        pattern.filter(|count| (1.0..=layers as f64 + 1.0).contains(count)).map(|count| count as usize);
+    match (architecture.window, fields) {
+        (Window::Never | Window::AllInCheckpoints, Fields::Gguf { .. }) => vec![false; layers],
+        (Window::AllButEvery(count), Fields::Gguf { metadata, prefix }) => {
+            let key = format!("{prefix}.attention.sliding_window_pattern");
+            match metadata.get(&key).and_then(gguf::Value::as_array) {
+                Some(array) => (0..layers as u64)
+                    .map(|layer| match array.get(layer) {
+                        Some(gguf::Value::Bool(limited)) => limited,
+                        other => other.as_ref().and_then(of_value).is_some_and(|number| number != 0.0),
+                    })
+                    .collect(),
+                None => all_but_every(pattern.unwrap_or(count)),
+            }
+        }
+        (window, Fields::Json(config)) => {
+            let asked = config.get("use_sliding_window").and_then(Json::as_bool);
+            if asked == Some(false) || (window == Window::Never && asked.is_none()) {
+                return vec![false; layers];
+            }
+            if let Some(types) = config.get("layer_types").and_then(Json::as_array) {
+                return (0..layers)
+                    .map(|layer| types.get(layer).and_then(Json::as_str) == Some("sliding_attention"))
+                    .collect();
+            }
+            match window {
+                Window::AllButEvery(count) => all_but_every(pattern.unwrap_or(count)),
+                Window::AllInCheckpoints => vec![true; layers],
+                // Qwen's: the layers from so many on.
+                Window::Never => {
+                    let first = fields.number("", &["max_window_layers"]).unwrap_or(28.0);
+                    (0..layers).map(|layer| layer as f64 >= first).collect()
+                }
+            }
+        }
+    }
 }
 
 fn attention_scale(
@@ -262,8 +313,10 @@ fn experts(architecture: &Architecture, fields: &Fields<'_>) -> Result<Option<Ex
         Some(size) => size,
         None => fields.size("feed_forward_length", &["intermediate_size"])?,
     };
-    let shared =
-        fields.optional_size("expert_shared_feed_forward_length", &["shared_expert_intermediate_size"])?;
+    let shared = fields.optional_size(
+        "expert_shared_feed_forward_length",
+        &["shared_expert_intermediate_size", "shared_intermediate_size"],
+    )?;
     let normalised = match fields {
         Fields::Json(config) => config.get("norm_topk_prob").and_then(Json::as_bool),
         Fields::Gguf { .. } => None,
@@ -288,8 +341,13 @@ fn ropes(
     }
     let scaling = scaling(fields, context_tokens)?;
     let rope = Rope { base, turned, scaling };
-    let local = (architecture.name == "gemma3").then(|| Rope {
-        base: fields.number("rope.freq_base_swa", &["rope_local_base_freq"]).unwrap_or(10_000.0),
+    // Layers with a window need not be stretched; and Gemma's turn faster.
+    let local = match architecture.window {
+        Window::AllButEvery(_) => Some(if architecture.name == "gemma3" { 10_000.0 } else { base }),
+        Window::Never | Window::AllInCheckpoints => None,
+    };
+    let local = local.map(|local| Rope {
+        base: fields.number("rope.freq_base_swa", &["rope_local_base_freq"]).unwrap_or(local),
         turned,
         scaling: Scaling::None,
     });
@@ -303,7 +361,7 @@ fn scaling(fields: &Fields<'_>, context_tokens: usize) -> Result<Scaling, Error>
             (kind.map(std::borrow::Cow::into_owned), None)
         }
         Fields::Json(config) => {
-            let scaling = config.get("rope_scaling").or_else(|| config.get("rope_parameters"));
+            let scaling = config.get("rope_scaling");
             let kind = scaling.and_then(|scaling| scaling.get("rope_type").or_else(|| scaling.get("type")));
             (kind.and_then(Json::as_str).map(str::to_owned), scaling)
         }
@@ -363,19 +421,14 @@ impl Fields<'_> {
                 .get(&format!("{prefix}.{key}"))
                 .and_then(of_value)
                 .filter(|number| number.is_finite()),
-            Self::Json(config) => {
-                let nested = config.get("rope_parameters");
-                names.iter().find_map(|name| {
-                    config.get(name).or_else(|| nested.and_then(|nested| nested.get(name)))?.as_f64()
-                })
-            }
+            Self::Json(config) => names.iter().find_map(|name| config.get(name)?.as_f64()),
         }
     }
 
     /// Returns the factors of a long rope, which GGUF files keep as tensors instead.
     fn numbers(&self, name: &str) -> Vec<f64> {
         let Self::Json(config) = self else { return Vec::new() };
-        let scaling = config.get("rope_scaling").or_else(|| config.get("rope_parameters"));
+        let scaling = config.get("rope_scaling");
         let numbers = scaling.and_then(|scaling| scaling.get(name)).and_then(Json::as_array);
         numbers.into_iter().flatten().filter_map(Json::as_f64).collect()
     }

@@ -211,19 +211,22 @@ fn shared(
     experts: &Experts,
     name: &dyn Fn(&str) -> String,
 ) -> Result<Shared, Error> {
-    if !weights.has(&name("ffn_up_shexp.weight")) {
+    let (width, fused) = (config.width, weights.has(&name("ffn_gate_up_shexp.weight")));
+    if !fused && !weights.has(&name("ffn_up_shexp.weight")) {
         return Ok(None);
     }
-    let width = config.width;
+    let down = name("ffn_down_shexp.weight");
     // Older files do not say how large it is.
-    let size = weights.shape(&name("ffn_up_shexp.weight")).and_then(|shape| shape.first().copied());
+    let size = weights.shape(&down).and_then(|shape| shape.last().copied());
     let size = if experts.shared_size > 0 { experts.shared_size } else { size.unwrap_or(0) };
-    let gated = Gated {
-        gate: Linear::load(weights, &name("ffn_gate_shexp"), size, width)?,
-        up: Linear::load(weights, &name("ffn_up_shexp"), size, width)?,
-        down: Linear::load(weights, &name("ffn_down_shexp"), width, size)?,
-        size,
+    let part = |part: &str, rows: usize, range| Linear::load_part(weights, &name(part), rows, width, range);
+    let [gate, up] = if fused {
+        [0..size, size..2 * size].map(|range| part("ffn_gate_up_shexp", 2 * size, range))
+    } else {
+        ["ffn_gate_shexp", "ffn_up_shexp"].map(|name| part(name, size, 0..size))
     };
+    let down = Linear::load(weights, &name("ffn_down_shexp"), width, size)?;
+    let gated = Gated { gate: gate?, up: up?, down, size };
     Ok(Some((gated, weights.vector_if_present(&name("ffn_gate_inp_shexp.weight"), width)?)))
 }
 

@@ -85,6 +85,8 @@ pub struct Experts {
     pub down: &'static str,
     /// What `config.json` calls their count.
     pub count_key: &'static str,
+    /// Whether the shared one is open to every token, and named as Granite's.
+    pub shared_open: bool,
 }
 
 /// A value of a configuration.
@@ -96,6 +98,7 @@ pub enum Number {
     Truth(bool),
     Text(&'static str),
     Whole4([u32; 4]),
+    Truths(&'static [bool]),
 }
 
 /// How positions are stretched.
@@ -251,6 +254,25 @@ const EXPERTS: Experts = Experts {
     up: "mlp.experts.@.up_proj",
     down: "mlp.experts.@.down_proj",
     count_key: "num_experts",
+    shared_open: false,
+};
+
+const GRANITE_EXPERTS: Experts = Experts {
+    router: "block_sparse_moe.router.layer",
+    gate: "block_sparse_moe.input_linear",
+    up: "block_sparse_moe.input_linear",
+    down: "block_sparse_moe.output_linear",
+    count_key: "num_local_experts",
+    ..EXPERTS
+};
+
+const GRANITEMOE: Recipe = Recipe {
+    name: "granitemoe",
+    architecture: "granitemoe",
+    model_type: "granitemoe",
+    class: "GraniteMoeForCausalLM",
+    experts: Some(GRANITE_EXPERTS),
+    ..GRANITE
 };
 
 /// Every model.
@@ -391,20 +413,13 @@ pub const ALL: &[Recipe] = &[
         ..BASE
     },
     GRANITE,
+    GRANITEMOE,
     Recipe {
-        name: "granitemoe",
-        architecture: "granitemoe",
-        model_type: "granitemoe",
-        class: "GraniteMoeForCausalLM",
-        experts: Some(Experts {
-            router: "block_sparse_moe.router.layer",
-            gate: "block_sparse_moe.input_linear",
-            up: "block_sparse_moe.input_linear",
-            down: "block_sparse_moe.output_linear",
-            count_key: "num_local_experts",
-            ..EXPERTS
-        }),
-        ..GRANITE
+        name: "granitemoe-shared",
+        model_type: "granitemoeshared",
+        class: "GraniteMoeSharedForCausalLM",
+        experts: Some(Experts { shared_size: 512, shared_open: true, ..GRANITE_EXPERTS }),
+        ..GRANITEMOE
     },
     Recipe {
         name: "olmo",
@@ -418,6 +433,16 @@ pub const ALL: &[Recipe] = &[
         ..BASE
     },
     OLMO2,
+    Recipe {
+        name: "olmo3",
+        model_type: "olmo3",
+        class: "Olmo3ForCausalLM",
+        layers: 4,
+        window: Some(32),
+        rope_scaling: Scaling::Yarn { factor: 8.0 },
+        keys: &[("attention.sliding_window_pattern", Number::Truths(&[true, true, true, false]))],
+        ..OLMO2
+    },
     Recipe {
         name: "olmoe",
         architecture: "olmoe",
@@ -441,7 +466,7 @@ const EPSILON: f32 = 1e-5;
 /// Sets the keys of a GGUF file, but for the vocabulary's.
 pub(super) fn keys(recipe: &Recipe, writer: Writer<'static>) -> Writer<'static> {
     let key = |name: &str| format!("{}.{name}", recipe.architecture);
-    let inner = recipe.experts.as_ref().filter(|experts| experts.shared_size == 0);
+    let inner = recipe.experts.as_ref().filter(|_| !recipe.architecture.starts_with("qwen"));
     let mut writer = writer
         .set("general.architecture", recipe.architecture)
         .set("general.name", "Synthetic")
@@ -494,6 +519,7 @@ pub(super) fn keys(recipe: &Recipe, writer: Writer<'static>) -> Writer<'static> 
         Number::Truth(truth) => writer.set(key(name), truth),
         Number::Text(text) => writer.set(key(name), text),
         Number::Whole4(numbers) => writer.set(key(name), numbers),
+        Number::Truths(truths) => writer.set(key(name), truths.to_vec()),
     })
 }
 
@@ -557,7 +583,12 @@ pub(super) fn config(recipe: &Recipe) -> Json {
             config["intermediate_size"] = json!(experts.size);
         }
         if experts.shared_size > 0 {
-            config["shared_expert_intermediate_size"] = json!(experts.shared_size);
+            let key = if experts.shared_open {
+                "shared_intermediate_size"
+            } else {
+                "shared_expert_intermediate_size"
+            };
+            config[key] = json!(experts.shared_size);
         }
     }
     let pairs = turned(recipe) / 2;
@@ -582,6 +613,7 @@ pub(super) fn config(recipe: &Recipe) -> Json {
             Number::Truth(truth) => json!(truth),
             Number::Text(text) => json!(text),
             Number::Whole4(numbers) => json!(numbers),
+            Number::Truths(truths) => json!(truths),
         };
     }
     config

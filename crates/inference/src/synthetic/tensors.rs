@@ -150,16 +150,19 @@ fn experts(list: &mut List<'_>) {
         ("ffn_down_exps", experts.down, [count, width, inner], 1.5),
     ] {
         list.matrix(part, name, &shape, spread);
-        list.last(|tensor| {
-            let Place::Whole(name) = &tensor.place else { return };
-            tensor.place = match name.contains('@') {
-                true => Place::PerExpert(name.clone()),
-                false => Place::Stacked(name.clone()),
-            };
+        list.last(|tensor| match &tensor.place {
+            Place::Whole(name) if name.contains('@') => tensor.place = Place::PerExpert(name.clone()),
+            _ => tensor.stacked(),
         });
     }
-    if experts.shared_size > 0 {
-        let inner = experts.shared_size;
+    let inner = experts.shared_size;
+    if inner > 0 && experts.shared_open {
+        for name in ["ffn_gate_shexp", "ffn_up_shexp"] {
+            list.matrix(name, "shared_mlp.input_linear", &[inner, width], 1.0);
+            list.last(Tensor::stacked);
+        }
+        list.matrix("ffn_down_shexp", "shared_mlp.output_linear", &[width, inner], 1.5);
+    } else if inner > 0 {
         list.vector("ffn_gate_inp_shexp.weight", "mlp.shared_expert_gate.weight", width, 16);
         list.last(|tensor| {
             let Place::Whole(name) = &tensor.place else { return };
@@ -229,6 +232,12 @@ impl Tensor {
     /// Whether it is stored in the model's format, and not in F32 always.
     pub(super) fn is_matrix(&self) -> bool {
         matches!(self.kind, Kind::Matrix(_) | Kind::Output)
+    }
+
+    fn stacked(&mut self) {
+        if let Place::Whole(name) = &self.place {
+            self.place = Place::Stacked(name.clone());
+        }
     }
 
     /// Whether it turns tokens into numbers, or numbers into tokens.

@@ -68,7 +68,8 @@ const LAYER: Names = &[
     ("ffn_gate_inp_shexp", &["mlp.shared_expert_gate"]),
     ("ffn_gate_shexp", &["mlp.shared_expert.gate_proj"]),
     ("ffn_up_shexp", &["mlp.shared_expert.up_proj"]),
-    ("ffn_down_shexp", &["mlp.shared_expert.down_proj"]),
+    ("ffn_gate_up_shexp", &["shared_mlp.input_linear"]),
+    ("ffn_down_shexp", &["mlp.shared_expert.down_proj", "shared_mlp.output_linear"]),
 ];
 
 /// Norms of layers that have them before attention and before the feed-forward part only.
