@@ -29,6 +29,7 @@ mod capabilities;
 mod conversation;
 mod engine;
 mod error;
+mod go;
 mod json;
 mod meter;
 mod named;
@@ -51,11 +52,19 @@ pub use self::{
 #[derive(Debug, Clone)]
 pub struct Template {
     source: String,
-    prepared: String,
+    language: Language,
     bos: String,
     eos: String,
     limits: Limits,
     capabilities: OnceLock<Capabilities>,
+}
+
+/// What a template is written in.
+#[derive(Debug, Clone)]
+enum Language {
+    /// With the text that is given to the engine.
+    Jinja(String),
+    Go(go::Program),
 }
 
 /// How much one rendering may take; the defaults are far beyond any conversation that fits a model.
@@ -84,19 +93,31 @@ impl Template {
     /// # Errors
     /// [`Error::Syntax`] with the line; [`Error::TooMuch`] for more than a mebibyte.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self, Error> {
-        if source.len() > SOURCE_BYTES_MAX {
-            return Err(Error::TooMuch { what: "bytes of template", limit: SOURCE_BYTES_MAX as u64 });
-        }
+        not_too_long(source)?;
         let prepared = source::prepared(source)?;
         engine::check(&prepared)?;
-        Ok(Self {
+        Ok(Self::made(source, Language::Jinja(prepared), bos, eos))
+    }
+
+    /// Reads a template as Ollama keeps them beside its models, in the language of Go's `text/template`.
+    ///
+    /// # Errors
+    /// As [`Template::new`]; `define`, `template` and `block` are not read.
+    pub fn go(source: &str) -> Result<Self, Error> {
+        not_too_long(source)?;
+        let program = go::Program::parse(source)?;
+        Ok(Self::made(source, Language::Go(program), "", ""))
+    }
+
+    fn made(source: &str, language: Language, bos: &str, eos: &str) -> Self {
+        Self {
             source: source.to_owned(),
-            prepared,
+            language,
             bos: bos.to_owned(),
             eos: eos.to_owned(),
             limits: Limits::default(),
             capabilities: OnceLock::new(),
-        })
+        }
     }
 
     /// The same with other limits.
@@ -120,17 +141,28 @@ impl Template {
     /// [`Error::Refused`] where the template says no, [`Error::Failed`] where it cannot do what it is told to,
     /// [`Error::TooMuch`] where it is more than [`Limits`].
     pub fn render(&self, conversation: &Conversation) -> Result<String, Error> {
-        let (context, input) = conversation.context(&self.bos, &self.eos);
-        let job = engine::Job {
-            source: &self.prepared,
-            limits: self.limits,
-            context,
-            input,
-            now: conversation.now,
+        let text = match &self.language {
+            Language::Go(program) => program.render(conversation, self.limits)?,
+            Language::Jinja(source) => {
+                let (context, input) = conversation.context(&self.bos, &self.eos);
+                engine::render(&engine::Job {
+                    source,
+                    limits: self.limits,
+                    context,
+                    input,
+                    now: conversation.now,
+                })?
+            }
         };
-        let text = engine::render(&job)?;
         if conversation.continue_final_message { continued(text, conversation) } else { Ok(text) }
     }
+}
+
+fn not_too_long(source: &str) -> Result<(), Error> {
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(Error::TooMuch { what: "bytes of template", limit: SOURCE_BYTES_MAX as u64 });
+    }
+    Ok(())
 }
 
 /// The prompt up to the end of what the last message says.

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
-use athenaeum_inference::template::{Conversation, Json, Template};
+use athenaeum_inference::template::{Conversation, Json, Message, Template};
 
 use crate::shell::say;
 
@@ -19,6 +19,7 @@ pub(super) fn all(tables: &Path, data: &Path) -> anyhow::Result<u64> {
     failed += cases("hfjs_jinja_unit", &data, ["template", "context", "expected"], &exceptions)?;
     failed += cases("hfjs_jinja_e2e", &data, ["chat_template", "data", "target"], &exceptions)?;
     failed += llama(&data, &exceptions)?;
+    failed += ollama(&data)?;
     failed += python(tables, &data, &exceptions)?;
     Ok(failed)
 }
@@ -161,6 +162,40 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("inclusionAI", "bailing"),
     ("ByteDance", "seed_oss"),
 ];
+
+/// Ollama's own templates with three conversations each.
+fn ollama(data: &Path) -> anyhow::Result<u64> {
+    let data = data.join("ollama-gotmpl");
+    let conversations = [
+        ("user", &[1][..]),
+        ("user-assistant-user", &[1, 2, 3][..]),
+        ("system-user-assistant-user", &[0, 1, 2, 3][..]),
+    ];
+    let messages = [
+        ("system", "You are a helpful assistant."),
+        ("user", "Hello, how are you?"),
+        ("assistant", "I'm doing great. How can I help you today?"),
+        ("user", "I'd like to show off how chat templating works!"),
+    ];
+    let (mut count, none) = (Count::default(), Exceptions(vec![]));
+    for folder in super::files(&data.join("testdata"))? {
+        let Some(name) = folder.parent().and_then(Path::file_name).filter(|name| *name != "testdata") else {
+            continue;
+        };
+        let (template, case) = (data.join(name), folder.file_name().unwrap_or_default().to_string_lossy());
+        let Some((_, chosen)) = conversations.iter().find(|(known, _)| *known == case) else { continue };
+        let conversation = Conversation::new(chosen.iter().map(|at| {
+            let (role, text) = messages[*at];
+            Message::new(role, text)
+        }));
+        let source = fs::read_to_string(&template)?;
+        let got = Template::go(&source).and_then(|template| template.render(&conversation));
+        let name = format!("{} with {case}", name.to_string_lossy());
+        let expected = fs::read_to_string(&folder)?;
+        count.check(&none, ["ollama", &name], &expected, &got.map_err(|error| error.to_string()));
+    }
+    Ok(count.tell("ollama"))
+}
 
 /// Every template file with every conversation, against the table that templates.py made.
 fn python(tables: &Path, data: &Path, exceptions: &Exceptions) -> anyhow::Result<u64> {

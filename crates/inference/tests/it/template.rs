@@ -375,3 +375,74 @@ fn built_in_templates_have_names() {
     let error = Template::named("chatxl", "", "").unwrap_err().to_string();
     assert!(error.contains("chatxl") && error.contains("chatml, llama2"), "{error}");
 }
+
+#[test]
+fn templates_of_ollama_are_read() {
+    let check = |source: &str, conversation: &Conversation, expected: &str| {
+        let text = Template::go(source).and_then(|template| template.render(conversation));
+        assert_eq!(text.as_deref(), Ok(expected), "{source}");
+    };
+    let turns = conversation();
+    check(
+        "{{- range .Messages }}<{{ .Role }}>{{ .Content }}\n{{ end }}<assistant>",
+        &turns,
+        "<system>Be brief.\n<user> Who wrote it? \n<assistant>Nobody knows.\n<user>When?\n<assistant>",
+    );
+    check(
+        "{{ .System }}|{{ range $i, $m := .Messages }}{{ if and (gt $i 0) (ne $m.Role \"assistant\") }}{{ $i }}{{ else if eq .Role `system` `tool` }}S{{ else }}-{{ end }}{{ end }}",
+        &turns,
+        "Be brief.|S1-3",
+    );
+    check(
+        "{{ $n := \"\" }}{{ range .Messages }}{{ if eq .Role \"assistant\" }}{{ continue }}{{ end }}{{ $n = printf \"%s%s;\" $n .Role }}{{ end }}{{ $n }}",
+        &turns,
+        "system;user;user;",
+    );
+    check("{{ if not .Messages }}x{{ end }}a {{- /* not shown */ -}} b{{ `{{` }} {{ \"\\n\" -}}   c", &turns, "ab{{ \nc");
+    check(
+        "{{ range .Messages }}{{ if eq .Role \"user\" }}{{ break }}{{ end }}{{ .Content }}{{ end }}{{ len (slice $.Messages 1) }}{{ (index .Messages 0).Role }}{{ with .Tools }}T{{ else }}N{{ end }}",
+        &turns,
+        "Be brief.3systemN",
+    );
+    // What knows one exchange only is run for each; the last ends where the model goes on.
+    check(
+        "{{ if .System }}S:{{ .System }} {{ end }}U:{{ .Prompt }} A:{{ .Response }}.",
+        &turns,
+        "S:Be brief. U: Who wrote it?  A:Nobody knows..U:When? A:",
+    );
+    check("{{ .Prompt }}>", &turns, " Who wrote it? >Nobody knows.When?>");
+
+    let call = with_call(r#"{"at": "<1>"}"#);
+    check(
+        "{{ if .Tools }}{{ range .Tools }}{{ .Function.Name }} {{ .Function }}{{ end }}{{ end }}|{{ range .Messages }}{{ range .ToolCalls }}{{ json .Function.Arguments }}{{ .Function.Name }}{{ end }}{{ .Thinking }}{{ end }}",
+        &call,
+        r#"find {"name":"find","description":"Finds.","parameters":{"type":"object"}}|{"at":"\u003c1\u003e"}findHm."#,
+    );
+    let known = Template::go("{{ .System }}{{ .Tools }}{{ range .Messages }}{{ .Content }}{{ range .ToolCalls }}{{ .Function }}{{ end }}{{ end }}").unwrap().capabilities();
+    assert!(known.system && known.tools && known.tool_calls && known.tool_results && !known.reasoning);
+
+    for wrong in [
+        "{{ if }}",
+        "{{ if .A }}",
+        "{{ end }}",
+        "{{ .A",
+        "{{ $x = 1 }}",
+        "{{ unknown }}",
+        "{{ template \"x\" }}",
+        "{{ (.A }}",
+        "{{ .A | }}",
+        "{{ index .Messages 9 }}",
+        "{{ \"a }}",
+        "{{ 1 2 }}",
+        "{{ ] }}",
+    ] {
+        assert!(Template::go(wrong).and_then(|template| template.render(&turns)).is_err(), "{wrong}");
+    }
+    let limits = Limits { steps: 100_000, text_bytes: 1 << 20, ..Limits::default() };
+    let loops = "{{ range $.Messages }}".repeat(60) + "{{ $.Messages }}" + &"{{ end }}".repeat(60);
+    let grows = "{{ $x := \"aa\" }}".to_owned() + &"{{ $x = printf \"%s%s\" $x $x }}".repeat(60);
+    for hostile in [loops, grows, "{{ if .A }}".repeat(9_999), "{{ x ".to_owned() + &"(".repeat(9_999)] {
+        let text = Template::go(&hostile).and_then(|template| template.with_limits(limits).render(&turns));
+        assert!(text.is_err());
+    }
+}
