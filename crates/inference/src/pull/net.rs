@@ -323,7 +323,7 @@ fn unreachable(asked: &Url, url: &Url, error: reqwest::Error) -> Failure {
 fn caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |cause| cause.source()).any(|cause| {
         let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<E>() || carried.is_some_and(|carried| carried.is::<E>())
+        cause.is::<E>() || carried.is_some_and(<dyn std::error::Error + Send + Sync>::is::<E>)
     })
 }
 
