@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help. What they do is in `commands`.
 
+pub(crate) mod compare;
 pub(crate) mod engine;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -78,6 +79,10 @@ pub(crate) enum Command {
     Chat(Box<engine::Chat>),
     /// Let a model of this machine go on from a text
     Complete(Box<engine::Complete>),
+    /// Make vectors of texts, near each other where texts mean the same
+    Embed(Box<compare::Embed>),
+    /// Sort texts by how well they answer a query
+    Rerank(Box<compare::Rerank>),
     /// Measure how fast a model reads and writes here
     Bench(engine::Bench),
     /// Measure how good a model is

@@ -7,6 +7,7 @@ mod complete;
 mod config;
 mod delete;
 mod doctor;
+mod embed;
 mod eval;
 mod export;
 mod import;
@@ -15,6 +16,7 @@ mod list;
 mod local;
 mod manual;
 mod models;
+mod rerank;
 mod search;
 mod serve;
 mod show;
@@ -80,6 +82,8 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Doctor => doctor::run(context).await,
         Command::Chat(args) => chat::run(context, *args).await,
         Command::Complete(args) => complete::run(context, &args).await,
+        Command::Embed(args) => embed::run(context, &args).await,
+        Command::Rerank(args) => rerank::run(context, &args).await,
         Command::Bench(args) => bench::run(context, &args).await,
         Command::Eval(args) => eval::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),

@@ -84,7 +84,7 @@ fn settings(context: &Context, running: &Running) -> local::Settings {
 }
 
 /// What the settings say, or one thread for each physical core.
-fn threads(context: &Context) -> Option<std::num::NonZeroUsize> {
+pub(super) fn threads(context: &Context) -> Option<std::num::NonZeroUsize> {
     let overrides = &context.settings.settings.hardware;
     let plan = hardware::propose(&hardware::probe(), overrides, hardware::Backends::default());
     std::num::NonZeroUsize::new(plan.threads.value as usize)
