@@ -30,6 +30,11 @@ pub(super) fn prepared(schema: &Value) -> Result<Value, Error> {
         let reason = "references beside it would have to be resolved against it".to_owned();
         return Err(Error::Unsupported { keyword: "$id".to_owned(), place: place.clone(), reason });
     }
+    if let (Some((keyword, place)), true) = (&reader.beyond_zero, reader.has_fractions) {
+        // As of 1.9.1 the library then takes 0 itself, too.
+        let reason = "above or below 0 is not kept beside limits between -1 and 1".to_owned();
+        return Err(Error::Unsupported { keyword: keyword.clone(), place: place.clone(), reason });
+    }
     let mut root = match root {
         Value::Object(root) => root,
         Value::Bool(true) => Map::new(),
@@ -70,6 +75,10 @@ struct Reader<'s> {
     /// Where a schema below the root has a name of its own.
     named_resource: Option<String>,
     has_references: bool,
+    /// Where a limit leaves 0 itself out, and by which keyword.
+    beyond_zero: Option<(String, String)>,
+    /// Whether a limit lies between -1 and 1, other than 0.
+    has_fractions: bool,
 }
 
 impl<'s> Reader<'s> {
@@ -86,6 +95,8 @@ impl<'s> Reader<'s> {
             schemas: 0,
             named_resource: None,
             has_references: false,
+            beyond_zero: None,
+            has_fractions: false,
         }
     }
 
@@ -104,6 +115,7 @@ impl<'s> Reader<'s> {
         // together right only where none of the others stands between them. Then those that bring in other schemas.
         let mut made = Map::new();
         plain(&at, &mut made)?;
+        self.limits(&at, &made);
         self.strings(&at, &mut made)?;
         self.arrays(&at, &mut made)?;
         self.objects(&at, &mut made)?;
@@ -132,6 +144,17 @@ impl<'s> Reader<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Notes limits that do not go together, wherever in the schema they meet.
+    fn limits(&mut self, at: &At<'s, '_>, made: &Map<String, Value>) {
+        for keyword in ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"] {
+            let Some(limit) = made.get(keyword).and_then(Value::as_f64) else { continue };
+            self.has_fractions |= limit != 0.0 && limit.abs() < 1.0;
+            if limit == 0.0 && keyword.starts_with("exclusive") {
+                self.beyond_zero.get_or_insert_with(|| (keyword.to_owned(), at.place.to_owned()));
+            }
+        }
     }
 
     fn strings(&mut self, at: &At<'s, '_>, made: &mut Map<String, Value>) -> Result<(), Error> {

@@ -10,6 +10,14 @@ use super::{
     exp::{self, BLOCK, exp},
 };
 
+/// In how many steps distances to the best are told apart, and how many of them go into a unit of logits.
+const SLOTS: usize = 1024;
+const SLOTS_A_UNIT: f32 = 40.0;
+
+fn slot_of(distance: f32) -> usize {
+    ((distance * SLOTS_A_UNIT) as usize).min(SLOTS - 1)
+}
+
 /// One token and what speaks for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
@@ -143,22 +151,42 @@ impl<'a> Candidates<'a> {
             let count = upto(&self.room.kept).unwrap_or(self.room.kept.len());
             return self.room.kept.truncate(count);
         }
-        // Most distributions have their mass in a few tokens: look at ever more of the best.
-        let mut count = 128;
-        while count < self.logits.len() {
-            gather_best(self.logits, count, &mut self.room.kept);
-            if upto(&self.room.kept).is_some() {
-                break;
+        self.gather_until(highest, total, enough);
+        (self.narrowed, self.sorted) = (true, false);
+    }
+
+    /// Tokens are counted and weighed by how far they lie below the best, so that only those need an order that lie
+    /// where the sum is reached.
+    fn gather_until(&mut self, highest: f32, total: f64, enough: impl Fn(f64, usize) -> bool) {
+        let mut slots = [(0.0, 0); SLOTS];
+        for &logit in self.logits.iter().filter(|logit| **logit > f32::NEG_INFINITY) {
+            let slot = &mut slots[slot_of(highest - logit)];
+            slot.0 += f64::from(exp(logit - highest)) / total;
+            slot.1 += 1;
+        }
+        let (mut sum, mut count) = (0.0, 0);
+        let reached = slots.iter().position(|&(share, tokens)| {
+            let there = enough(sum + share, count + tokens);
+            if !there {
+                (sum, count) = (sum + share, count + tokens);
             }
-            count *= 8;
-        }
-        if count >= self.logits.len() {
-            gather_best(self.logits, self.logits.len(), &mut self.room.kept);
-        }
-        (self.narrowed, self.sorted) = (true, true);
-        if let Some(count) = upto(&self.room.kept) {
-            self.room.kept.truncate(count);
-        }
+            there
+        });
+        let Some(reached) = reached else {
+            return gather_from(self.logits, f32::MIN, &mut self.room.kept);
+        };
+        let kept = &mut self.room.kept;
+        gather_from(self.logits, f32::MIN, kept);
+        let slot = |candidate: &Candidate| slot_of(highest - candidate.logit);
+        kept.retain(|candidate| slot(candidate) == reached);
+        kept.sort_unstable_by(better);
+        let last = kept.iter().find(|candidate| {
+            (sum, count) = (sum + f64::from(exp(candidate.logit - highest)) / total, count + 1);
+            enough(sum, count)
+        });
+        let Some(last) = last.or(kept.last()).copied() else { return };
+        gather_from(self.logits, last.logit, kept);
+        kept.retain(|candidate| better(candidate, &last) != Ordering::Greater);
     }
 
     /// The candidates as a list, best first. Sorts the whole vocabulary where no step has narrowed it.

@@ -124,6 +124,10 @@ fn what_cannot_be_kept_is_refused_by_name() {
     refused(json!({ "minProperties": 2 }), "minProperties");
     refused(json!({ "const": 9_007_199_254_740_993u64 }), "const");
     refused(json!({ "enum": ["\u{1}"] }), "enum");
+    // The two meet by way of a reference.
+    let meeting =
+        json!({ "$defs": { "p": { "exclusiveMinimum": 0 } }, "$ref": "#/$defs/p", "maximum": 0.25 });
+    check_refused(&schema(meeting), "`exclusiveMinimum` at #/$defs/p cannot be kept: above or below 0");
     refused(json!({ "x-guidance": { "lenient": true } }), "x-guidance");
     check_refused(&schema(json!({ "oneOf": [{ "type": "integer" }, { "minimum": 2 }] })), "oneOf");
     check_refused(
