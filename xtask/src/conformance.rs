@@ -1,6 +1,7 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
 mod models;
+mod schemas;
 mod templates;
 mod tokenizers;
 
@@ -23,6 +24,9 @@ pub(crate) struct Conformance {
     /// Where the corpora lie; skipped, visibly, where they do not.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Tell which schemas are refused, and which valid values are never written.
+    #[arg(long)]
+    details: bool,
 }
 
 impl Conformance {
@@ -34,6 +38,8 @@ impl Conformance {
         failed += models::files(&root.join("conformance/models.tsv"), &data)?;
         failed += templates::all(&root.join("conformance"), &data)?;
         failed += tokenizers::vocabularies(&data.join("tokenizers/ggml-vocab"))?;
+        failed += schemas::suite(&data.join("json/JSON-Schema-Test-Suite"), self.details)?;
+        failed += schemas::grammars(&data.join("grammar"))?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())
