@@ -1,5 +1,6 @@
 //! Chat templates of our own: what they are filled in to, and what hostile ones come to.
 
+use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 use athenaeum_inference::template::{
@@ -398,7 +399,11 @@ fn templates_of_ollama_are_read() {
         &turns,
         "system;user;user;",
     );
-    check("{{ if not .Messages }}x{{ end }}a {{- /* not shown */ -}} b{{ `{{` }} {{ \"\\n\" -}}   c", &turns, "ab{{ \nc");
+    check(
+        "{{ if not .Messages }}x{{ end }}a {{- /* not shown */ -}} b{{ `{{` }} {{ \"\\n\" -}}   c",
+        &turns,
+        "ab{{ \nc",
+    );
     check(
         "{{ range .Messages }}{{ if eq .Role \"user\" }}{{ break }}{{ end }}{{ .Content }}{{ end }}{{ len (slice $.Messages 1) }}{{ (index .Messages 0).Role }}{{ with .Tools }}T{{ else }}N{{ end }}",
         &turns,
@@ -444,5 +449,187 @@ fn templates_of_ollama_are_read() {
     for hostile in [loops, grows, "{{ if .A }}".repeat(9_999), "{{ x ".to_owned() + &"(".repeat(9_999)] {
         let text = Template::go(&hostile).and_then(|template| template.with_limits(limits).render(&turns));
         assert!(text.is_err());
+    }
+}
+
+/// Parts of templates, in any order: some are sound.
+fn parts(parts: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(parts), 0..30).prop_map(|parts| parts.join(" "))
+}
+
+const JINJA: &[&str] = &[
+    "{{",
+    "}}",
+    "{%",
+    "%}",
+    "{%-",
+    "-%}",
+    "{#",
+    "#}",
+    "{{ x }}",
+    "{% set",
+    "x",
+    "=",
+    "ns",
+    ".y",
+    "namespace(y=1)",
+    "if",
+    "elif",
+    "else",
+    "endif",
+    "for",
+    "in",
+    "endfor",
+    "m",
+    "messages",
+    "loop.index",
+    "loop",
+    "recursive",
+    "macro f(a, b=1)",
+    "endmacro",
+    "f(1)",
+    "call",
+    "endcall",
+    "caller()",
+    "raw",
+    "endraw",
+    "generation",
+    "endgeneration",
+    "break",
+    "continue",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    ",",
+    "|",
+    "tojson",
+    "join",
+    "indent",
+    "replace('a', 'b')",
+    "map(attribute='role')",
+    "selectattr('role')",
+    "list",
+    "length",
+    "~",
+    "+",
+    "*",
+    "-1",
+    "9999999",
+    "1.5",
+    "'text'",
+    "\"é\"",
+    "not",
+    "and",
+    "or",
+    "is",
+    "defined",
+    "string",
+    "true",
+    "none",
+    ".content",
+    "[0]",
+    "[::-1]",
+    ".items()",
+    ".split(',')",
+    ".strip()",
+    "text\n",
+    "\n",
+    "with",
+    "endwith",
+    "filter upper",
+    "endfilter",
+    "autoescape true",
+    "endautoescape",
+    "block b",
+    "endblock",
+    "include 'x'",
+    "extends 'x'",
+    "{% for m in messages %}",
+    "{% endfor %}",
+    "{% if m %}",
+    "{% endif %}",
+    "{{ m.content }}",
+    "{% set ns = namespace() %}",
+    "{% set ns.x = m %}",
+    "range(9)",
+    "strftime_now('%Y')",
+    "raise_exception('no')",
+    "{%set x=1%}",
+    "%",
+    "//",
+    "**",
+    "==",
+];
+const GO: &[&str] = &[
+    "{{",
+    "}}",
+    "{{-",
+    "-}}",
+    "{{ end }}",
+    "{{ else }}",
+    "{{ if .System }}",
+    "{{ else if .Tools }}",
+    "{{ range .Messages }}",
+    "{{ range $i, $m := $.Messages }}",
+    "{{ with .System }}",
+    "{{ break }}",
+    "{{ continue }}",
+    "{{ .Content }}",
+    "{{ $x := 1 }}",
+    "{{ $x }}",
+    "{{ $x = 2 }}",
+    ".",
+    "$",
+    ".Role",
+    "eq",
+    "and",
+    "or",
+    "not",
+    "len",
+    "slice",
+    "index",
+    "json",
+    "printf",
+    "print",
+    "\"%s%d%%\"",
+    "`raw`",
+    "\"",
+    "(",
+    ")",
+    "|",
+    ":=",
+    "=",
+    "1",
+    "-3",
+    "2.5",
+    "true",
+    "nil",
+    "text\n",
+    "é",
+    "{{ .Response }}",
+    "{{ .Prompt }}",
+    "{{/* c */}}",
+    "{{ json .Tools }}",
+    "{{ .Messages }}",
+    ",",
+    "define",
+    "currentDate",
+];
+
+proptest! {
+    #[test]
+    fn any_template_gives_text_or_a_reason(jinja in parts(JINJA), go in parts(GO)) {
+        let limits = Limits { steps: 20_000, text_bytes: 1 << 20, work_bytes: 4 << 20 };
+        for template in [Template::new(&jinja, "<s>", "</s>"), Template::go(&go)] {
+            let text = template.and_then(|template| template.with_limits(limits).render(&conversation()));
+            match text {
+                Ok(text) => prop_assert!(text.len() <= 1 << 20),
+                Err(error) => prop_assert!(!error.to_string().contains("gave up"), "{error}"),
+            }
+        }
     }
 }
