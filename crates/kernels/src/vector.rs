@@ -83,7 +83,11 @@ pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
         Isa::Avx512 => avx512::rows_at_once(format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::rows_at_once(format),
-        Isa::Plain => None,
+        Isa::Plain => {
+            // Nothing else looks at it on machines other than x86.
+            _ = format;
+            None
+        }
     }
 }
 
@@ -93,7 +97,11 @@ fn add_rows(isa: Isa, format: Format) -> Option<Add> {
         Isa::Avx512 => avx512::add_rows(format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::add_rows(format),
-        Isa::Plain => None,
+        Isa::Plain => {
+            // Nothing else looks at it on machines other than x86.
+            _ = format;
+            None
+        }
     }
 }
 
