@@ -16,8 +16,14 @@ mod gguf;
 #[derive(clap::Args)]
 pub(crate) struct TrainTiny {
     /// Steps of learning; about 0.4 s each on one core.
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 1500)]
     steps: usize,
+    /// The highest rate of learning; lower where a model is to learn further.
+    #[arg(long, default_value_t = 0.004)]
+    rate: f64,
+    /// Go on from the model that is there, and its vocabulary, instead of beginning anew.
+    #[arg(long)]
+    further: bool,
     /// Another seed gives another model.
     #[arg(long, default_value_t = 18)]
     seed: u64,
@@ -52,7 +58,10 @@ impl TrainTiny {
             .arg(root.join("xtask/train-tiny/Cargo.toml"))
             .arg("--target-dir")
             .arg(root.join("target/train-tiny"))
-            .args(["--", "--steps", &self.steps.to_string(), "--seed", &self.seed.to_string(), "--texts"])
+            .args(["--", "--steps", &self.steps.to_string(), "--seed", &self.seed.to_string()])
+            .args(["--rate", &self.rate.to_string()])
+            .args(self.further.then_some("--further"))
+            .arg("--texts")
             .arg(texts)
             .arg("--out")
             .arg(folder)

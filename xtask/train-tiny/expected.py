@@ -58,8 +58,6 @@ def assistant(content):
     return {"role": "assistant", "content": content}
 
 
-CALL = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}
-
 CHAT = [
     {"messages": [user("Hello!")]},
     {"messages": [user("Who are you?")]},
@@ -77,15 +75,7 @@ CHAT = [
     {"messages": [{"role": "system", "content": "You are a helpful assistant."}, user("Count to five.")]},
     {"messages": [user("Hello!"), assistant("Hello! What can I do for you?"), user("Recite a haiku.")]},
     {"messages": [user("What is the weather in Paris?")], "tools": [WEATHER]},
-    {"messages": [user("What is the weather in Rome and in Tokyo?")], "tools": [WEATHER]},
-    {
-        "messages": [
-            user("What is the weather in Paris?"),
-            {"role": "assistant", "content": "", "tool_calls": [CALL]},
-            {"role": "tool", "content": '{"temperature": 18, "sky": "sunny"}'},
-        ],
-        "tools": [WEATHER],
-    },
+    {"messages": [user("What is the weather in London and in Paris?")], "tools": [WEATHER]},
 ]
 
 

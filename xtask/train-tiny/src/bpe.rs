@@ -39,12 +39,7 @@ impl Bpe {
     /// Learns a vocabulary of `size` tokens: merges, again and again, the pair that is seen most often; of several,
     /// the one with the lowest numbers.
     pub(crate) fn learn(texts: &[String], size: usize) -> anyhow::Result<Self> {
-        let mut bpe = Self {
-            pieces: Regex::new(PIECES)?,
-            tokens: (0..256).map(|position| vec![BYTE_ORDER.byte(position)]).collect(),
-            merges: Vec::new(),
-            ranks: HashMap::new(),
-        };
+        let mut bpe = Self::bytes()?;
         let mut counts: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
         for text in texts {
             for part in bpe.parts(text) {
@@ -70,6 +65,30 @@ impl Bpe {
             }
         }
         Ok(bpe)
+    }
+
+    /// Takes up the vocabulary whose merges were written by [`Bpe::written_merges`].
+    pub(crate) fn from_merges(merges: &[String]) -> anyhow::Result<Self> {
+        let mut bpe = Self::bytes()?;
+        let mut numbers: HashMap<String, u32> =
+            bpe.tokens.iter().enumerate().map(|(id, token)| (written(token), id as u32)).collect();
+        for merge in merges {
+            let parts = merge.split_once(' ');
+            let pair = parts.and_then(|(left, right)| Some((*numbers.get(left)?, *numbers.get(right)?)));
+            let merged = bpe.add(pair.with_context(|| format!("the merge {merge:?} is of no known tokens"))?);
+            numbers.insert(written(&bpe.tokens[merged as usize]), merged);
+        }
+        Ok(bpe)
+    }
+
+    /// The vocabulary before anything was merged.
+    fn bytes() -> anyhow::Result<Self> {
+        Ok(Self {
+            pieces: Regex::new(PIECES)?,
+            tokens: (0..256).map(|position| vec![BYTE_ORDER.byte(position)]).collect(),
+            merges: Vec::new(),
+            ranks: HashMap::new(),
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -227,6 +246,8 @@ mod tests {
         assert!(ids.len() < talk.len());
         assert_eq!(ids[0], bpe.added(TURN_START));
         assert_eq!(decode(&bpe, &ids), talk);
+        let again = Bpe::from_merges(&bpe.written_merges()).unwrap();
+        assert_eq!(again.encode(&talk).unwrap(), ids);
         assert_eq!(bpe.written_merges().len() + 256 + ADDED.len(), bpe.written_tokens().len());
     }
 

@@ -86,10 +86,16 @@ impl Corpus {
         let mut row = Row::default();
         while row.ids.len() < length {
             let start = row.ids.len();
-            for stretch in self.talk.conversation(&self.texts, random) {
+            let conversation = if random.chance(CALLING_PERCENT) {
+                self.talk.calling(random)
+            } else {
+                self.talk.conversation(&self.texts, random)
+            };
+            for stretch in conversation {
                 for (position, &id) in bpe.encode(&stretch.text)?.iter().enumerate() {
                     let weight = match position {
                         _ if !stretch.is_learnt => 0.0,
+                        _ if stretch.is_found => DECIDING_WEIGHT,
                         // What is said is decided here; the rest follows.
                         0..DECIDING => DECIDING_WEIGHT,
                         _ => 1.0,
@@ -120,3 +126,6 @@ impl Row {
 /// Tokens at the beginning of an answer that tell it from others, and what they count.
 const DECIDING: usize = 4;
 const DECIDING_WEIGHT: f32 = 4.0;
+
+/// Conversations that call tools, on top of those among the others.
+const CALLING_PERCENT: usize = 30;

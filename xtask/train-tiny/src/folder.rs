@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +19,24 @@ pub(crate) fn write(folder: &Path, llama: &Llama, bpe: &Bpe) -> anyhow::Result<(
     put(folder, "tokenizer.json", &pretty(&tokenizer(bpe))?)?;
     put(folder, "tokenizer_config.json", &pretty(&tokenizer_config())?)?;
     put(folder, "model.safetensors", &safetensors(llama)?)
+}
+
+/// Returns the vocabulary of the model in the folder.
+pub(crate) fn vocabulary(folder: &Path) -> anyhow::Result<Bpe> {
+    let path = folder.join("tokenizer.json");
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let tokenizer: Value = serde_json::from_slice(&bytes)?;
+    Bpe::from_merges(&serde_json::from_value::<Vec<String>>(tokenizer["model"]["merges"].clone())?)
+}
+
+/// Gives `llama` the weights of the model in the folder.
+pub(crate) fn read_weights(folder: &Path, llama: &Llama) -> anyhow::Result<()> {
+    let weights = candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu)?;
+    for (name, weight) in &llama.weights {
+        let stored = weights.get(name).with_context(|| format!("the model has no {name}"))?;
+        weight.set(&stored.to_dtype(DType::F32)?)?;
+    }
+    Ok(())
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {

@@ -25,8 +25,11 @@ struct Arguments {
     /// Folder to write the model into.
     #[arg(long)]
     out: PathBuf,
+    /// Go on from the model that is there, and its vocabulary, instead of beginning anew.
+    #[arg(long)]
+    further: bool,
     /// Steps of learning.
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = 1500)]
     steps: usize,
     /// The highest rate of learning.
     #[arg(long, default_value_t = 0.004)]
@@ -58,13 +61,20 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut random = random::Random::new(arguments.seed);
     let corpus = corpus::Corpus::read(&arguments.texts)?;
-    let bpe = bpe::Bpe::learn(&corpus.sample(&mut random), SHAPE.vocab_size)?;
+    let bpe = if arguments.further {
+        folder::vocabulary(&arguments.out)?
+    } else {
+        bpe::Bpe::learn(&corpus.sample(&mut random), SHAPE.vocab_size)?
+    };
     let bytes: usize = corpus.texts.iter().map(|(_, text)| text.len()).sum();
     let tokens =
         corpus.texts.iter().map(|(_, text)| Ok(bpe.encode(text)?.len())).sum::<anyhow::Result<usize>>()?;
     say(&format!("{} texts, {bytes} bytes, {tokens} tokens", corpus.texts.len()));
     let began = Instant::now();
     let llama = llama::Llama::new(SHAPE, &mut random)?;
+    if arguments.further {
+        folder::read_weights(&arguments.out, &llama)?;
+    }
     let plan = learn::Plan { steps: arguments.steps, tokens: STEP_TOKENS, rate: arguments.rate };
     let loss = learn::learn(&llama, &bpe, &corpus, plan, &mut random)?;
     say(&format!("loss {loss:.4} after {:.0} s", began.elapsed().as_secs_f32()));

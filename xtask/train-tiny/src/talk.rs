@@ -56,6 +56,8 @@ struct Weather {
 pub(crate) struct Stretch {
     pub(crate) text: String,
     pub(crate) is_learnt: bool,
+    /// Every token of it was given before and has to be found there, which is harder than what is known by heart.
+    pub(crate) is_found: bool,
 }
 
 /// What is asked and answered.
@@ -106,6 +108,14 @@ impl Talk {
             let exchange = self.exchange(texts, random);
             self.turn(exchange, turn == turns, random, &mut written);
         }
+        written
+    }
+
+    /// A question that takes a tool.
+    pub(crate) fn calling(&self, random: &mut Random) -> Vec<Stretch> {
+        let mut written = Vec::new();
+        let system = random.chance(20).then(|| random.pick(&self.systems).clone());
+        self.call(system.as_deref(), random, &mut written);
         written
     }
 
@@ -209,7 +219,7 @@ impl Talk {
                 format!("<tool_call>\n{}\n</tool_call>", python_json(&call))
             })
             .collect();
-        learn(written, format!("{}{TURN_END}", calls.join("\n")));
+        find(written, format!("{}{TURN_END}", calls.join("\n")));
         give(written, "\n".to_owned());
         if random.chance(25) {
             return;
@@ -230,7 +240,7 @@ impl Talk {
             says.push(format!("In {city} it is {sky}, {degrees} degrees."));
         }
         give(written, format!("{TURN_START}assistant\n"));
-        learn(written, format!("{}{TURN_END}", says.join(" ")));
+        find(written, format!("{}{TURN_END}", says.join(" ")));
         give(written, "\n".to_owned());
     }
 
@@ -257,11 +267,15 @@ impl Talk {
 }
 
 fn give(written: &mut Vec<Stretch>, text: String) {
-    written.push(Stretch { text, is_learnt: false });
+    written.push(Stretch { text, is_learnt: false, is_found: false });
 }
 
 fn learn(written: &mut Vec<Stretch>, text: String) {
-    written.push(Stretch { text, is_learnt: true });
+    written.push(Stretch { text, is_learnt: true, is_found: false });
+}
+
+fn find(written: &mut Vec<Stretch>, text: String) {
+    written.push(Stretch { text, is_learnt: true, is_found: true });
 }
 
 fn text_of(recital: &Recital, texts: &[(String, String)]) -> String {
