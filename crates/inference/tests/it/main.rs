@@ -23,6 +23,7 @@ mod split;
 mod stub;
 mod summary;
 mod template;
+mod tiny;
 mod tokenizer;
 mod write;
 mod writing;
