@@ -221,8 +221,8 @@ fn check(name: &str) {
             compare(&what, &path, golden, greedy, tolerance, &mut failures);
         } else {
             let native: Native = serde_json::from_value(all["native"][*storage_name].clone()).unwrap();
-            let tolerance = TOLERANCE_ROUNDED * native.worst;
-            compare(&what, &path, golden, greedy, tolerance, &mut failures);
+            let rounded = TOLERANCE_ROUNDED * native.worst;
+            compare(&what, &path, golden, greedy, rounded, &mut failures);
             fs::write(&path, dequantized(&bytes)).unwrap();
             compare(&format!("{what} dequantized"), &path, golden, greedy, tolerance, &mut failures);
         }
