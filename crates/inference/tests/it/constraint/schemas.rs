@@ -50,6 +50,11 @@ fn schemas_are_kept() {
         &["0.30", "1.25"],
     );
     check(
+        &schema(json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 })),
+        &["0.01", "1"],
+        &["0", "-0", "1.01"],
+    );
+    check(
         &schema(json!({ "type": "string", "maxLength": 2 })),
         &["\"\"", "\"é日\"", "\"\\n\\n\""],
         &["\"abc\"", "\"\\u00e9\""],
