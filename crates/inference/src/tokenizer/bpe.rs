@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     byte_level,
     merge::{NONE, Symbol, merge},
-    vocabulary::{Index, Kind, Seeded, Texts, Vocabulary},
+    vocabulary::{Index, Kind, Seeded, Texts, Vocabulary, space_begins},
 };
 
 /// The merges of a model, and what becomes of that which they do not reach.
@@ -19,7 +19,9 @@ pub(super) struct Bpe {
     bytes: Option<Box<[u32; 256]>>,
     /// Words that are tokens, written as bytes; where merges are not asked about such.
     whole: Option<(Texts, Vec<u32>, Index)>,
-    pub(super) settings: Settings,
+    /// Words can be cut before a `▁` that follows anything else: no symbol has one there.
+    pub(super) cuts_at_space: bool,
+    settings: Settings,
 }
 
 /// What kinds of BPE differ in.
@@ -64,6 +66,7 @@ impl Bpe {
             others_by_text: Index::with_room_for(if strict { 0 } else { count * 3 }),
             bytes: None,
             whole: None,
+            cuts_at_space: false,
             settings,
         };
         let mut joined = Vec::new();
@@ -91,6 +94,13 @@ impl Bpe {
                 bpe.merges.entry(key(left, right)).or_insert(value);
             }
         }
+        let plain = bpe.settings.prefix.is_empty() && bpe.settings.suffix.is_empty();
+        bpe.cuts_at_space = plain
+            && !(bpe.settings.byte_level || bpe.settings.ignore_merges)
+            && vocabulary.spaces_begin_tokens
+            // Otherwise it might be part of a row of unknown characters, which is one token.
+            && vocabulary.find_plain("▁".as_bytes()).is_some()
+            && (0..bpe.others.len() as u32).all(|index| space_begins(bpe.others.get(index)));
         if bpe.settings.byte_level {
             let mut bytes = Box::new([NONE; 256]);
             for (byte, symbol) in (0..=255).zip(bytes.iter_mut()) {

@@ -49,6 +49,7 @@ impl<'a> Words<'a> {
     pub(super) fn new(vocabulary: &'a Vocabulary, engine: &'a Engine, text_bytes: usize) -> Self {
         let met = if text_bytes < LONG { Vec::new() } else { vec![Met::default(); MET] };
         let cuts_at_space = match engine {
+            Engine::Bpe(bpe) => bpe.cuts_at_space,
             Engine::Spm(_) | Engine::Unigram(_) => vocabulary.spaces_begin_tokens,
             _ => false,
         };
