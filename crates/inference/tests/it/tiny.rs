@@ -9,7 +9,7 @@ use athenaeum_inference::{
     decoder::{Decoder, Row, Want, Work},
     kernels::{Format, Pool, dequantize, quantize},
     model::{
-        self, Files, Model,
+        self, Model,
         gguf::{File, TensorType, Typed, Writer},
     },
     reply::{self, Event},
