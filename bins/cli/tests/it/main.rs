@@ -21,3 +21,4 @@ mod serve;
 #[expect(dead_code, reason = "a few tests need a few of its ways")]
 mod stub;
 mod support;
+mod talk;

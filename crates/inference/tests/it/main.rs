@@ -16,6 +16,7 @@ mod golden;
 mod pull;
 mod reply;
 mod reranker;
+mod residents;
 mod safetensors;
 mod sampling;
 mod shelf;

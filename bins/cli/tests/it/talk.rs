@@ -1,0 +1,98 @@
+use crate::support::Library;
+
+/// The small model of the examples.
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
+/// The same as a folder.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny");
+
+#[test]
+fn a_text_is_gone_on_from_in_either_format() {
+    let library = Library::new();
+    for model in [TINY, FOLDER] {
+        let told = library.ok(&[
+            "complete",
+            "--model",
+            model,
+            "--temperature",
+            "0",
+            "-n",
+            "24",
+            "Shall I compare thee",
+        ]);
+        assert!(told.starts_with(" to a summer's day?\nThou art more lovely"), "{model}: {told}");
+    }
+    let lines = library.json(&[
+        "complete",
+        "--model",
+        TINY,
+        "--temperature",
+        "0",
+        "-n",
+        "4",
+        "--logprobs",
+        "2",
+        "Shall I",
+    ]);
+    let whole = lines.last().unwrap();
+    assert_eq!((whole["reason"].as_str(), whole["generated_tokens"].as_u64()), (Some("length"), Some(4)));
+    assert_eq!(lines[0]["top_logprobs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_answer_keeps_to_its_form_or_is_refused() {
+    let library = Library::new();
+    let complete = |form: &[&str]| {
+        library.run(
+            &[&["complete", "--model", TINY, "--temperature", "0", "-n", "60"], form, &["Answer:"]].concat(),
+        )
+    };
+    let told = complete(&["--regex", "(yes|no), [0-9]{3}"]).stdout;
+    assert!(told.trim_end().len() > 6 && (told.starts_with("yes, ") || told.starts_with("no, ")), "{told}");
+    std::fs::write(library.path("grammar.gbnf"), "root ::= \"<\" [a-f]+ \">\"").unwrap();
+    let told = complete(&["--grammar", "grammar.gbnf"]).stdout;
+    assert!(told.starts_with('<'), "{told}");
+    std::fs::write(library.path("schema.json"), r#"{"type": "string", "pattern": "(?=a)b"}"#).unwrap();
+    let refused = complete(&["--json-schema", "schema.json"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    assert!(refused.stderr.contains("pattern"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_chat_is_held_and_kept() {
+    let library = Library::new();
+    let told = library.ok(&["chat", "--model", TINY, "--temperature", "0", "Who are you?"]);
+    assert!(told.contains("Tiny"), "{told}");
+    let found = library.ok(&["search", "who"]);
+    assert!(found.contains("Who are you?"), "{found}");
+    library.ok(&["chat", "--forget", "--model", TINY, "--temperature", "0", "Count to ten."]);
+    assert!(!library.ok(&["list"]).contains("Count to ten."));
+}
+
+#[test]
+fn a_model_is_found_by_a_part_of_its_name() {
+    let library = Library::new();
+    let ask = |name: &str| library.run(&["complete", "-m", name, "--temperature", "0", "-n", "2", "Shall I"]);
+    let none = ask("tiny");
+    assert_eq!(none.code, Some(1));
+    assert!(none.stderr.contains("no model in any of the folders"), "{}", none.stderr);
+    let folder = library.data().join("models");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(TINY, folder.join("tiny-one.gguf")).unwrap();
+    assert_eq!(ask("TINY").code, Some(0));
+    std::fs::copy(TINY, folder.join("tiny-two.gguf")).unwrap();
+    assert!(ask("tiny").stderr.contains("fits several models"));
+    assert!(ask("huge").stderr.contains("no model is called"));
+}
+
+#[test]
+fn speed_and_quality_are_measured() {
+    let library = Library::new();
+    let measured = &library.json(&["bench", TINY, "-p", "32", "-n", "8", "--repeat", "1"])[0];
+    for field in ["prompt_tokens_per_s", "generate_tokens_per_s", "load_ms", "rss_bytes"] {
+        assert!(measured[field].as_f64().is_some_and(|figure| figure > 0.0), "{field}: {measured}");
+    }
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/text/sonnet-18.txt");
+    let known = &library.json(&["eval", "perplexity", TINY, text, "--window", "64"])[0];
+    let perplexity = known["perplexity"].as_f64().unwrap();
+    assert!(perplexity > 1.0 && perplexity < 1.5, "it knows this text by heart: {known}");
+}
