@@ -1,5 +1,6 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
+mod embeddings;
 mod models;
 mod schemas;
 mod templates;
@@ -27,6 +28,9 @@ pub(crate) struct Conformance {
     /// Tell which schemas are refused, and which valid values are never written.
     #[arg(long)]
     details: bool,
+    /// Where all-MiniLM-L6-v2 lies, as Hugging Face has it; conformance/embeddings.py says where to get it.
+    #[arg(long, env = "ATHENAEUM_MINILM")]
+    minilm: Option<PathBuf>,
 }
 
 impl Conformance {
@@ -40,6 +44,8 @@ impl Conformance {
         failed += tokenizers::vocabularies(&data.join("tokenizers/ggml-vocab"))?;
         failed += schemas::suite(&data.join("json/JSON-Schema-Test-Suite"), self.details)?;
         failed += schemas::grammars(&data.join("grammar"))?;
+        let minilm = self.minilm.unwrap_or_else(|| embeddings::usual(&data));
+        failed += embeddings::vectors(&root.join("conformance/embeddings.json"), &minilm)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())
