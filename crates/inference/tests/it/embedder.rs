@@ -3,10 +3,14 @@
 use std::{fs, path::Path};
 
 use athenaeum_inference::{
+    cache::{Cache, Page},
+    decoder::{Decoder, Row, Want},
     embedder::{Embedder, Embedding, Error, LoadError, Options, Truncate, UsePrompt},
     encoder::{Encoder, Input, Pooling, Work},
-    kernels::Pool,
-    model,
+    kernels::{Format, Pool},
+    model::{self, safetensors::Dtype},
+    synthetic,
+    tokenizer::{Special, Tokenizer},
     weights::Access,
 };
 use serde_json::{Value as Json, json};
@@ -49,6 +53,40 @@ fn a_text_has_the_same_vector_among_others() {
     let all = embed(&path, &texts, &Options::default()).unwrap();
     for (text, embedding) in texts.iter().zip(&all).skip(59) {
         assert_eq!(embed(&path, &[text], &Options::default()).unwrap()[0], *embedding, "{text:?}");
+    }
+}
+
+#[test]
+fn a_decoder_gives_its_last_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = synthetic::find("qwen3").unwrap();
+    synthetic::folder(recipe, Dtype::F32, folder.path()).unwrap();
+    let model = model::open(folder.path()).unwrap();
+    let (pool, options) = (Pool::new(2), Options { normalise: Some(false), ..Options::default() });
+    let embedder = Embedder::load(&model, Access::Read).unwrap();
+    assert_eq!(embedder.settings().pooling, Pooling::Last);
+    let texts = ["a text", "and a much longer text, of more than one page ".repeat(4).leak(), "b"];
+    let together = embedder.embed(&texts, &options, &pool).unwrap();
+
+    let tokenizer = Tokenizer::of(&model).unwrap();
+    let decoder = Decoder::load(&model, Access::Read, 512).unwrap();
+    for (text, embedding) in texts.iter().zip(&together) {
+        let mut tokens = tokenizer.encode(text, Special::Text);
+        tokens.splice(0..0, tokenizer.bos().filter(|_| tokenizer.adds_bos()));
+        tokens.extend(tokenizer.eos().filter(|_| tokenizer.adds_eos()));
+        assert_eq!(embedding.tokens, tokens.len());
+        let pages: Vec<Page> = (0..16).map(Page).collect();
+        let mut cache = Cache::new(decoder.cache_shape(Format::F32), 16).unwrap();
+        let row = |(position, token): (usize, &u32)| Row {
+            token: *token,
+            position: position as u32,
+            sequence: 0,
+            want: if position + 1 == tokens.len() { Want::Hidden } else { Want::Nothing },
+        };
+        let rows: Vec<Row> = tokens.iter().enumerate().map(row).collect();
+        let mut work = athenaeum_inference::decoder::Work::default();
+        let output = decoder.forward(&rows, &[&pages], &mut cache, &mut work, &pool);
+        assert_eq!(embedding.vector, output.hidden, "{text:?}");
     }
 }
 
