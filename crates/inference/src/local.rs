@@ -11,7 +11,8 @@ use crate::{
     decoder::{self, Decoder},
     engine::{self, Cpu, Engine, UnfitFormat},
     model::{self, Model, Summary},
-    template::{self, Conversation, Template},
+    reply::Reply,
+    template::{self, Change, Conversation, Template},
     tokenizer::{self, Special, Tokenizer},
     weights::Access,
 };
@@ -81,6 +82,17 @@ pub enum Error {
     /// The system gives no thread.
     #[error("no thread can be started")]
     Thread(#[source] std::io::Error),
+}
+
+/// The prompt for a conversation's next message.
+#[derive(Debug)]
+pub struct ChatPrompt {
+    /// What the model reads.
+    pub tokens: Vec<u32>,
+    /// What was changed because the model's template has no place for it.
+    pub changes: Vec<Change>,
+    /// Takes the model's words apart. It must see special tokens: [`engine::Request::show_special`].
+    pub reply: Reply,
 }
 
 /// Why a conversation does not become a prompt.
@@ -171,14 +183,17 @@ impl LocalModel {
         self.with_beginning(text)
     }
 
-    /// Turns a conversation into the prompt for its next message.
+    /// Turns a conversation into the prompt for its next message. What the template has no place for is put into words
+    /// and told.
     ///
     /// # Errors
     ///
     /// If the model has no template, or its template refuses the conversation.
-    pub fn chat_prompt(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+    pub fn chat_prompt(&self, conversation: &Conversation) -> Result<ChatPrompt, PromptError> {
         let template = self.template.as_ref().ok_or(PromptError::NoTemplate)?;
-        Ok(self.with_beginning(&template.render(conversation)?))
+        let prompt = template.prompt(conversation)?;
+        let reply = prompt.format.reply(&prompt.text, &conversation.tools);
+        Ok(ChatPrompt { tokens: self.with_beginning(&prompt.text), changes: prompt.changes, reply })
     }
 
     /// Makes what holds an answer to a form.

@@ -50,7 +50,8 @@ fn differences(path: &Path) -> anyhow::Result<(u64, Vec<String>)> {
         fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
     };
     let (texts, expected) = (beside("inp")?, beside("out")?);
-    let texts: Vec<&str> = texts.split(BETWEEN).collect();
+    // Each text is followed by the mark, the last one as well.
+    let texts: Vec<&str> = texts.strip_suffix(BETWEEN).unwrap_or(&texts).split(BETWEEN).collect();
     let expected: Vec<&str> = expected.lines().collect();
     ensure!(texts.len() == expected.len(), "{} texts, {} lines", texts.len(), expected.len());
     let tokenizer = Tokenizer::from_gguf(gguf::Model::open(path)?.metadata())?;

@@ -7,13 +7,17 @@ use std::{
 
 use anyhow::Context as _;
 use athenaeum::inference::{
-    engine::{Event, Reason},
+    engine::{self, Event, Reason},
     local::LocalModel,
-    template::{Conversation, Message},
+    reply::{self, Reply},
+    template::{Change, Conversation, Message},
 };
 
 use super::{Context, Outcome, complete::of_end, local, note};
-use crate::{args::engine::Chat, output::Style};
+use crate::{
+    args::engine::Chat,
+    output::{Output, Style},
+};
 use keep::Kept;
 
 pub(super) async fn run(context: &mut Context, args: Chat) -> Outcome {
@@ -23,7 +27,7 @@ pub(super) async fn run(context: &mut Context, args: Chat) -> Outcome {
         "this model has no chat template; `athenaeum complete` goes on from text"
     );
     let kept = if args.forget { None } else { Some(Kept::begin(context, &model).await?) };
-    let mut talk = Talk { model, args, messages: Vec::new(), kept };
+    let mut talk = Talk { model, args, messages: Vec::new(), kept, told: Vec::new() };
     if let Some(system) = talk.args.system.take() {
         talk.set_system(system);
     }
@@ -43,6 +47,8 @@ struct Talk {
     args: Chat,
     messages: Vec<Said>,
     kept: Option<Kept>,
+    /// Changes to conversations that the person was told of.
+    told: Vec<Change>,
 }
 
 /// One message of it.
@@ -125,11 +131,17 @@ impl Talk {
         Ok(local::tell_ending(&reason))
     }
 
-    async fn answer(&self, context: &mut Context) -> anyhow::Result<(String, Reason)> {
+    async fn answer(&mut self, context: &mut Context) -> anyhow::Result<(String, Reason)> {
         let messages = self.messages.iter().map(|said| Message::new(said.role, said.text.as_str()));
         let prompt = self.model.chat_prompt(&Conversation::new(messages))?;
-        let mut generation = self.model.engine().submit(local::request(prompt, &self.args.sampling))?;
-        let mut answer = String::new();
+        for change in prompt.changes.iter().filter(|change| !self.told.contains(change)) {
+            note(&change.as_str());
+        }
+        self.told.extend(prompt.changes);
+        let request =
+            engine::Request { show_special: true, ..local::request(prompt.tokens, &self.args.sampling) };
+        let mut generation = self.model.engine().submit(request)?;
+        let mut answer = Answer { reply: prompt.reply, text: String::new() };
         loop {
             let event = tokio::select! {
                 event = generation.next() => event,
@@ -137,31 +149,70 @@ impl Talk {
             };
             match event {
                 Some(Event::Prompt { .. }) => {}
-                Some(Event::Token { text, .. }) => {
-                    answer.push_str(&text);
-                    if !context.output.json {
-                        context.output.text(&text)?;
+                Some(Event::Token { text, .. }) => answer.write(&text, &mut context.output)?,
+                Some(Event::End(end)) => {
+                    answer.write(&end.text, &mut context.output)?;
+                    let text = answer.finish(&mut context.output)?;
+                    if context.output.json {
+                        context.output.object(&of_end(&text, &end))?;
                         context.output.flush()?;
                     }
-                }
-                Some(Event::End(end)) => {
-                    answer.push_str(&end.text);
-                    match context.output.json {
-                        true => context.output.object(&of_end(&answer, &end))?,
-                        false => context.output.line(&end.text)?,
-                    }
-                    context.output.flush()?;
-                    return Ok((answer, end.reason));
+                    return Ok((text, end.reason));
                 }
                 // Stopped by the person: what there is counts.
                 None => {
-                    let stopped = context.output.paint(Style::Faint, " (stopped)");
-                    context.output.line(stopped)?;
-                    context.output.flush()?;
-                    return Ok((answer, Reason::Ended));
+                    let text = answer.finish(&mut context.output)?;
+                    note(&"stopped");
+                    return Ok((text, Reason::Ended));
                 }
             }
         }
+    }
+}
+
+/// An answer that is being written.
+struct Answer {
+    reply: Reply,
+    /// What was said to the person; what the model said to itself is shown, and not kept.
+    text: String,
+}
+
+impl Answer {
+    fn write(&mut self, text: &str, output: &mut Output) -> std::io::Result<()> {
+        let pieces = self.reply.push(text);
+        self.show(pieces, output)
+    }
+
+    fn finish(mut self, output: &mut Output) -> std::io::Result<String> {
+        let pieces = self.reply.finish();
+        self.show(pieces, output)?;
+        if !output.json {
+            output.line("")?;
+            output.flush()?;
+        }
+        Ok(self.text)
+    }
+
+    fn show(&mut self, pieces: Vec<reply::Piece>, output: &mut Output) -> std::io::Result<()> {
+        for piece in pieces {
+            let shown = match piece.event {
+                reply::Event::Text(text) | reply::Event::Malformed { text, .. } => {
+                    self.text.push_str(&text);
+                    text
+                }
+                reply::Event::Reasoning(text) => output.paint(Style::Faint, &text),
+                reply::Event::Markup => continue,
+                // No tools are offered here; a model that calls one anyway is shown as it wrote.
+                _ => {
+                    self.text.push_str(&piece.source);
+                    piece.source
+                }
+            };
+            if !output.json {
+                output.text(&shown)?;
+            }
+        }
+        if output.json { Ok(()) } else { output.flush() }
     }
 }
 
