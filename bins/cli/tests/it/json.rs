@@ -3,7 +3,9 @@ use serde_json::Value;
 use crate::support::{Library, sample};
 
 fn keys(value: &Value) -> String {
-    value.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.join(" ")
 }
 
 /// What scripts rely on: a field may join, none may leave. (Names in the order of the alphabet.)
