@@ -3,7 +3,8 @@
 //! ```text
 //! submit ─► queue (bounded; priority, then owners in turn) ─► up to `sequences_max` running
 //!                                                               │ each round, one batch:
-//!                                                               │   a token of every sequence that generates
+//!                                                               │   a token of every sequence that generates, and
+//!                                                               │   what was guessed to follow it
 //!                                                               │   a piece of every prompt still to be read
 //!                                                               ▼
 //!                                   Decoder::forward ─► sampler ─► events to whoever asked
@@ -18,6 +19,7 @@
 //! whatever is in the cache, with or without speculation.
 
 mod backend;
+mod draft;
 mod keep;
 mod queue;
 mod sequence;
@@ -36,6 +38,7 @@ use std::{
 };
 
 pub use backend::{Backend, Cpu, UnfitFormat};
+pub use draft::Draft;
 
 use athenaeum_kernels::Format;
 use tokio::sync::mpsc as events;
@@ -102,7 +105,7 @@ pub struct Request {
     pub logprobs: Option<usize>,
     /// The same for the tokens of the prompt.
     pub prompt_logprobs: Option<usize>,
-    /// Tokens that are guessed at once from what was said before; the text stays the same.
+    /// Tokens that are guessed at once, from what was said before or by the draft; the text stays the same.
     pub guesses: usize,
     /// Whose request it is: a number that stands for everyone who may share a cache.
     pub owner: u64,
@@ -227,6 +230,8 @@ pub struct Stats {
     pub pages: usize,
     /// Pages that running sequences hold.
     pub pages_in_use: usize,
+    /// Pages of the draft's cache that running sequences hold.
+    pub draft_pages_in_use: usize,
     /// Tokens of prompts that were computed.
     pub prompt_tokens: u64,
     /// Tokens of prompts that the cache spared.
@@ -246,6 +251,7 @@ struct Counts {
     running: AtomicUsize,
     pages: AtomicUsize,
     pages_in_use: AtomicUsize,
+    draft_pages_in_use: AtomicUsize,
     prompt_tokens: AtomicU64,
     cached_tokens: AtomicU64,
     generated_tokens: AtomicU64,
@@ -273,10 +279,15 @@ impl Default for Settings {
 impl Settings {
     /// Returns the bytes that keys and values of a model take when they are all in use.
     pub fn cache_bytes(&self, config: &Config, context_tokens: usize) -> usize {
+        let page_bytes = self.page_bytes(config);
+        self.pages(page_bytes, context_tokens) * page_bytes
+    }
+
+    /// Returns the bytes of a page of a model's keys and values; 0 where the format does not fit it.
+    pub fn page_bytes(&self, config: &Config) -> usize {
         let Config { layers, kv_heads, head_size, .. } = *config;
         let shape = Shape { layers, kv_heads, head_size, format: self.cache_format };
-        let page_bytes = shape.page_bytes().unwrap_or(0);
-        self.pages(page_bytes, context_tokens) * page_bytes
+        shape.page_bytes().unwrap_or(0)
     }
 
     /// Returns how many pages of so many bytes there are to be: as many as fit `cache_bytes`, and at least what one
@@ -309,13 +320,15 @@ impl Request {
 }
 
 impl Engine {
-    /// Starts the thread that schedules. It ends when the engine is dropped and everything it was asked is done.
+    /// Starts the thread that schedules. It ends when the engine is dropped and everything it was asked is done. A
+    /// `draft` guesses for requests that want guesses.
     ///
     /// # Errors
     ///
     /// If the system gives no thread, or the folder for beginnings cannot be made.
     pub fn start(
         backend: Box<dyn Backend>,
+        draft: Option<Draft>,
         tokenizer: Arc<Tokenizer>,
         settings: Settings,
     ) -> Result<Self, std::io::Error> {
@@ -324,7 +337,7 @@ impl Engine {
         let vocabulary = backend.vocabulary();
         let keep = Keep::open(&settings, &*backend)?;
         let rounds =
-            Rounds::new(backend, keep, Arc::clone(&tokenizer), settings.clone(), Arc::clone(&counts));
+            Rounds::new(backend, draft, keep, Arc::clone(&tokenizer), settings.clone(), Arc::clone(&counts));
         thread::Builder::new().name("inference".to_owned()).spawn(move || rounds.run(&inbox))?;
         Ok(Self { commands, counts, tokenizer, settings, vocabulary })
     }
@@ -360,7 +373,7 @@ impl Engine {
 
     /// Says what is going on.
     pub fn stats(&self) -> Stats {
-        let Counts { waiting, running, pages, pages_in_use, .. } = &*self.counts;
+        let Counts { waiting, running, pages, pages_in_use, draft_pages_in_use, .. } = &*self.counts;
         let Counts { prompt_tokens, cached_tokens, generated_tokens, guessed_tokens, preemptions, .. } =
             &*self.counts;
         Stats {
@@ -368,6 +381,7 @@ impl Engine {
             running: running.load(Ordering::Relaxed),
             pages: pages.load(Ordering::Relaxed),
             pages_in_use: pages_in_use.load(Ordering::Relaxed),
+            draft_pages_in_use: draft_pages_in_use.load(Ordering::Relaxed),
             prompt_tokens: prompt_tokens.load(Ordering::Relaxed),
             cached_tokens: cached_tokens.load(Ordering::Relaxed),
             generated_tokens: generated_tokens.load(Ordering::Relaxed),

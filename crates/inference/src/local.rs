@@ -9,7 +9,7 @@ use std::{
 use crate::{
     constraint::{self, Constraint, Grammar, Vocabulary},
     decoder::{self, Decoder},
-    engine::{self, Cpu, Engine, UnfitFormat},
+    engine::{self, Backend as _, Cpu, Draft, Engine, UnfitFormat},
     model::{self, Model, Summary},
     reply::Reply,
     template::{self, Change, Conversation, Template},
@@ -38,6 +38,8 @@ pub struct Settings {
     pub access: Access,
     /// How it runs. `context_tokens` of 0 stands for what the model was made for, up to [`CONTEXT_TOKENS_USUAL`].
     pub engine: engine::Settings,
+    /// A smaller model of the same vocabulary that guesses for it: see [`engine::Request::guesses`].
+    pub draft: Option<PathBuf>,
 }
 
 /// The context of models that were made for more, where nothing else is asked for.
@@ -75,6 +77,20 @@ pub enum Error {
         tokens: usize,
         /// Rows of the embeddings.
         rows: usize,
+    },
+    /// The draft speaks of other tokens.
+    #[error(
+        "{} cannot guess for {}: their vocabularies differ from token {token} on; choose a draft of the same family",
+        draft.display(),
+        path.display()
+    )]
+    OtherVocabulary {
+        /// The model.
+        path: PathBuf,
+        /// The draft.
+        draft: PathBuf,
+        /// The first token that is not the same in both.
+        token: usize,
     },
     /// Its keys and values cannot be stored as asked.
     #[error(transparent)]
@@ -120,7 +136,7 @@ impl LocalModel {
         let summary = model.summary();
         let failed =
             |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
-        let config = decoder::Config::of(&model).map_err(|error| failed(error.into()))?;
+        let config = config(path, &model)?;
         let engine_settings =
             engine::Settings { context_tokens: context_tokens(settings, &config), ..settings.engine.clone() };
         let decoder =
@@ -135,7 +151,11 @@ impl LocalModel {
         let pages = cache_pages(&engine_settings, &decoder);
         let threads = engine_settings.threads.get();
         let backend = Cpu::new(Arc::clone(&decoder), engine_settings.cache_format, pages, threads)?;
-        let engine = Engine::start(Box::new(backend), Arc::clone(&tokenizer), engine_settings);
+        let draft = match &settings.draft {
+            Some(at) => Some(draft((path, &tokenizer), at, settings.access, &backend, &engine_settings)?),
+            None => None,
+        };
+        let engine = Engine::start(Box::new(backend), draft, Arc::clone(&tokenizer), engine_settings);
         let engine = engine.map_err(Error::Thread)?;
         let load_time = started.elapsed();
         let (path, vocabulary) = (path.to_owned(), OnceLock::new());
@@ -230,10 +250,55 @@ impl LocalModel {
 /// If its files are not sound, or it cannot be computed.
 pub fn bytes_of(path: &Path, settings: &Settings) -> Result<u64, Error> {
     let model = model::open(path)?;
-    let failed = |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
-    let config = decoder::Config::of(&model).map_err(|error| failed(error.into()))?;
-    let cache = settings.engine.cache_bytes(&config, context_tokens(settings, &config));
-    Ok(model.summary().bytes.saturating_add(cache as u64))
+    let config = config(path, &model)?;
+    let context_tokens = context_tokens(settings, &config);
+    let cache = settings.engine.cache_bytes(&config, context_tokens);
+    let mut bytes = model.summary().bytes.saturating_add(cache as u64);
+    if let Some(draft) = &settings.draft {
+        // Its cache has as many pages, of its own size.
+        let model = model::open(draft)?;
+        let pages = settings.engine.pages(settings.engine.page_bytes(&config), context_tokens);
+        let page_bytes = settings.engine.page_bytes(&self::config(draft, &model)?);
+        let cache = pages.saturating_mul(page_bytes);
+        bytes = bytes.saturating_add(model.summary().bytes).saturating_add(cache as u64);
+    }
+    Ok(bytes)
+}
+
+/// Loads a draft, if it may guess for the model at `path`.
+fn draft(
+    (path, tokenizer): (&Path, &Tokenizer),
+    draft: &Path,
+    access: Access,
+    beside: &Cpu,
+    settings: &engine::Settings,
+) -> Result<Draft, Error> {
+    let model = model::open(draft)?;
+    if let Some(token) = first_difference(tokenizer, &self::tokenizer(draft, &model)?) {
+        return Err(Error::OtherVocabulary { path: path.to_owned(), draft: draft.to_owned(), token });
+    }
+    let context_tokens = settings.context_tokens.min(config(draft, &model)?.context_tokens);
+    let decoder = Decoder::load(&model, access, context_tokens)
+        .map_err(|source| Error::Decoder { path: draft.to_owned(), source: Box::new(source) })?;
+    let backend = beside.beside(Arc::new(decoder), settings.cache_format, beside.pages())?;
+    Ok(Draft { backend: Box::new(backend), context_tokens })
+}
+
+/// Returns the first token that is not the same in both vocabularies. Models of one family may differ in how far
+/// theirs are filled up to a round number.
+fn first_difference(one: &Tokenizer, other: &Tokenizer) -> Option<usize> {
+    const FILLING_MAX: usize = 128;
+    let common = one.len().min(other.len());
+    let is_same = |token: u32| {
+        one.bytes(token) == other.bytes(token) && one.is_special(token) == other.is_special(token)
+    };
+    let different = (0..common).find(|&token| u32::try_from(token).is_ok_and(|token| !is_same(token)));
+    different.or((one.len().abs_diff(other.len()) > FILLING_MAX).then_some(common))
+}
+
+fn config(path: &Path, model: &Model) -> Result<decoder::Config, Error> {
+    decoder::Config::of(model)
+        .map_err(|error| Error::Decoder { path: path.to_owned(), source: Box::new(error.into()) })
 }
 
 fn cache_pages(settings: &engine::Settings, decoder: &Decoder) -> usize {

@@ -70,9 +70,24 @@ pub(crate) struct Sampling {
     /// Tokens of the answer at most
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub(crate) max_tokens: Option<usize>,
-    /// Guess up to so many tokens at once from what was said before; the text stays the same
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    pub(crate) guess: usize,
+}
+
+/// Whether tokens are guessed, to be faster.
+#[derive(Debug, Args)]
+pub(crate) struct Guessing {
+    /// Guess up to so many tokens at once, from what was said before or by --draft; the text stays the same
+    /// [default: 4 with --draft, otherwise 0]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) guess: Option<usize>,
+    /// A smaller model of the same vocabulary that guesses: a name, a part of it, or a path
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::AnyPath)]
+    pub(crate) draft: Option<String>,
+}
+
+impl Guessing {
+    pub(crate) fn count(&self) -> usize {
+        self.guess.unwrap_or(if self.draft.is_some() { 4 } else { 0 })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +99,8 @@ pub(crate) struct Complete {
     pub(crate) model: Model,
     #[command(flatten)]
     pub(crate) sampling: Sampling,
+    #[command(flatten)]
+    pub(crate) guessing: Guessing,
     #[command(flatten)]
     pub(crate) shape: Shape,
     /// With --json: probabilities of each token, with so many of the likeliest
@@ -113,6 +130,7 @@ const COMPLETE_HELP: &str = "\
 Examples:
   athenaeum complete --model examples/models/tiny.gguf --temperature 0 'Shall I compare thee'
   git diff | athenaeum complete -m qwen3 -n 200
+  athenaeum complete -m qwen3-8b --draft qwen3-0.6b 'Once upon a time'
   athenaeum complete -m qwen3 --json-schema recipe.schema.json 'A recipe for bread, as JSON: '
 
 The text goes to stdout as it comes. With --json: one object per token, then one with the whole text, why it ended,
@@ -132,6 +150,8 @@ pub(crate) struct Chat {
     pub(crate) system: Option<String>,
     #[command(flatten)]
     pub(crate) sampling: Sampling,
+    #[command(flatten)]
+    pub(crate) guessing: Guessing,
     /// Do not keep the conversation in the archive
     #[arg(long)]
     pub(crate) forget: bool,
@@ -169,6 +189,8 @@ pub(crate) struct Bench {
     pub(crate) repeat: NonZeroUsize,
     #[command(flatten)]
     pub(crate) running: Running,
+    #[command(flatten)]
+    pub(crate) guessing: Guessing,
 }
 
 const BENCH_HELP: &str = "\

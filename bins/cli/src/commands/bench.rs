@@ -21,16 +21,18 @@ struct Measured<'a> {
 }
 
 pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
-    let model = local::load(context, Some(&args.model), &args.running)?;
+    let draft = args.guessing.draft.as_deref();
+    let model = local::load(context, Some(&args.model), draft, &args.running)?;
     let length = args.prompt + args.generate;
     let fits = model.engine().settings().context_tokens;
     anyhow::ensure!(length < fits, "{length} tokens are more than the context of {fits}; see --context");
     // Once unmeasured, so that the weights are in memory.
-    let _ = measure(&model, 1, 1, 0).await?;
+    let _ = measure(&model, (1, 1), 0, 0).await?;
     let mut prompts = Vec::new();
     let mut generations = Vec::new();
     for round in 1..=args.repeat.get() {
-        let (prompt, generation) = measure(&model, args.prompt, args.generate, round).await?;
+        let (prompt, generation) =
+            measure(&model, (args.prompt, args.generate), args.guessing.count(), round).await?;
         prompts.push(args.prompt as f64 / prompt);
         generations.push(args.generate.saturating_sub(1) as f64 / generation);
     }
@@ -63,8 +65,8 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
 /// Reads a prompt and generates; returns the seconds of each.
 async fn measure(
     model: &LocalModel,
-    prompt: usize,
-    generate: usize,
+    (prompt, generate): (usize, usize),
+    guesses: usize,
     round: usize,
 ) -> anyhow::Result<(f64, f64)> {
     let vocabulary = model.tokenizer().len().max(1);
@@ -74,6 +76,7 @@ async fn measure(
         sampling: Sampling::greedy(),
         tokens_max: Some(generate.max(1)),
         ignore_ends: true,
+        guesses,
         ..Request::new(tokens)
     };
     let started = Instant::now();

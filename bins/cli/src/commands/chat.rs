@@ -21,7 +21,8 @@ use crate::{
 use keep::Kept;
 
 pub(super) async fn run(context: &mut Context, args: Chat) -> Outcome {
-    let model = local::load(context, args.model.model.as_deref(), &args.model.running)?;
+    let (name, draft) = (args.model.model.as_deref(), args.guessing.draft.as_deref());
+    let model = local::load(context, name, draft, &args.model.running)?;
     anyhow::ensure!(
         model.template().is_some(),
         "this model has no chat template; `athenaeum complete` goes on from text"
@@ -138,8 +139,8 @@ impl Talk {
             note(&change.as_str());
         }
         self.told.extend(prompt.changes);
-        let request =
-            engine::Request { show_special: true, ..local::request(prompt.tokens, &self.args.sampling) };
+        let request = local::request(prompt.tokens, &self.args.sampling, &self.args.guessing);
+        let request = engine::Request { show_special: true, ..request };
         let mut generation = self.model.engine().submit(request)?;
         let mut answer = Answer { reply: prompt.reply, text: String::new() };
         loop {

@@ -47,8 +47,9 @@ pub(super) struct Whole<'a> {
 pub(super) async fn run(context: &mut Context, args: &Complete) -> Outcome {
     let grammar = local::grammar(&args.shape)?;
     let text = prompt(args.prompt.as_deref())?;
-    let model = local::load(context, args.model.model.as_deref(), &args.model.running)?;
-    let mut request = local::request(model.completion_prompt(&text), &args.sampling);
+    let (name, draft) = (args.model.model.as_deref(), args.guessing.draft.as_deref());
+    let model = local::load(context, name, draft, &args.model.running)?;
+    let mut request = local::request(model.completion_prompt(&text), &args.sampling, &args.guessing);
     request.logprobs = args.logprobs;
     if let Some(grammar) = grammar {
         request.constraint = Some(model.constraint(&grammar).context("the answer cannot be held to that")?);

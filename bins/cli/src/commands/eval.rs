@@ -22,7 +22,7 @@ struct Perplexity<'a> {
 pub(super) async fn run(context: &mut Context, args: &Eval) -> Outcome {
     let Eval::Perplexity { model: name, file, window, running } = args;
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let model = local::load(context, Some(name), running)?;
+    let model = local::load(context, Some(name), None, running)?;
     let fits = model.engine().settings().context_tokens;
     anyhow::ensure!((4..fits).contains(window), "a window has 4 to {} tokens here; see --context", fits - 1);
     let tokens = model.completion_prompt(&text);

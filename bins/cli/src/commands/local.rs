@@ -20,12 +20,18 @@ use athenaeum::{
 };
 
 use super::{Context, note};
-use crate::args::engine::{CacheFormat, Running, Sampling, Shape};
+use crate::args::engine::{CacheFormat, Guessing, Running, Sampling, Shape};
 
-/// Loads the model that was named.
-pub(super) fn load(context: &Context, name: Option<&str>, running: &Running) -> anyhow::Result<LocalModel> {
+/// Loads the model that was named, with the draft that was named.
+pub(super) fn load(
+    context: &Context,
+    name: Option<&str>,
+    draft: Option<&str>,
+    running: &Running,
+) -> anyhow::Result<LocalModel> {
     let path = find(context, name)?;
-    let settings = settings(context, running);
+    let draft = draft.map(|draft| find(context, Some(draft))).transpose()?;
+    let settings = local::Settings { draft, ..settings(context, running) };
     LocalModel::load(&path, &settings).with_context(|| format!("cannot use {}", path.display()))
 }
 
@@ -80,7 +86,8 @@ fn settings(context: &Context, running: &Running) -> local::Settings {
         threads,
         ..usual
     };
-    local::Settings { access: if running.no_map { Access::Read } else { Access::Map }, engine }
+    let access = if running.no_map { Access::Read } else { Access::Map };
+    local::Settings { access, engine, draft: None }
 }
 
 /// What the settings say, or one thread for each physical core.
@@ -101,7 +108,7 @@ impl From<CacheFormat> for athenaeum::inference::kernels::Format {
 }
 
 /// Makes a request of a prompt and what was typed.
-pub(super) fn request(prompt: Vec<u32>, typed: &Sampling) -> engine::Request {
+pub(super) fn request(prompt: Vec<u32>, typed: &Sampling, guessing: &Guessing) -> engine::Request {
     let sampling = sampling::Sampling {
         temperature: typed.temperature,
         top_k: typed.top_k,
@@ -115,7 +122,7 @@ pub(super) fn request(prompt: Vec<u32>, typed: &Sampling) -> engine::Request {
         sampling,
         stops: typed.stops.clone(),
         tokens_max: typed.max_tokens,
-        guesses: typed.guess,
+        guesses: guessing.count(),
         ..engine::Request::new(prompt)
     }
 }

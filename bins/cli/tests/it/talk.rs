@@ -39,6 +39,20 @@ fn a_text_is_gone_on_from_in_either_format() {
 }
 
 #[test]
+fn a_draft_may_guess() {
+    let library = Library::new();
+    let complete = |more: &[&str]| {
+        let ask = ["complete", "--model", TINY, "--seed", "7", "-n", "40", "Shall I"];
+        library.run(&[&ask[..], more].concat())
+    };
+    let plain = complete(&[]);
+    assert_eq!(plain.code, Some(0), "{}", plain.stderr);
+    assert_eq!(complete(&["--draft", FOLDER]).stdout, plain.stdout);
+    assert_eq!(complete(&["--draft", FOLDER, "--guess", "2"]).stdout, plain.stdout);
+    assert!(complete(&["--draft", "huge"]).stderr.contains("there is no file huge"));
+}
+
+#[test]
 fn an_answer_keeps_to_its_form_or_is_refused() {
     let library = Library::new();
     let complete = |form: &[&str]| {
@@ -87,7 +101,8 @@ fn a_model_is_found_by_a_part_of_its_name() {
 #[test]
 fn speed_and_quality_are_measured() {
     let library = Library::new();
-    let measured = &library.json(&["bench", TINY, "-p", "32", "-n", "8", "--repeat", "1"])[0];
+    let measured =
+        &library.json(&["bench", TINY, "-p", "32", "-n", "8", "--repeat", "1", "--draft", FOLDER])[0];
     for field in ["prompt_tokens_per_s", "generate_tokens_per_s", "load_ms", "rss_bytes"] {
         assert!(measured[field].as_f64().is_some_and(|figure| figure > 0.0), "{field}: {measured}");
     }

@@ -46,7 +46,7 @@ pub struct Cpu {
     decoder: Arc<Decoder>,
     cache: Cache,
     work: Work,
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
 impl Cpu {
@@ -61,10 +61,23 @@ impl Cpu {
         pages: usize,
         threads: usize,
     ) -> Result<Self, UnfitFormat> {
+        Self::on(Arc::new(Pool::new(threads)), decoder, format, pages)
+    }
+
+    /// The same for another model, which is computed in turn with this one by the same threads.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Cpu::new`].
+    pub fn beside(&self, decoder: Arc<Decoder>, format: Format, pages: usize) -> Result<Self, UnfitFormat> {
+        Self::on(Arc::clone(&self.pool), decoder, format, pages)
+    }
+
+    fn on(pool: Arc<Pool>, decoder: Arc<Decoder>, format: Format, pages: usize) -> Result<Self, UnfitFormat> {
         let shape = decoder.cache_shape(format);
         let Shape { head_size, .. } = shape;
         let cache = Cache::new(shape, pages).map_err(|_| UnfitFormat { format, head_size })?;
-        Ok(Self { decoder, cache, work: Work::default(), pool: Pool::new(threads) })
+        Ok(Self { decoder, cache, work: Work::default(), pool })
     }
 }
 

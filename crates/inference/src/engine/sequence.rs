@@ -2,7 +2,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Backend, End, Event, Reason, Request, keep::Keep, speculate};
+use super::{
+    Backend, End, Event, Reason, Request,
+    draft::{Asked, Drafted, Drafting},
+    keep::Keep,
+    speculate,
+};
 use crate::{
     cache::{PAGE, Page, Pages},
     constraint::Constraint,
@@ -26,6 +31,7 @@ pub(super) struct Sequence {
     /// Tokens of the whole at most.
     tokens_max: usize,
     guesses: Vec<u32>,
+    drafted: Drafted,
     sampler: Sampler,
     text: TextStream,
     stops: Stops,
@@ -60,6 +66,7 @@ impl Sequence {
             computed: 0,
             cached_tokens: 0,
             guesses: Vec::new(),
+            drafted: Drafted::default(),
             sampler,
             text: if request.show_special {
                 TextStream::continuing().with_specials()
@@ -123,7 +130,8 @@ impl Sequence {
     }
 
     /// Gives up its pages; it will have to be read again.
-    pub(super) fn give_up(&mut self, pages: &mut Pages) {
+    pub(super) fn give_up(&mut self, pages: &mut Pages, draft: Option<&mut Drafting>) {
+        self.leave(draft);
         self.pages.drain(..).for_each(|page| pages.release(page));
         self.computed = 0;
         self.guesses.clear();
@@ -150,20 +158,50 @@ impl Sequence {
         self.tokens.len() - self.computed
     }
 
-    /// Guesses what comes, where that was asked for.
+    /// Guesses what comes from what was said before, where that was asked for.
     pub(super) fn guess(&mut self) {
         self.guesses.clear();
-        let room = self.tokens_max.saturating_sub(self.tokens.len() + 1);
-        if self.request.constraint.is_none() && self.request.logprobs.is_none() {
-            speculate::guess(&self.tokens, self.request.guesses.min(room), &mut self.guesses);
+        speculate::guess(&self.tokens, self.guesses_wanted(), &mut self.guesses);
+    }
+
+    /// Asks a draft for what could not be guessed so.
+    pub(super) fn ask(&mut self, vocabulary: usize) -> Option<Asked<'_>> {
+        let count = self.guesses_wanted();
+        (count > 0 && self.guesses.is_empty()).then_some(Asked {
+            owner: self.request.owner,
+            tokens: &self.tokens,
+            count,
+            vocabulary,
+            drafted: &mut self.drafted,
+            guesses: &mut self.guesses,
+        })
+    }
+
+    /// Goes on without the draft. `None`: it is gone, and with it all pages.
+    pub(super) fn leave(&mut self, draft: Option<&mut Drafting>) {
+        match draft {
+            Some(draft) => draft.release(self.request.owner, &self.tokens, &mut self.drafted),
+            None => self.drafted = Drafted::default(),
         }
     }
 
-    /// Has room for the next `count` tokens and the guesses, taking pages for them. `false`: there are none left.
+    /// None while it reads: the next token is not up yet.
+    fn guesses_wanted(&self) -> usize {
+        let room = self.tokens_max.saturating_sub(self.tokens.len() + 1);
+        let exact = self.request.constraint.is_none() && self.request.logprobs.is_none();
+        if exact && self.pending() == 1 { self.request.guesses.min(room) } else { 0 }
+    }
+
+    /// Has room for the next `count` tokens and the guesses, taking pages for them. Guesses are dropped where only
+    /// they have no room. `false`: there are no pages left.
     pub(super) fn reserve(&mut self, count: usize, pages: &mut Pages) -> bool {
-        let needed = (self.computed + count + self.guesses.len()).div_ceil(PAGE);
-        while self.pages.len() < needed {
-            let Some(page) = pages.take() else { return false };
+        let needed = (self.computed + count).div_ceil(PAGE);
+        let wanted = (self.computed + count + self.guesses.len()).div_ceil(PAGE);
+        while self.pages.len() < wanted {
+            let Some(page) = pages.take() else {
+                self.guesses.clear();
+                return self.pages.len() >= needed;
+            };
             self.pages.push(page);
         }
         true
@@ -224,7 +262,8 @@ impl Sequence {
     }
 
     /// Ends it: says so, and lets go of everything.
-    pub(super) fn end(mut self, reason: Reason, pages: &mut Pages) -> Duration {
+    pub(super) fn end(mut self, reason: Reason, pages: &mut Pages, draft: Option<&mut Drafting>) -> Duration {
+        self.leave(draft);
         self.remember(pages);
         self.pages.drain(..).for_each(|page| pages.release(page));
         self.say_end(reason)

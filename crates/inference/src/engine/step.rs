@@ -5,7 +5,8 @@ use std::{
 };
 
 use super::{
-    Backend, Counts, Reason, Settings,
+    Backend, Counts, Draft, Reason, Settings,
+    draft::Drafting,
     keep::Keep,
     queue::Queue,
     sequence::{Next, Sequence},
@@ -19,6 +20,7 @@ use crate::{
 /// The thread that computes, round by round.
 pub(super) struct Rounds {
     backend: Box<dyn Backend>,
+    draft: Option<Drafting>,
     keep: Keep,
     tokenizer: Arc<Tokenizer>,
     pages: Pages,
@@ -37,6 +39,7 @@ const LOGITS_MAX: usize = 64;
 impl Rounds {
     pub(super) fn new(
         backend: Box<dyn Backend>,
+        draft: Option<Draft>,
         keep: Keep,
         tokenizer: Arc<Tokenizer>,
         settings: Settings,
@@ -46,6 +49,7 @@ impl Rounds {
         counts.pages.store(backend.pages(), Ordering::Relaxed);
         Self {
             backend,
+            draft: draft.map(Drafting::new),
             keep,
             tokenizer,
             pages,
@@ -88,11 +92,11 @@ impl Rounds {
         let now = Instant::now();
         for sequence in self.queue.take_ended(now) {
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-            sequence.end(Reason::Deadline, &mut self.pages);
+            sequence.end(Reason::Deadline, &mut self.pages, self.draft.as_mut());
         }
         let over = |sequence: &mut Sequence| sequence.is_abandoned() || sequence.is_late(now);
         for sequence in self.running.extract_if(.., over) {
-            sequence.end(Reason::Deadline, &mut self.pages);
+            sequence.end(Reason::Deadline, &mut self.pages, self.draft.as_mut());
         }
     }
 
@@ -163,7 +167,7 @@ impl Rounds {
         for (of, reason) in ended.into_iter().rev() {
             let sequence = self.running.remove(of);
             sequence.keep(&mut self.keep, &*self.backend);
-            let took = sequence.end(reason, &mut self.pages);
+            let took = sequence.end(reason, &mut self.pages, self.draft.as_mut());
             self.note_duration(took.as_millis());
         }
         Ok(())
@@ -172,6 +176,7 @@ impl Rounds {
     /// Decides how many tokens of whom are computed: one of everyone who generates, and of the prompts as much as the
     /// batch still holds, in equal parts. Pages are there for all of them.
     fn share_out(&mut self) -> Vec<(usize, usize)> {
+        self.guess();
         let mut shares = Vec::with_capacity(self.running.len());
         let generating = self.running.iter().filter(|sequence| sequence.pending() == 1).count();
         let mut reading = self.running.len() - generating;
@@ -181,7 +186,6 @@ impl Rounds {
             let sequence = &mut self.running[index];
             let pending = sequence.pending();
             let count = if pending == 1 {
-                sequence.guess();
                 1
             } else {
                 let limit = if sequence.reads_logprobs() { LOGITS_MAX } else { usize::MAX };
@@ -200,6 +204,25 @@ impl Rounds {
         shares
     }
 
+    /// Guesses for everyone who generates: what followed before, or else what the draft says. A draft that fails is
+    /// not asked again, and answers go on without.
+    fn guess(&mut self) {
+        self.running.iter_mut().for_each(Sequence::guess);
+        let Some(draft) = &mut self.draft else { return };
+        let vocabulary = self.backend.vocabulary();
+        let asked: Vec<_> = self.running.iter_mut().filter_map(|one| one.ask(vocabulary)).collect();
+        if asked.is_empty() {
+            return;
+        }
+        if let Err(fault) = draft.guess(asked, self.settings.batch_tokens.max(1)) {
+            tracing::error!("the draft model cannot guess, and is not asked any more: {fault}");
+            self.draft = None;
+            for sequence in &mut self.running {
+                sequence.leave(None);
+            }
+        }
+    }
+
     /// Finds pages for a sequence, at the cost of the last in the row. `false`: it went itself.
     fn reserve(&mut self, index: usize, count: usize) -> bool {
         loop {
@@ -208,7 +231,7 @@ impl Rounds {
             }
             let last = self.running.len() - 1;
             let mut gone = self.running.remove(last);
-            gone.give_up(&mut self.pages);
+            gone.give_up(&mut self.pages, self.draft.as_mut());
             self.counts.preemptions.fetch_add(1, Ordering::Relaxed);
             self.counts.waiting.fetch_add(1, Ordering::Relaxed);
             self.queue.push(gone);
@@ -225,6 +248,9 @@ impl Rounds {
             sequence.fail(fault);
         }
         self.pages = Pages::new(self.backend.pages());
+        if let Some(draft) = &mut self.draft {
+            draft.start_over();
+        }
     }
 
     fn note_duration(&self, ms: u128) {
@@ -237,5 +263,7 @@ impl Rounds {
     fn publish(&self) {
         self.counts.running.store(self.running.len(), Ordering::Relaxed);
         self.counts.pages_in_use.store(self.pages.in_use(), Ordering::Relaxed);
+        let drafted = self.draft.as_ref().map_or(0, Drafting::pages_in_use);
+        self.counts.draft_pages_in_use.store(drafted, Ordering::Relaxed);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 use athenaeum_inference::{
     cache::{PAGE, Page, disk},
     decoder::{Decoder, Output, Row, Want},
-    engine::{Backend, Cpu, Engine, Event, Generation, Reason, Refused, Request, Settings, Stats},
+    engine::{Backend, Cpu, Draft, Engine, Event, Generation, Reason, Refused, Request, Settings, Stats},
     kernels::Format,
     model,
     sampling::Sampling,
@@ -18,10 +18,14 @@ use tokio::runtime::Runtime;
 
 /// A decoder of random weights and its tokenizer.
 fn model() -> (Arc<Decoder>, Arc<Tokenizer>) {
+    model_of("llama")
+}
+
+fn model_of(recipe: &str) -> (Arc<Decoder>, Arc<Tokenizer>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
     let (_, storage) = synthetic::STORAGES[0];
-    std::fs::write(&path, synthetic::gguf(synthetic::find("llama").unwrap(), storage).unwrap()).unwrap();
+    std::fs::write(&path, synthetic::gguf(synthetic::find(recipe).unwrap(), storage).unwrap()).unwrap();
     let model = model::open(&path).unwrap();
     let model::Files::Gguf(files) = &model.files else { panic!("a GGUF file") };
     let tokenizer = Tokenizer::from_gguf(files.metadata()).unwrap();
@@ -35,7 +39,16 @@ fn settings() -> Settings {
 fn engine(settings: &Settings, pages: usize) -> Engine {
     let (decoder, tokenizer) = model();
     let backend = Cpu::new(decoder, settings.cache_format, pages, settings.threads.get()).unwrap();
-    Engine::start(Box::new(backend), tokenizer, settings.clone()).unwrap()
+    Engine::start(Box::new(backend), None, tokenizer, settings.clone()).unwrap()
+}
+
+/// The same with a draft, which has a cache of `draft_pages`.
+fn drafting_engine(settings: &Settings, recipe: &str, pages: usize, draft_pages: usize) -> Engine {
+    let (decoder, tokenizer) = model();
+    let backend = Cpu::new(decoder, settings.cache_format, pages, settings.threads.get()).unwrap();
+    let draft = backend.beside(model_of(recipe).0, settings.cache_format, draft_pages).unwrap();
+    let draft = Draft { backend: Box::new(draft), context_tokens: 512 };
+    Engine::start(Box::new(backend), Some(draft), tokenizer, settings.clone()).unwrap()
 }
 
 /// A prompt of `len` tokens; prompts of one `seed` begin alike.
@@ -69,7 +82,8 @@ fn at_rest(engine: &Engine) -> Stats {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let stats = engine.stats();
-        if (stats.running, stats.waiting, stats.pages_in_use) == (0, 0, 0) || Instant::now() > until {
+        let held = stats.pages_in_use + stats.draft_pages_in_use;
+        if (stats.running, stats.waiting, held) == (0, 0, 0) || Instant::now() > until {
             return stats;
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -118,6 +132,90 @@ fn guesses_come_true_where_text_repeats_itself() {
     assert_eq!(before.guessed_tokens, 0);
     // Greedy answers of a small random model go round in circles.
     assert!(after.guessed_tokens > 20, "{after:?}");
+}
+
+#[test]
+fn a_draft_changes_nothing_of_the_text() {
+    let lengths = [1, 5, PAGE, PAGE + 1, 3 * PAGE, 100, 7, 64, 33, 2];
+    let ask = |engine: &Engine, guesses: usize, temperature: f32| -> Vec<_> {
+        let requests = lengths.iter().zip(0..).map(|(&len, seed)| {
+            let sampling = Sampling { seed: u64::from(seed), temperature, ..Sampling::default() };
+            Request { guesses, sampling, owner: u64::from(seed % 2), ..request(seed, len, 40) }
+        });
+        let running: Vec<_> = requests.map(|request| engine.submit(request).unwrap()).collect();
+        running.into_iter().map(|generation| answer(generation).0).collect()
+    };
+    let plain = engine(&settings(), 256);
+    let expected = [0.0, 1.0].map(|temperature| ask(&plain, 0, temperature));
+    let check = |engine: &Engine, what: &str| {
+        for (temperature, expected) in [0.0, 1.0].into_iter().zip(&expected) {
+            for guesses in [1, 6] {
+                assert_eq!(
+                    &ask(engine, guesses, temperature),
+                    expected,
+                    "{what}, {guesses} at {temperature}"
+                );
+            }
+        }
+        let stats = at_rest(engine);
+        let held = (stats.running, stats.waiting, stats.pages_in_use, stats.draft_pages_in_use);
+        assert_eq!(held, (0, 0, 0, 0), "{what}");
+    };
+    // The same model, one of another kind, and one that has hardly any room.
+    check(&drafting_engine(&settings(), "llama", 256, 256), "its own draft");
+    check(&drafting_engine(&Settings { batch_tokens: 48, ..settings() }, "qwen2", 256, 256), "another");
+    check(&drafting_engine(&settings(), "qwen2", 256, 3), "a draft without room");
+    let narrow = drafting_engine(&Settings { batch_tokens: 64, ..settings() }, "llama", 17, 17);
+    check(&narrow, "no room for anybody");
+    assert!(narrow.stats().preemptions > 0, "{:?}", narrow.stats());
+}
+
+#[test]
+fn guesses_of_the_same_model_come_true() {
+    let generated = 60;
+    let ask = |engine: &Engine| {
+        let running: Vec<_> = (0..4)
+            .map(|seed| Request { guesses: 4, sampling: Sampling::greedy(), ..request(seed, 70, generated) })
+            .map(|request| engine.submit(request).unwrap())
+            .collect();
+        running.into_iter().for_each(|generation| {
+            answer(generation);
+        });
+        engine.stats().guessed_tokens
+    };
+    let drafted = ask(&drafting_engine(&Settings { batch_tokens: 48, ..settings() }, "llama", 64, 64));
+    // Four of five tokens; fewer where what was said before is taken for a sign of what comes.
+    assert!(drafted > 4 * generated as u64 / 2, "{drafted}");
+    assert!(drafted > ask(&engine(&settings(), 64)) * 5 / 4, "{drafted}");
+}
+
+#[test]
+fn answers_go_on_without_a_draft_that_fails() {
+    let (_, tokenizer) = model();
+    let counting = |limit| Draft { backend: Box::new(Counting), context_tokens: limit };
+    let engine = |limit| {
+        let draft = Some(counting(limit));
+        Engine::start(Box::new(Upwards), draft, Arc::clone(&tokenizer), settings()).unwrap()
+    };
+    let ask = |engine: &Engine, first: u32| {
+        let request = Request { prompt: vec![first], tokens_max: Some(8), guesses: 3, ..request_greedy() };
+        let (tokens, end) = answer(engine.submit(request).unwrap());
+        assert_eq!(tokens, (first + 1..=first + 8).collect::<Vec<_>>());
+        assert_eq!(end.reason, Reason::Length);
+        engine.stats().guessed_tokens
+    };
+    let drafting = engine(512);
+    let guessed = ask(&drafting, 20);
+    assert!(guessed >= 5, "{guessed}");
+    assert_eq!(ask(&drafting, 13), guessed, "an error ends it");
+    assert_eq!(ask(&drafting, 20), guessed, "for good");
+    let drafting = engine(512);
+    ask(&drafting, 110);
+    let guessed = ask(&drafting, 20);
+    assert_eq!(ask(&drafting, 20), guessed, "as a panic does");
+    assert_eq!(ask(&engine(3), 20), 0, "it was not made for so many tokens");
+    let stats = at_rest(&drafting);
+    assert_eq!((stats.pages_in_use, stats.draft_pages_in_use), (0, 0));
 }
 
 #[test]
@@ -284,18 +382,40 @@ impl Backend for Counting {
         assert!(rows.iter().all(|row| row.token != 113), "a bug");
         let mut logits = Vec::new();
         for row in rows.iter().filter(|row| row.want == Want::Logits) {
-            logits.extend(
-                (0..synthetic::TOKENS as u32).map(|token| if token == row.token + 1 { 9.0 } else { 0.0 }),
-            );
+            logits.extend(following(row.token));
         }
         Ok(Output { logits: logits.leak(), hidden: &[] })
     }
 }
 
+/// Foretells `token + 1`, always.
+struct Upwards;
+
+impl Backend for Upwards {
+    fn vocabulary(&self) -> usize {
+        synthetic::TOKENS
+    }
+
+    fn pages(&self) -> usize {
+        32
+    }
+
+    fn forward(&mut self, rows: &[Row], _: &[&[Page]]) -> Result<Output<'_>, String> {
+        let wanted = rows.iter().filter(|row| row.want == Want::Logits);
+        let logits = wanted.flat_map(|row| following(row.token)).collect::<Vec<_>>();
+        Ok(Output { logits: logits.leak(), hidden: &[] })
+    }
+}
+
+/// Logits of which those of `token + 1` are the highest.
+fn following(token: u32) -> impl Iterator<Item = f32> {
+    (0..synthetic::TOKENS as u32).map(move |next| if next == token + 1 { 9.0 } else { 0.0 })
+}
+
 #[test]
 fn a_fault_ends_its_batch_and_nothing_else() {
     let (_, tokenizer) = model();
-    let engine = Engine::start(Box::new(Counting), tokenizer, settings()).unwrap();
+    let engine = Engine::start(Box::new(Counting), None, tokenizer, settings()).unwrap();
     let ask = |first| {
         let request = Request { prompt: vec![first], tokens_max: Some(6), ..request_greedy() };
         answer(engine.submit(request).unwrap())

@@ -13,6 +13,7 @@ mod encoder;
 mod engine;
 mod gguf;
 mod golden;
+mod local;
 mod pull;
 mod reply;
 mod reranker;
