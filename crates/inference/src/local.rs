@@ -1,5 +1,7 @@
 //! A model of this machine, loaded: what one needs to chat with it, complete with it, measure it.
 
+mod filled;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -121,6 +123,9 @@ pub enum PromptError {
     /// The template refuses, or fails.
     #[error("the model's chat template cannot take this conversation")]
     Template(#[from] template::Error),
+    /// It spells out control tokens, and there is no letter left to tell them by.
+    #[error("the conversation spells out control tokens and uses all letters for private use; leave one out")]
+    NoMark,
 }
 
 impl LocalModel {
@@ -200,20 +205,21 @@ impl LocalModel {
     /// Turns a text to be gone on from into tokens, as the model was taught to see the beginning of a text. Special
     /// tokens that are spelled out in it are those tokens.
     pub fn completion_prompt(&self, text: &str) -> Vec<u32> {
-        self.with_beginning(text)
+        self.begun(self.tokenizer.encode(text, Special::Parse))
     }
 
     /// Turns a conversation into the prompt for its next message. What the template has no place for is put into words
-    /// and told.
+    /// and told. Control tokens that are spelled out in messages, tools or documents are text, so that nobody speaks
+    /// for another.
     ///
     /// # Errors
     ///
     /// If the model has no template, or its template refuses the conversation.
     pub fn chat_prompt(&self, conversation: &Conversation) -> Result<ChatPrompt, PromptError> {
         let template = self.template.as_ref().ok_or(PromptError::NoTemplate)?;
-        let prompt = template.prompt(conversation)?;
+        let (prompt, tokens) = filled::filled(template, &self.tokenizer, conversation)?;
         let reply = prompt.format.reply(&prompt.text, &conversation.tools);
-        Ok(ChatPrompt { tokens: self.with_beginning(&prompt.text), changes: prompt.changes, reply })
+        Ok(ChatPrompt { tokens: self.begun(tokens), changes: prompt.changes, reply })
     }
 
     /// Makes what holds an answer to a form.
@@ -231,8 +237,8 @@ impl LocalModel {
         Constraint::new(vocabulary.as_ref().map_err(Clone::clone)?, grammar)
     }
 
-    fn with_beginning(&self, text: &str) -> Vec<u32> {
-        let mut tokens = self.tokenizer.encode(text, Special::Parse);
+    /// Puts before a prompt what the model was taught to see first, unless it is there.
+    fn begun(&self, mut tokens: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.tokenizer.bos()
             && self.tokenizer.adds_bos()
             && tokens.first() != Some(&bos)

@@ -147,12 +147,46 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: Special) -> Vec<u32> {
         let mut words = Words::new(&self.vocabulary, &self.engine, text.len());
         let mut begins = true;
-        self.added.partition(text, special, &mut |part| match part {
-            Part::Token(id) => {
-                words.token(id);
-                begins = false;
+        self.added.partition(text, special, &mut |part| {
+            self.encode_part(part, &mut begins, special, &mut words);
+        });
+        words.finish()
+    }
+
+    /// Puts `mark` into every control token that is spelled out in a text, and into the beginning of one at its end;
+    /// `None` where there is none. Names of a single letter cannot be marked.
+    ///
+    /// [`Tokenizer::encode_marked`] reads the result, or what a template has made of it.
+    pub fn marked(&self, text: &str, mark: char) -> Option<String> {
+        let spelled = self.added_normalized.iter().flat_map(|added| added.spelled(text));
+        let mut spelled: Vec<usize> = self.added.spelled(text).chain(spelled).collect();
+        spelled.sort_unstable();
+        spelled.dedup();
+        let mut marked = String::with_capacity(text.len() + spelled.len() * mark.len_utf8());
+        let mut told = 0;
+        for start in &spelled {
+            let first = text[*start..].chars().next()?;
+            marked.push_str(&text[told..start + first.len_utf8()]);
+            marked.push(mark);
+            told = start + first.len_utf8();
+        }
+        marked.push_str(&text[told..]);
+        (!spelled.is_empty()).then_some(marked)
+    }
+
+    /// Returns the tokens of a text as [`Special::Parse`] has them, less those with `mark` in their names, which are
+    /// text: as if the marks were not there.
+    pub fn encode_marked(&self, text: &str, mark: char) -> Vec<u32> {
+        let mut words = Words::new(&self.vocabulary, &self.engine, text.len());
+        let mut begins = true;
+        self.added.partition(text, Special::Parse, &mut |part| match part {
+            Part::Text(text) if text.contains(mark) => {
+                let text = text.replace(mark, "");
+                self.added.partition(&text, Special::Text, &mut |part| {
+                    self.encode_part(part, &mut begins, Special::Text, &mut words);
+                });
             }
-            Part::Text(text) => self.encode_text(text, std::mem::take(&mut begins), special, &mut words),
+            part => self.encode_part(part, &mut begins, Special::Parse, &mut words),
         });
         words.finish()
     }
@@ -258,6 +292,16 @@ impl Tokenizer {
         self.roles.ends.extend(ids.filter(|id| (*id as usize) < count));
         self.roles.ends.sort_unstable();
         self.roles.ends.dedup();
+    }
+
+    fn encode_part(&self, part: Part<'_>, begins: &mut bool, special: Special, words: &mut Words<'_>) {
+        match part {
+            Part::Token(id) => {
+                words.token(id);
+                *begins = false;
+            }
+            Part::Text(text) => self.encode_text(text, std::mem::take(begins), special, words),
+        }
     }
 
     fn encode_text(&self, text: &str, begins: bool, special: Special, words: &mut Words<'_>) {

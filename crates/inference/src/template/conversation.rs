@@ -63,6 +63,21 @@ impl Conversation {
         self
     }
 
+    /// The same with other texts in its messages, tools and documents; `None` where `change` changes none. Variables
+    /// are a program's, not a writer's.
+    pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let mut other = self.clone();
+        let messages = other.messages.iter_mut().map(|message| &mut message.0);
+        let mut changed = false;
+        for json in messages.chain(&mut other.tools).chain(&mut other.documents) {
+            if let Some(new) = json.with_texts(change) {
+                *json = new;
+                changed = true;
+            }
+        }
+        changed.then_some(other)
+    }
+
     /// All that a template can see, and how many bytes that is, roughly.
     pub(super) fn context(&self, bos: &str, eos: &str) -> (Value, u64) {
         let list = |elements: &[Json]| match elements {

@@ -73,7 +73,42 @@ impl Json {
     pub fn array(elements: impl IntoIterator<Item = Json>) -> Self {
         Self(elements.into_iter().map(|element| element.0).collect())
     }
+
+    /// The same with other texts, keys included; `None` where `change` changes none.
+    pub(super) fn with_texts(&self, change: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        self.with_texts_from(0, change)
+    }
+
+    fn with_texts_from(&self, depth: usize, change: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        if let Some(text) = self.as_str() {
+            return change(text).map(Self::from);
+        }
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        let mut changed = false;
+        let mut follow = |value: Self| match value.with_texts_from(depth + 1, change) {
+            Some(other) => {
+                changed = true;
+                other
+            }
+            None => value,
+        };
+        let elements: Vec<Self> = self.elements().map(&mut follow).collect();
+        let entries: Vec<(String, Self)> = self.entries().map(|(key, value)| (key, follow(value))).collect();
+        let other_key = |key: &String| change(key).is_some();
+        if !changed && !entries.iter().any(|(key, _)| other_key(key)) {
+            return None;
+        }
+        if !elements.is_empty() {
+            return Some(Self::array(elements));
+        }
+        Some(Self::object(entries.into_iter().map(|(key, value)| (change(&key).unwrap_or(key), value))))
+    }
 }
+
+/// Deeper than [`Json::parse`] goes.
+const DEPTH_MAX: usize = 200;
 
 impl fmt::Display for Json {
     /// Writes JSON as Python's `json.dumps(…, ensure_ascii=False)` does.

@@ -33,6 +33,7 @@ pub(super) struct Matcher {
     trie: Trie,
     begins: [bool; 256],
     order: Order,
+    control_bytes_max: usize,
 }
 
 /// A part of a text.
@@ -54,7 +55,9 @@ impl Matcher {
         let trie = Trie::new(texts.map(|(added, index)| (added.text.as_slice(), index)).collect());
         let mut begins = [false; 256];
         (0..=255u8).zip(&mut begins).for_each(|(byte, begins)| *begins = trie.begins(byte));
-        Self { all, trie, begins, order }
+        let control_bytes_max =
+            all.iter().filter(|added| added.control).map(|added| added.text.len()).max().unwrap_or(0);
+        Self { all, trie, begins, order, control_bytes_max }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,6 +82,27 @@ impl Matcher {
         if told < text.len() {
             part(Part::Text(&text[told..]));
         }
+    }
+
+    /// Returns where control tokens are spelled out in a text, and where the beginning of one stands at its end.
+    pub(super) fn spelled(&self, text: &str) -> impl Iterator<Item = usize> {
+        let starts = text.char_indices().map(|(start, _)| start);
+        starts.filter(|&start| {
+            let rest = &text.as_bytes()[start..];
+            let mut is_whole = false;
+            if rest.first().is_some_and(|byte| self.begins[usize::from(*byte)]) {
+                self.trie.prefixes(rest, |len, index| {
+                    is_whole |= len > 1 && self.all[index as usize].control;
+                });
+            }
+            is_whole || (rest.len() < self.control_bytes_max && self.begins_control(rest))
+        })
+    }
+
+    fn begins_control(&self, rest: &[u8]) -> bool {
+        self.all
+            .iter()
+            .any(|added| added.control && added.text.len() > rest.len() && added.text.starts_with(rest))
     }
 
     /// Returns what is taken out of a text, in order, with the white space that goes with it.
