@@ -14,13 +14,15 @@ mod rope;
 
 pub(crate) use config::Fields;
 pub use config::{Config, Error as ConfigError, Experts};
-pub(crate) use layer::Linear;
+#[cfg(feature = "candle")]
+pub(crate) use feed_forward::{FeedForward, Gated};
+pub(crate) use layer::{Layer, Linear};
 pub(crate) use rope::{Angles, Turns};
 pub use rope::{Rope, Scaling};
 
 use athenaeum_kernels::{Matrix, Pool};
 
-use self::{architecture::Norm, layer::Layer};
+use self::architecture::Norm;
 use crate::{
     cache::{self, Cache, PAGE, Page},
     model::Model,
@@ -31,13 +33,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Decoder {
     config: Config,
-    embeddings: Matrix,
-    layers: Vec<Layer>,
-    output_norm: Option<Vec<f32>>,
+    pub(crate) embeddings: Matrix,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) output_norm: Option<Vec<f32>>,
     /// Where it is not the embeddings themselves.
-    output: Option<Linear>,
-    turns: Turns,
-    turns_in_window: Option<Turns>,
+    pub(crate) output: Option<Linear>,
+    pub(crate) turns: Turns,
+    pub(crate) turns_in_window: Option<Turns>,
 }
 
 /// One token of a batch.
@@ -81,6 +83,15 @@ pub struct Work {
     wanted: Vec<f32>,
     logits: Vec<f32>,
     hidden: Vec<f32>,
+}
+
+/// Which rotation a layer's heads get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turning {
+    /// That of the model.
+    Usual,
+    /// That of layers with a window, where it differs.
+    InWindow,
 }
 
 /// What a forward pass gives.
@@ -149,6 +160,13 @@ impl Decoder {
     pub fn cache_shape(&self, format: athenaeum_kernels::Format) -> cache::Shape {
         let Config { layers, kv_heads, head_size, .. } = self.config;
         cache::Shape { layers, kv_heads, head_size, format }
+    }
+
+    /// Returns how a layer's heads are turned; some layers know no positions.
+    pub(crate) fn turning(&self, layer: usize) -> Option<Turning> {
+        let rope = self.config.rope_of(layer)?;
+        let limited = self.config.rope_in_window.as_ref().is_some_and(|limited| std::ptr::eq(limited, rope));
+        Some(if limited { Turning::InWindow } else { Turning::Usual })
     }
 
     /// Computes a batch. Each of `sequences` lists the pages of its tokens, in order, with room for those of the
@@ -222,10 +240,9 @@ impl Decoder {
         }
         normalise_heads(layer.query_norm.as_deref(), &mut work.queries, config.norm_epsilon);
         normalise_heads(layer.key_norm.as_deref(), &mut work.keys, config.norm_epsilon);
-        if let Some(rope) = config.rope_of(index) {
-            let limited = config.rope_in_window.as_ref().is_some_and(|limited| std::ptr::eq(limited, rope));
-            let (turns, angles) = match &self.turns_in_window {
-                Some(turns) if limited => (turns, &work.angles_in_window),
+        if let Some(turning) = self.turning(index) {
+            let (turns, angles) = match (&self.turns_in_window, turning) {
+                (Some(turns), Turning::InWindow) => (turns, &work.angles_in_window),
                 _ => (&self.turns, &work.angles),
             };
             for (numbers, of_row) in

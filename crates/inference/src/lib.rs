@@ -31,6 +31,8 @@
 //! [`local::LocalModel`] loads all that a model needs to answer, and its [`engine::Engine`] serves several requests at
 //! once; [`residents::Residents`] keeps models in memory while they are used.
 //!
+//! [`device`] names what computes: the processor, or with features of this crate a graphics processor by candle.
+//!
 //! [`template`] makes a conversation the text that a model has been taught to read, and [`reply`] takes
 //! apart what it says.
 //!
@@ -42,6 +44,7 @@
 pub mod cache;
 pub mod constraint;
 pub mod decoder;
+pub mod device;
 pub mod embedder;
 pub mod encoder;
 pub mod engine;

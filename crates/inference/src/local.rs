@@ -11,7 +11,8 @@ use std::{
 use crate::{
     constraint::{self, Constraint, Grammar, Vocabulary},
     decoder::{self, Decoder},
-    engine::{self, Backend as _, Cpu, Draft, Engine, UnfitFormat},
+    device::{self, Device},
+    engine::{self, Backend, Cpu, Draft, Engine, UnfitFormat},
     model::{self, Model, Summary},
     reply::Reply,
     template::{self, Change, Conversation, Template},
@@ -42,6 +43,8 @@ pub struct Settings {
     pub engine: engine::Settings,
     /// A smaller model of the same vocabulary that guesses for it: see [`engine::Request::guesses`].
     pub draft: Option<PathBuf>,
+    /// What computes both.
+    pub device: Device,
 }
 
 /// The context of models that were made for more, where nothing else is asked for.
@@ -97,6 +100,9 @@ pub enum Error {
     /// Its keys and values cannot be stored as asked.
     #[error(transparent)]
     CacheFormat(#[from] UnfitFormat),
+    /// It cannot be computed where it is to be.
+    #[error(transparent)]
+    Device(#[from] device::Error),
     /// The system gives no thread.
     #[error("no thread can be started")]
     Thread(#[source] std::io::Error),
@@ -155,12 +161,24 @@ impl LocalModel {
         let (decoder, tokenizer) = (Arc::new(decoder), Arc::new(tokenizer));
         let pages = cache_pages(&engine_settings, &decoder);
         let threads = engine_settings.threads.get();
-        let backend = Cpu::new(Arc::clone(&decoder), engine_settings.cache_format, pages, threads)?;
-        let draft = match &settings.draft {
-            Some(at) => Some(draft((path, &tokenizer), at, settings.access, &backend, &engine_settings)?),
-            None => None,
+        let format = engine_settings.cache_format;
+        let draft = |beside: &dyn Fn(Arc<Decoder>) -> Result<Box<dyn Backend>, Error>| {
+            let at = settings.draft.as_deref();
+            at.map(|at| draft((path, &tokenizer), at, settings.access, beside, &engine_settings)).transpose()
         };
-        let engine = Engine::start(Box::new(backend), draft, Arc::clone(&tokenizer), engine_settings);
+        let (backend, draft): (Box<dyn Backend>, _) = match settings.device {
+            Device::Processor => {
+                let backend = Cpu::new(Arc::clone(&decoder), format, pages, threads)?;
+                // By the same threads.
+                let draft = draft(&|decoder| Ok(Box::new(backend.beside(decoder, format, pages)?)))?;
+                (Box::new(backend), draft)
+            }
+            device => {
+                let on = |decoder| Ok(device::backend(device, decoder, format, pages, threads)?);
+                (on(Arc::clone(&decoder))?, draft(&on)?)
+            }
+        };
+        let engine = Engine::start(backend, draft, Arc::clone(&tokenizer), engine_settings);
         let engine = engine.map_err(Error::Thread)?;
         let load_time = started.elapsed();
         let (path, vocabulary) = (path.to_owned(), OnceLock::new());
@@ -276,7 +294,7 @@ fn draft(
     (path, tokenizer): (&Path, &Tokenizer),
     draft: &Path,
     access: Access,
-    beside: &Cpu,
+    beside: &dyn Fn(Arc<Decoder>) -> Result<Box<dyn Backend>, Error>,
     settings: &engine::Settings,
 ) -> Result<Draft, Error> {
     let model = model::open(draft)?;
@@ -286,8 +304,7 @@ fn draft(
     let context_tokens = settings.context_tokens.min(config(draft, &model)?.context_tokens);
     let decoder = Decoder::load(&model, access, context_tokens)
         .map_err(|source| Error::Decoder { path: draft.to_owned(), source: Box::new(source) })?;
-    let backend = beside.beside(Arc::new(decoder), settings.cache_format, beside.pages())?;
-    Ok(Draft { backend: Box::new(backend), context_tokens })
+    Ok(Draft { backend: beside(Arc::new(decoder))?, context_tokens })
 }
 
 /// Returns the first token that is not the same in both vocabularies. Models of one family may differ in how far

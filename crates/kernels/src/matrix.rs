@@ -55,6 +55,11 @@ impl Matrix {
         self.format
     }
 
+    /// Returns the packed numbers, row after row.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Unpacks one row, as [`dequantize`](crate::dequantize()) does.
     ///
     /// # Panics

@@ -87,7 +87,7 @@ fn settings(context: &Context, running: &Running) -> local::Settings {
         ..usual
     };
     let access = if running.no_map { Access::Read } else { Access::Map };
-    local::Settings { access, engine, draft: None }
+    local::Settings { access, engine, ..local::Settings::default() }
 }
 
 /// What the settings say, or one thread for each physical core.

@@ -5,23 +5,23 @@ use crate::weights::{Error, Weights};
 
 /// The feed-forward part of a layer.
 #[derive(Debug)]
-pub(super) enum FeedForward {
+pub(crate) enum FeedForward {
     Dense(Box<Gated>),
     Experts(Box<Mixture>),
 }
 
 /// down( act(gate · x) * (up · x) ).
 #[derive(Debug)]
-pub(super) struct Gated {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+pub(crate) struct Gated {
+    pub(crate) gate: Linear,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
     size: usize,
 }
 
 /// Experts, of which a router chooses a few for each token.
 #[derive(Debug)]
-pub(super) struct Mixture {
+pub(crate) struct Mixture {
     router: Linear,
     experts: Vec<Gated>,
     /// Works on every token, as much as its own gate says.

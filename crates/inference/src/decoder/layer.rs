@@ -7,25 +7,25 @@ use crate::weights::{Error, Weights};
 
 /// The weights of one layer. What an architecture does not have is `None`.
 #[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) attention_norm: Option<Vec<f32>>,
-    pub(super) queries: Linear,
-    pub(super) keys: Linear,
-    pub(super) values: Linear,
-    pub(super) query_norm: Option<Vec<f32>>,
-    pub(super) key_norm: Option<Vec<f32>>,
-    pub(super) attention_output: Linear,
-    pub(super) after_attention_norm: Option<Vec<f32>>,
-    pub(super) feed_forward_norm: Option<Vec<f32>>,
-    pub(super) feed_forward: FeedForward,
-    pub(super) after_feed_forward_norm: Option<Vec<f32>>,
+pub(crate) struct Layer {
+    pub(crate) attention_norm: Option<Vec<f32>>,
+    pub(crate) queries: Linear,
+    pub(crate) keys: Linear,
+    pub(crate) values: Linear,
+    pub(crate) query_norm: Option<Vec<f32>>,
+    pub(crate) key_norm: Option<Vec<f32>>,
+    pub(crate) attention_output: Linear,
+    pub(crate) after_attention_norm: Option<Vec<f32>>,
+    pub(crate) feed_forward_norm: Option<Vec<f32>>,
+    pub(crate) feed_forward: FeedForward,
+    pub(crate) after_feed_forward_norm: Option<Vec<f32>>,
 }
 
 /// A matrix, and what is added to its products.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    matrix: Matrix,
-    bias: Option<Vec<f32>>,
+    pub(crate) matrix: Matrix,
+    pub(crate) bias: Option<Vec<f32>>,
 }
 
 impl Layer {

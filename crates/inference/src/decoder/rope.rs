@@ -86,6 +86,12 @@ impl Turns {
         }
     }
 
+    /// Which numbers are turned together.
+    #[cfg(feature = "candle")]
+    pub(crate) fn pairs(&self) -> Pairs {
+        self.pairs
+    }
+
     /// Turns the heads of one token, each `head_size` numbers long.
     pub(crate) fn turn(&self, heads: &mut [f32], head_size: usize, angles: &Angles) {
         for head in heads.chunks_exact_mut(head_size) {
@@ -101,8 +107,8 @@ impl Turns {
 /// Cosines and sines of a position, one of each per pair.
 #[derive(Debug, Default)]
 pub(crate) struct Angles {
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    pub(crate) cos: Vec<f32>,
+    pub(crate) sin: Vec<f32>,
 }
 
 /// Returns 1 for pairs so slow that YaRN divides them, 0 for those that it leaves, and between the two a slope: from

@@ -140,7 +140,7 @@ fn best(logits: &[f32]) -> usize {
 }
 
 /// The same model with all of its weights in F32.
-fn dequantized(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn dequantized(bytes: &[u8]) -> Vec<u8> {
     let file = gguf::File::from_bytes(bytes).unwrap();
     let mut writer = file.metadata.iter().fold(Writer::new(), |writer, (key, value)| writer.set(key, value));
     for tensor in &file.tensors {

@@ -7,6 +7,7 @@
 
 mod any_bytes;
 mod constraint;
+mod device;
 mod discovery;
 mod embedder;
 mod encoder;
