@@ -12,16 +12,17 @@ use super::{Characters, Expression, Grammar};
 
 /// The most characters and sets of characters that lexemes are made of, counted ones as often as they count.
 const PLACES_MAX: usize = 2_000;
-/// The most pairs of places looked at in all, which bounds the time.
-const PAIRS_MAX: usize = 4_000_000;
+/// The most steps of looking for conflicts, which bounds the time: ranges of characters that are compared, mostly.
+const STEPS_MAX: usize = 20_000_000;
 
-/// The most parts of expressions looked at in all: rules that use others twice each would double with each.
-const PARTS_MAX: usize = 500_000;
+/// The most parts of expressions, and ways from one place to the next, in all: rules that use others twice each would
+/// double with each, and a row of parts that can be left out has a way from each to all after it.
+const PARTS_MAX: usize = 1_000_000;
 
 pub(super) fn to_lark(grammar: &Grammar) -> Result<String, String> {
     let mut layout = Layout::new(grammar)?;
-    let mut pairs_left = PAIRS_MAX;
-    while let Some(too_long) = layout.conflict(&mut pairs_left)? {
+    let mut steps_left = STEPS_MAX;
+    while let Some(too_long) = layout.conflict(&mut steps_left)? {
         layout.take_apart(grammar, too_long)?;
     }
     Ok(layout.lark())
@@ -143,14 +144,17 @@ impl Layout {
     }
 
     /// A lexeme that goes on where another one's end may be followed by the same.
-    fn conflict(&mut self, pairs_left: &mut usize) -> Result<Option<usize>, String> {
-        for (a, follow) in self.follow().iter().enumerate() {
+    fn conflict(&mut self, steps_left: &mut usize) -> Result<Option<usize>, String> {
+        const COMPLEX: &str = "it is too complex";
+        let follow = self.follow(steps_left).ok_or(COMPLEX)?;
+        for (a, follow) in follow.iter().enumerate() {
+            spend(steps_left, self.lexemes.len()).ok_or(COMPLEX)?;
             for b in 0..self.lexemes.len() {
                 let (Some(one), Some(other)) = (&self.lexemes[a], &self.lexemes[b]) else { continue };
-                if self.sound.contains(&(a, b)) || !one.places.first_set.meets(&other.places.first_set) {
+                if self.sound.contains(&(a, b)) {
                     continue;
                 }
-                if goes_on(&one.places, &other.places, follow, pairs_left)? {
+                if goes_on(&one.places, &other.places, follow, steps_left).ok_or(COMPLEX)? {
                     return Ok(Some(b));
                 }
                 self.sound.insert((a, b));
@@ -159,8 +163,9 @@ impl Layout {
         Ok(None)
     }
 
-    /// What may follow each lexeme.
-    fn follow(&self) -> Vec<Characters> {
+    /// What may follow each lexeme; [`None`] where finding out takes too long.
+    fn follow(&self, steps_left: &mut usize) -> Option<Vec<Characters>> {
+        let round = 2 * (self.rules.len() + self.lexemes.len());
         let mut seen = Edges {
             lexemes: &self.lexemes,
             first: vec![Characters::default(); self.rules.len()],
@@ -170,6 +175,7 @@ impl Layout {
             changed: true,
         };
         while std::mem::take(&mut seen.changed) {
+            spend(steps_left, round)?;
             for (number, rule) in self.rules.iter().enumerate() {
                 let (first, nullable) = seen.first(rule);
                 seen.changed |= seen.first[number].join(&first) | (nullable && !seen.nullable[number]);
@@ -178,12 +184,13 @@ impl Layout {
         }
         seen.changed = true;
         while std::mem::take(&mut seen.changed) {
+            spend(steps_left, round)?;
             for (number, rule) in self.rules.iter().enumerate() {
                 let after = seen.after_rule[number].clone();
                 seen.follow(rule, &after);
             }
         }
-        seen.after_lexeme
+        Some(seen.after_lexeme)
     }
 
     fn lark(&self) -> String {
@@ -296,6 +303,10 @@ impl Places {
             nullable: false,
         };
         let ends = places.add(grammar, expression, left)?;
+        for next in &mut places.next {
+            next.sort_unstable();
+            next.dedup();
+        }
         places.last = vec![false; places.sets.len()];
         ends.last.iter().for_each(|&place| places.last[place] = true);
         for &place in &ends.first {
@@ -306,7 +317,7 @@ impl Places {
     }
 
     fn add(&mut self, grammar: &Grammar, expression: &Expression, left: &mut usize) -> Option<Ends> {
-        *left = left.checked_sub(1)?;
+        spend(left, 1)?;
         match expression {
             Expression::One(set) => {
                 if self.sets.len() == PLACES_MAX {
@@ -332,30 +343,40 @@ impl Places {
                 let mut all = Ends::empty();
                 for part in parts {
                     let ends = self.add(grammar, part, left)?;
-                    all = self.joined(all, ends);
+                    all = self.joined(all, ends, left)?;
                 }
                 Some(all)
             }
             Expression::Repeat(inner, least, most) => {
+                // `x{1,3}` as `x(x(x)?)?`: a way from each to the next one, where `xx?x?` has one to all after it.
                 let mut all = Ends::empty();
-                for index in 0..most.unwrap_or(least.saturating_add(1)) {
-                    let mut ends = self.add(grammar, inner, left)?;
+                let mut before = Vec::new();
+                let times = most.unwrap_or((*least).max(1));
+                for time in 1..=times {
+                    let ends = self.add(grammar, inner, left)?;
                     if ends.first.is_empty() {
                         break;
                     }
-                    if most.is_none() && index >= *least {
-                        self.link(&ends.last, &ends.first);
+                    self.link(&before, &ends.first, left)?;
+                    if most.is_none() && time == times {
+                        self.link(&ends.last, &ends.first, left)?;
                     }
-                    ends.nullable |= index >= *least;
-                    all = self.joined(all, ends);
+                    if time >= *least || ends.nullable {
+                        all.last.extend(&ends.last);
+                    }
+                    all.nullable = *least == 0 || ends.nullable;
+                    if time == 1 {
+                        all.first = ends.first;
+                    }
+                    before = ends.last;
                 }
                 Some(all)
             }
         }
     }
 
-    fn joined(&mut self, before: Ends, after: Ends) -> Ends {
-        self.link(&before.last, &after.first);
+    fn joined(&mut self, before: Ends, after: Ends, left: &mut usize) -> Option<Ends> {
+        self.link(&before.last, &after.first, left)?;
         let mut first = before.first;
         if before.nullable {
             first.extend(&after.first);
@@ -364,15 +385,14 @@ impl Places {
         if after.nullable {
             last.extend(&before.last);
         }
-        Ends { first, last, nullable: before.nullable && after.nullable }
+        spend(left, first.len() + last.len())?;
+        Some(Ends { first, last, nullable: before.nullable && after.nullable })
     }
 
-    fn link(&mut self, from: &[usize], to: &[usize]) {
-        for &place in from {
-            let new: Vec<usize> =
-                to.iter().copied().filter(|next| !self.next[place].contains(next)).collect();
-            self.next[place].extend(new);
-        }
+    fn link(&mut self, from: &[usize], to: &[usize], left: &mut usize) -> Option<()> {
+        spend(left, from.len().saturating_mul(to.len()))?;
+        from.iter().for_each(|&place| self.next[place].extend(to));
+        Some(())
     }
 }
 
@@ -388,28 +408,47 @@ impl Ends {
     }
 }
 
-/// Whether a text of `one` is the beginning of one of `other`, which goes on with what may follow `one`.
-fn goes_on(one: &Places, other: &Places, follow: &Characters, left: &mut usize) -> Result<bool, String> {
-    let pair = |a: usize, b: usize| (one.sets[a].meets(&other.sets[b])).then_some((a, b));
-    let starts = one.first.iter().flat_map(|&a| other.first.iter().filter_map(move |&b| pair(a, b)));
-    let mut todo: VecDeque<(usize, usize)> = starts.collect();
-    let mut seen: HashSet<(usize, usize)> = todo.iter().copied().collect();
-    while let Some((a, b)) = todo.pop_front() {
-        *left = left.checked_sub(1).ok_or("it is too complex")?;
-        if one.last[a] && other.next[b].iter().any(|&next| other.sets[next].meets(follow)) {
-            return Ok(true);
-        }
-        for &next_a in &one.next[a] {
-            for &next_b in &other.next[b] {
-                if let Some(next) = pair(next_a, next_b)
-                    && seen.insert(next)
-                {
-                    todo.push_back(next);
+/// Whether a text of `one` is the beginning of one of `other`, which goes on with what may follow `one`; [`None`] where
+/// finding out takes too long.
+fn goes_on(one: &Places, other: &Places, follow: &Characters, left: &mut usize) -> Option<bool> {
+    if !meet(&one.first_set, &other.first_set, left)? {
+        return Some(false);
+    }
+    let mut going = Vec::with_capacity(other.sets.len());
+    for set in &other.sets {
+        going.push(meet(set, follow, left)?);
+    }
+    let mut todo = VecDeque::new();
+    let mut seen = HashSet::new();
+    let mut ways = vec![(&one.first, &other.first)];
+    while let Some((from_one, from_other)) = ways.pop() {
+        for &a in from_one {
+            for &b in from_other {
+                if meet(&one.sets[a], &other.sets[b], left)? && seen.insert((a, b)) {
+                    todo.push_back((a, b));
                 }
             }
         }
+        let Some((a, b)) = todo.pop_front() else { break };
+        spend(left, other.next[b].len())?;
+        if one.last[a] && other.next[b].iter().any(|&next| going[next]) {
+            return Some(true);
+        }
+        ways.push((&one.next[a], &other.next[b]));
     }
-    Ok(false)
+    Some(false)
+}
+
+fn meet(one: &Characters, other: &Characters, left: &mut usize) -> Option<bool> {
+    spend(left, 1 + one.0.len() + other.0.len())?;
+    Some(one.meets(other))
+}
+
+/// Takes `cost` from what is left, all of it where that is not enough.
+fn spend(left: &mut usize, cost: usize) -> Option<()> {
+    let rest = left.checked_sub(cost);
+    *left = rest.unwrap_or(0);
+    rest.map(|_| ())
 }
 
 /// Which rules lead to no recursion.

@@ -45,6 +45,9 @@ fn forms_made_to_hurt() {
         "root ::= (((\"a\"*)*)*)*".to_owned(),
         "root ::= ((\"a\"{2000}){2000}){2000}".to_owned(),
         format!("root ::= {}", "(".repeat(30_000)),
+        "root ::= [a-z]{0,2000}".to_owned(),
+        format!("root ::= {}", "\"a\"? ".repeat(300)),
+        format!("root ::= (s \"(\" root \")\")?\ns ::= {}", "[a-z]? ".repeat(1_500)),
         (0..4_000)
             .map(|n| {
                 format!("root{} ::= root{}\n", if n == 0 { String::new() } else { n.to_string() }, n + 1)
@@ -62,6 +65,14 @@ fn forms_made_to_hurt() {
         ["(".repeat(60_000), "start: ".to_owned() + &"start ".repeat(9_000), "start: start\n".to_owned()]
     {
         let _ = compiled(&Grammar::Lark(text));
+    }
+}
+
+/// What is merely long is taken: the parts of a count must not all lead to all of those after them.
+#[test]
+fn long_counts_are_taken() {
+    for text in ["root ::= .{0,400}", "root ::= ([a-z] \"-\"?){3,300}", "root ::= (\"a\"? | \"b\"){2,500}"] {
+        assert!(compiled(&Grammar::Gbnf(text.to_owned())).is_ok(), "{text}");
     }
 }
 
