@@ -4,14 +4,15 @@
 //! use athenaeum_inference::reply::{Event, Format};
 //!
 //! // The chat template tells how its model writes.
-//! let format = Format::of("… <tool_call> … <think> …");
+//! let format = Format::of("… <tool_call> … <think> … </think> …");
 //! let mut reply = format.reply("<|im_start|>assistant\n", &[]);
 //! let mut events = Vec::new();
 //! for piece in ["<thi", "nk>\nHm.\n</think>\n\nLet me look.<tool_", "call>{\"name\": \"look\", \"arguments\": {\"at\"", ": 1}}"] {
 //!     events.extend(reply.push(piece).into_iter().map(|piece| piece.event));
 //! }
 //! events.extend(reply.finish().into_iter().map(|piece| piece.event));
-//! assert!(events.contains(&Event::Text("Let me look.".to_owned())));
+//! let said = events.iter().filter_map(|event| if let Event::Text(text) = event { Some(text.as_str()) } else { None });
+//! assert_eq!(said.collect::<String>(), "Let me look.");
 //! assert!(events.contains(&Event::ToolCallStarted { index: 0, id: None, name: "look".to_owned() }));
 //! ```
 //!
