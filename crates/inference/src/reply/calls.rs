@@ -1,6 +1,6 @@
 //! Calls as JSON: `{"name": …, "arguments": {…}}`, one or a list of them.
 
-use super::json::{ObjectText, Step, is_object};
+use super::json::{Nesting, ObjectText, Step, is_object};
 use crate::template::Json;
 
 /// What became clear with a letter.
@@ -56,11 +56,7 @@ enum At {
 
 /// A value that nobody asked for.
 #[derive(Debug, Default)]
-struct Other {
-    depth: usize,
-    quoted: bool,
-    escaped: bool,
-}
+struct Other(Nesting);
 
 impl Calls {
     /// Calls in a list that is open already.
@@ -150,7 +146,7 @@ impl Calls {
                     self.at = At::AfterValue;
                     return self.step(letter, events);
                 }
-                other.step(letter);
+                other.0.step(letter);
                 self.at = if other.done(letter) { At::AfterValue } else { At::Other(other) };
             }
             At::AfterValue if space => self.at = At::AfterValue,
@@ -184,7 +180,7 @@ impl Calls {
             "name" | "tool_name" => return Step::Broken("the name of a tool is no text"),
             _ => {
                 let mut other = Other::default();
-                other.step(letter);
+                other.0.step(letter);
                 self.at = if other.done(letter) { At::AfterValue } else { At::Other(other) };
             }
         }
@@ -245,25 +241,13 @@ impl Calls {
 }
 
 impl Other {
-    fn step(&mut self, letter: char) {
-        match letter {
-            _ if self.escaped => self.escaped = false,
-            '\\' if self.quoted => self.escaped = true,
-            '"' => self.quoted = !self.quoted,
-            _ if self.quoted => {}
-            '{' | '[' => self.depth += 1,
-            '}' | ']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-
     /// Numbers and words end where something else begins.
     fn ends_before(&self, letter: char) -> bool {
-        self.depth == 0 && !self.quoted && !self.escaped && matches!(letter, ',' | '}' | ']')
+        self.0.depth == 0 && !self.0.quoted && !self.0.escaped && matches!(letter, ',' | '}' | ']')
     }
 
     fn done(&self, letter: char) -> bool {
-        self.depth == 0 && !self.quoted && matches!(letter, '}' | ']' | '"')
+        self.0.depth == 0 && !self.0.quoted && matches!(letter, '}' | ']' | '"')
     }
 }
 

@@ -14,9 +14,32 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct ObjectText {
     text: String,
-    depth: usize,
-    quoted: bool,
-    escaped: bool,
+    nesting: Nesting,
+}
+
+/// Where in JSON a letter stands.
+#[derive(Debug, Default)]
+pub(super) struct Nesting {
+    /// Objects and lists that are open.
+    pub(super) depth: usize,
+    /// Within a text.
+    pub(super) quoted: bool,
+    /// Behind a `\` in a text.
+    pub(super) escaped: bool,
+}
+
+impl Nesting {
+    pub(super) fn step(&mut self, letter: char) {
+        match letter {
+            _ if self.escaped => self.escaped = false,
+            '\\' if self.quoted => self.escaped = true,
+            '"' => self.quoted = !self.quoted,
+            _ if self.quoted => {}
+            '{' | '[' => self.depth += 1,
+            '}' | ']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
 }
 
 impl ObjectText {
@@ -28,16 +51,8 @@ impl ObjectText {
             return Step::Broken("the arguments are no object");
         }
         self.text.push(letter);
-        match letter {
-            _ if self.escaped => self.escaped = false,
-            '\\' if self.quoted => self.escaped = true,
-            '"' => self.quoted = !self.quoted,
-            _ if self.quoted => {}
-            '{' | '[' => self.depth += 1,
-            '}' | ']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        if self.depth == 0 { Step::Done } else { Step::More }
+        self.nesting.step(letter);
+        if self.nesting.depth == 0 { Step::Done } else { Step::More }
     }
 
     pub(super) fn is_empty(&self) -> bool {
