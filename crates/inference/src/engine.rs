@@ -29,7 +29,7 @@ mod step;
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
@@ -61,6 +61,8 @@ pub struct Engine {
     tokenizer: Arc<Tokenizer>,
     settings: Settings,
     vocabulary: usize,
+    /// Of the last request that asked for some: texts, and what they are in this vocabulary.
+    breakers: Mutex<Option<(Vec<String>, Breakers)>>,
 }
 
 /// How an engine runs.
@@ -339,7 +341,7 @@ impl Engine {
         let rounds =
             Rounds::new(backend, draft, keep, Arc::clone(&tokenizer), settings.clone(), Arc::clone(&counts));
         thread::Builder::new().name("inference".to_owned()).spawn(move || rounds.run(&inbox))?;
-        Ok(Self { commands, counts, tokenizer, settings, vocabulary })
+        Ok(Self { commands, counts, tokenizer, settings, vocabulary, breakers: Mutex::default() })
     }
 
     /// Takes a request into the queue.
@@ -402,18 +404,23 @@ impl Engine {
 
     fn sampler(&self, sampling: &Sampling) -> Result<Sampler, sampling::Error> {
         let tokenizer = &self.tokenizer;
-        let breakers = if sampling.dry_multiplier > 0.0 {
-            let encode = |text: &str| tokenizer.encode(text, crate::tokenizer::Special::Text);
-            Breakers::new(
-                &sampling.dry_sequence_breakers,
-                tokenizer.len(),
-                |token| tokenizer.bytes(token),
-                encode,
-            )
-        } else {
-            Breakers::default()
-        };
+        let dry = sampling.dry_multiplier > 0.0;
+        let breakers = if dry { self.breakers(&sampling.dry_sequence_breakers) } else { Breakers::default() };
         Sampler::new(sampling, self.vocabulary, tokenizer.generation_ends(), breakers)
+    }
+
+    /// Returns the tokens that break sequences. Finding them goes through the whole vocabulary, and most requests ask for
+    /// the same ones as the last.
+    fn breakers(&self, texts: &[String]) -> Breakers {
+        let mut last = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, breakers)) = last.as_ref().filter(|(known, _)| known == texts) {
+            return breakers.clone();
+        }
+        let tokenizer = &self.tokenizer;
+        let encode = |text: &str| tokenizer.encode(text, crate::tokenizer::Special::Text);
+        let breakers = Breakers::new(texts, tokenizer.len(), |token| tokenizer.bytes(token), encode);
+        *last = Some((texts.to_vec(), breakers.clone()));
+        breakers
     }
 
     /// Guesses when one of those that wait will have been taken.
