@@ -135,14 +135,14 @@ impl Rounds {
         let output = self.backend.forward(&self.rows, &sequences)?;
         let mut logits = output.logits;
         let (mut ended, mut read) = (Vec::new(), Vec::new());
-        for (index, &(of, count)) in shares.iter().enumerate() {
-            let wanted =
-                self.rows.iter().filter(|row| row.sequence == index && row.want == Want::Logits).count();
+        let rows = self.rows.chunk_by(|one, next| one.sequence == next.sequence);
+        for (rows, &(of, count)) in rows.zip(&shares) {
+            let wanted = rows.iter().filter(|row| row.want == Want::Logits).count();
             let (own, rest) = logits.split_at(wanted * vocabulary);
             logits = rest;
             let sequence = &mut self.running[of];
-            let was_reading = sequence.pending() > 1;
             let before = sequence.pending();
+            let was_reading = before > 1;
             let own = own.chunks_exact(vocabulary);
             let (right, next) = sequence.advance(count, own, &self.tokenizer, &mut self.scratch);
             if was_reading {
