@@ -7,6 +7,7 @@ mod ci;
 mod conformance;
 mod corpus;
 mod shell;
+mod soak;
 mod tidy;
 mod train_tiny;
 
@@ -32,6 +33,8 @@ enum Chore {
     Conformance(conformance::Conformance),
     /// Measure import, search, size, memory and start-up; beside the neighbour where there is one.
     Bench(bench::Bench),
+    /// Keep the small model busy for an hour, and fail if anything is held or has grown at the end.
+    Soak(soak::Soak),
     /// Train the small generative model that examples and tests run on, and write it in both formats.
     TrainTiny(train_tiny::TrainTiny),
 }
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Corpus(chore) => chore.run(),
         Chore::Conformance(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
+        Chore::Soak(chore) => chore.run(),
         Chore::TrainTiny(chore) => chore.run(),
     }
 }
