@@ -15,7 +15,8 @@
 //!
 //! [`model::open`] takes a GGUF file, one part of a split one, a safetensors file, or a folder as Hugging Face lays
 //! it out, and returns a [`model::Model`]; [`model::Model::summary`] says what one wants to know before loading it.
-//! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included.
+//! [`model::find`] lists what lies in folders, those of Ollama, LM Studio and the Hugging Face cache included;
+//! [`catalog::Catalog`] knows them by the names that people and programs write.
 //!
 //! [`decoder::Decoder`] computes: a batch of tokens in, logits out, with keys and values in a [`cache::Cache`]; one
 //! decoder for every architecture of its table. [`sampling`] draws a token from logits, repeatably; [`constraint`] rules
@@ -42,6 +43,7 @@
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
 pub mod cache;
+pub mod catalog;
 pub mod constraint;
 pub mod decoder;
 pub mod device;

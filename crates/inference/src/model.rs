@@ -11,6 +11,7 @@ pub(crate) mod json;
 mod record;
 mod safe_path;
 mod source;
+mod stamp;
 mod summary;
 mod verify;
 
@@ -21,12 +22,13 @@ use std::{
 
 pub(crate) use checksum::Hasher;
 pub use checksum::{InvalidSha256, Sha256};
-pub use find::{Found, Limits, Root, RootKind, Search, find, known_roots};
+pub use find::{Found, Limits, Place, Places, Root, RootKind, Search, find, known_roots, locate};
 pub use fit::{Fit, FitVerdict};
 pub use folder::{Folder, Refusal as FolderRefusal};
 pub(crate) use record::write_whole;
 pub use record::{FILE_NAME as RECORD_FILE, Record, RecordedFile};
 pub use safe_path::{SafePath, UnsafePath};
+pub use stamp::Stamp;
 pub use summary::{Format, Summary};
 pub use verify::{Checked, Verdict, VerifyError, lengths_hold, verify};
 

@@ -5,14 +5,14 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use athenaeum::{
     hardware,
     inference::{
+        catalog::Unknown,
         constraint::Grammar,
         engine::{self, Reason},
         local::{self, LocalModel},
-        model::{self, Limits},
         sampling,
         weights::Access,
     },
@@ -35,46 +35,20 @@ pub(super) fn load(
     LocalModel::load(&path, &settings).with_context(|| format!("cannot use {}", path.display()))
 }
 
-/// Finds a model: a path, or a name as `models list` shows it, or a part of one that fits no other.
+/// Finds a model: a path, or a name as the catalogue knows it.
 pub(super) fn find(context: &Context, name: Option<&str>) -> anyhow::Result<PathBuf> {
-    let settled = context.settings.settings.models.default.as_str();
-    let name = name.or(Some(settled).filter(|name| !name.is_empty()));
-    if let Some(path) = name.map(Path::new).filter(|path| path.exists()) {
-        return Ok(path.to_owned());
-    }
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let roots = context.places.model_roots(&context.settings.settings, variable)?;
-    let usable: Vec<model::Found> = model::find(&roots, Limits::default())
-        .found
-        .into_iter()
-        .filter(|found| found.model.as_ref().is_ok_and(|model| model.summary().tensors > 0))
-        .collect();
-    let Some(name) = name else {
-        return match usable.as_slice() {
-            [only] => Ok(only.path.clone()),
-            [] => {
-                bail!("no model is here yet; `athenaeum models pull` brings one, --model PATH names a file")
-            }
-            several => bail!("which model? name one with --model: {}", names(several)),
-        };
-    };
-    let wanted = name.to_lowercase();
-    let exact: Vec<&model::Found> =
-        usable.iter().filter(|found| found.name.to_lowercase() == wanted).collect();
-    let alike = || usable.iter().filter(|found| found.name.to_lowercase().contains(&wanted)).collect();
-    let fitting: Vec<&model::Found> = if exact.is_empty() { alike() } else { exact };
-    match fitting.as_slice() {
-        [only] => Ok(only.path.clone()),
-        [] if usable.is_empty() => bail!("there is no file {name}, and no model in any of the folders"),
-        [] => bail!("no model is called {name:?}; there are: {}", names(&usable)),
-        several => bail!("{name:?} fits several models: {}", names(several.iter().copied())),
-    }
-}
-
-fn names<'a>(found: impl IntoIterator<Item = &'a model::Found>) -> String {
-    let mut names: Vec<&str> = found.into_iter().map(|found| found.name.as_str()).collect();
-    names.sort_unstable();
-    names.join(", ")
+    let catalog = context.places.catalog(&context.settings.settings, variable)?;
+    catalog.resolve_or_path(name).map_err(|unknown| match (unknown, name) {
+        (Unknown::Nothing, Some(name)) => {
+            anyhow!("there is no file {name}, and no model in any of the folders")
+        }
+        (Unknown::Nothing, None) => {
+            anyhow!("no model is here yet; `athenaeum models pull` brings one, --model PATH names a file")
+        }
+        (unknown @ Unknown::Unnamed { .. }, _) => anyhow!("{unknown}; name one with --model"),
+        (unknown, _) => unknown.into(),
+    })
 }
 
 fn settings(context: &Context, running: &Running) -> local::Settings {

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use athenaeum_inference::{
+    catalog::{self, Catalog, Named},
     model::{Root, known_roots},
     shelf::Shelf,
 };
@@ -78,6 +79,33 @@ impl Places {
             roots.extend(known_roots(self.home.as_deref(), variable));
         }
         Ok(roots)
+    }
+
+    /// Makes the catalogue of the models in these folders. A default that is a path is in it by its file's name. Nothing is
+    /// read yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Places::model_roots`].
+    pub fn catalog(
+        &self,
+        settings: &Settings,
+        variable: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Catalog, Error> {
+        let mut known = catalog::Settings {
+            roots: self.model_roots(settings, variable)?,
+            ..catalog::Settings::default()
+        };
+        let default = settings.models.default.as_str();
+        let path = self.expand(Path::new(default));
+        if !default.is_empty() && path.exists() {
+            let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            known.default = Some(name.clone());
+            known.files.push(Named { name, path });
+        } else if !default.is_empty() {
+            known.default = Some(default.to_owned());
+        }
+        Ok(Catalog::new(known))
     }
 
     /// Replaces a leading `~/`, which no shell expands in a settings file.

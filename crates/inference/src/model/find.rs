@@ -53,6 +53,26 @@ pub struct Found {
     pub model: Result<Model, Error>,
 }
 
+/// A place that looks like a model's and was not looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// See [`Found::name`].
+    pub name: String,
+    /// The file or folder to open it by. Several names may lead to one.
+    pub path: PathBuf,
+    /// In which of the roots, from 0.
+    pub root: usize,
+}
+
+/// What looks like models, before anything was opened.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// By root and path, in the order of the roots.
+    pub places: Vec<Place>,
+    /// Folders that could not be looked at or only in part, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
 /// What a search found.
 #[derive(Debug, Default)]
 pub struct Search {
@@ -114,41 +134,58 @@ pub fn known_roots(home: Option<&Path>, variable: impl Fn(&str) -> Option<PathBu
 /// Looks for models in `roots`. What looks like a model and is none is listed with its reason; links that lead out of
 /// a root are not followed. Blocks; reads headers only.
 pub fn find(roots: &[Root], limits: Limits) -> Search {
-    let mut search = Search::default();
-    for root in roots {
-        let Ok(base) = root.path.canonicalize() else {
-            search.skipped.push((root.path.clone(), "it cannot be opened".to_owned()));
-            continue;
-        };
-        match root.kind {
-            RootKind::Ollama => ollama::find(root, limits, &mut search),
-            _ => Walk { root, base, limits, entries: 0, seen: HashSet::new(), search: &mut search }.run(),
-        }
-    }
-    search.found.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+    let Places { places, skipped } = locate(roots, limits);
     // A root can lie within another one.
     let mut seen = HashSet::new();
-    search.found.retain(|found| seen.insert(found.path.clone()));
-    search
+    let new = places.into_iter().filter(|place| seen.insert(place.path.clone()));
+    let mut found: Vec<Found> = new
+        .filter_map(|Place { name, path, root }| {
+            let kind = roots.get(root)?.kind;
+            Some(Found { name, model: open(&path), path, kind })
+        })
+        .collect();
+    found.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+    Search { found, skipped }
+}
+
+/// Looks for what [`find`] would open. Blocks; reads no files but Ollama's manifests.
+pub fn locate(roots: &[Root], limits: Limits) -> Places {
+    let mut all = Places::default();
+    for (index, root) in roots.iter().enumerate() {
+        let Ok(base) = root.path.canonicalize() else {
+            all.skipped.push((root.path.clone(), "it cannot be opened".to_owned()));
+            continue;
+        };
+        let before = all.places.len();
+        match root.kind {
+            RootKind::Ollama => ollama::find((index, root), limits, &mut all),
+            _ => {
+                let root = (index, root);
+                Walk { root, base, limits, entries: 0, seen: HashSet::new(), all: &mut all }.run();
+            }
+        }
+        all.places[before..].sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
+    }
+    all
 }
 
 struct Walk<'a> {
-    root: &'a Root,
+    root: (usize, &'a Root),
     /// The root without links; what is not beneath it is not looked at.
     base: PathBuf,
     limits: Limits,
     entries: usize,
     /// Folders without links, so that each is entered once.
     seen: HashSet<PathBuf>,
-    search: &'a mut Search,
+    all: &'a mut Places,
 }
 
 impl Walk<'_> {
     fn run(mut self) {
-        let mut folders = vec![(self.root.path.clone(), 0)];
+        let mut folders = vec![(self.root.1.path.clone(), 0)];
         while let Some((folder, depth)) = folders.pop() {
             if !self.is_inside(&folder) {
-                self.search.skipped.push((folder, LEADS_OUT.to_owned()));
+                self.all.skipped.push((folder, LEADS_OUT.to_owned()));
                 continue;
             }
             if !folder.canonicalize().is_ok_and(|path| self.seen.insert(path)) {
@@ -161,7 +198,7 @@ impl Walk<'_> {
             if depth < self.limits.depth_max {
                 folders.extend(folders_inside.into_iter().map(|folder| (folder, depth + 1)));
             } else if !folders_inside.is_empty() {
-                self.search.skipped.push((folder, "what lies deeper is not looked at".to_owned()));
+                self.all.skipped.push((folder, "what lies deeper is not looked at".to_owned()));
             }
         }
     }
@@ -176,7 +213,7 @@ impl Walk<'_> {
         let reading = match std::fs::read_dir(folder) {
             Ok(reading) => reading,
             Err(error) => {
-                self.search.skipped.push((folder.to_owned(), error.to_string()));
+                self.all.skipped.push((folder.to_owned(), error.to_string()));
                 return None;
             }
         };
@@ -185,7 +222,7 @@ impl Walk<'_> {
             self.entries += 1;
             if self.entries > self.limits.entries_max {
                 let told = format!("more than {} files are not looked at", self.limits.entries_max);
-                self.search.skipped.push((folder.to_owned(), told));
+                self.all.skipped.push((folder.to_owned(), told));
                 return None;
             }
             entries.push(entry.path());
@@ -201,7 +238,7 @@ impl Walk<'_> {
             files.iter().partition(|path| self.is_inside(path));
         for path in &outside {
             if is(path, "gguf") || is(path, "safetensors") {
-                self.search.skipped.push(((*path).clone(), LEADS_OUT.to_owned()));
+                self.all.skipped.push(((*path).clone(), LEADS_OUT.to_owned()));
             }
         }
         // A model of several files is opened as a whole, or, where one of them leads out, not at all.
@@ -218,19 +255,18 @@ impl Walk<'_> {
         } else if all_inside {
             paths.push(folder.to_owned());
         } else {
-            self.search.skipped.push((folder.to_owned(), LEADS_OUT.to_owned()));
+            self.all.skipped.push((folder.to_owned(), LEADS_OUT.to_owned()));
         }
         for path in paths {
-            let model = open(&path);
-            self.search.found.push(Found { name: self.name(&path), path, kind: self.root.kind, model });
+            self.all.places.push(Place { name: self.name(&path), path, root: self.root.0 });
         }
     }
 
     /// `org/name` in Hugging Face's cache, `publisher/model/file` in LM Studio's folder, else the file's name.
     fn name(&self, path: &Path) -> String {
         let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let inside = path.strip_prefix(&self.root.path).unwrap_or(path);
-        match self.root.kind {
+        let inside = path.strip_prefix(&self.root.1.path).unwrap_or(path);
+        match self.root.1.kind {
             RootKind::HuggingFace => {
                 let repository = inside.iter().find_map(|part| part.to_str()?.strip_prefix("models--"));
                 let repository = repository.map(|name| name.replace("--", "/"));

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Found, Limits, Root, RootKind, Search};
-use crate::model::{json, open};
+use super::{Limits, Place, Places, Root};
+use crate::model::json;
 
 /// What a tag stands for; most of it is of no interest here.
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ const MODEL: &str = "application/vnd.ollama.image.model";
 const DEPTH: usize = 4;
 
 /// Looks through `manifests/registry/namespace/model/tag`, each of which names blobs by their digest.
-pub(super) fn find(root: &Root, limits: Limits, search: &mut Search) {
+pub(super) fn find((index, root): (usize, &Root), limits: Limits, all: &mut Places) {
     let mut entries = 0;
     let mut folders = vec![(root.path.join("manifests"), Vec::<String>::new())];
     while let Some((folder, parts)) = folders.pop() {
@@ -33,7 +33,7 @@ pub(super) fn find(root: &Root, limits: Limits, search: &mut Search) {
             entries += 1;
             if entries > limits.entries_max {
                 let told = format!("more than {} files are not looked at", limits.entries_max);
-                search.skipped.push((folder, told));
+                all.skipped.push((folder, told));
                 return;
             }
             // Links are not followed: Ollama makes none here.
@@ -43,26 +43,23 @@ pub(super) fn find(root: &Root, limits: Limits, search: &mut Search) {
             if kind.is_dir() && parts.len() < DEPTH {
                 folders.push((entry.path(), parts));
             } else if kind.is_file() && parts.len() == DEPTH {
-                tag(root, &entry.path(), &name(&parts), search);
+                tag((index, root), &entry.path(), &name(&parts), all);
             }
         }
     }
 }
 
 /// Lists what one tag stands for.
-fn tag(root: &Root, manifest: &Path, name: &str, search: &mut Search) {
+fn tag((index, root): (usize, &Root), manifest: &Path, name: &str, all: &mut Places) {
     let layers = match json::read::<Manifest>(manifest, MANIFEST_BYTES_MAX) {
         Ok(manifest) => manifest.map(|manifest| manifest.layers).unwrap_or_default(),
-        Err(error) => return search.skipped.push((manifest.to_owned(), error.to_string())),
+        Err(error) => return all.skipped.push((manifest.to_owned(), error.to_string())),
     };
     for layer in layers.iter().filter(|layer| layer.media_type == MODEL) {
         match blob(&root.path, &layer.digest) {
-            Some(path) => {
-                let model = open(&path);
-                search.found.push(Found { name: name.to_owned(), path, kind: RootKind::Ollama, model });
-            }
+            Some(path) => all.places.push(Place { name: name.to_owned(), path, root: index }),
             None => {
-                search.skipped.push((manifest.to_owned(), "it names a blob by no proper digest".to_owned()));
+                all.skipped.push((manifest.to_owned(), "it names a blob by no proper digest".to_owned()));
             }
         }
     }
