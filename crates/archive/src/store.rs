@@ -115,6 +115,14 @@ impl Archive {
         read::conversation(&self.files, scope, id).await
     }
 
+    /// Reads a conversation without its messages: [`Conversation::messages`] is empty, however many there are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none in this scope.
+    pub async fn head(&self, scope: &Scope, id: ConversationId) -> Result<Conversation, Error> {
+        read::head(&self.files, scope, id).await
+    }
+
     /// Reads the messages at `positions` of a conversation, in order; fewer where it ends before. Costs what those
     /// messages hold, however long the conversation is.
     ///

@@ -20,8 +20,25 @@ pub(crate) async fn conversation(
     scope: &Scope,
     id: ConversationId,
 ) -> Result<Conversation, Error> {
+    let mut reader = files.readers.begin().await.map_err(database("reading a conversation"))?;
+    let (key, mut conversation) = head_of(&mut reader, scope, id).await?;
+    let expected = conversation.summary.message_count as usize;
+    conversation.messages = messages_of(&mut reader, key, 0..u32::MAX, expected).await?;
+    Ok(conversation)
+}
+
+pub(crate) async fn head(files: &Files, scope: &Scope, id: ConversationId) -> Result<Conversation, Error> {
+    let mut reader = files.readers.begin().await.map_err(database("reading a conversation"))?;
+    Ok(head_of(&mut reader, scope, id).await?.1)
+}
+
+/// Reads a conversation's own row: its key, and the conversation still without messages.
+async fn head_of(
+    reader: &mut SqliteConnection,
+    scope: &Scope,
+    id: ConversationId,
+) -> Result<(i64, Conversation), Error> {
     let failed = database("reading a conversation");
-    let mut reader = files.readers.begin().await.map_err(&failed)?;
     let sql = format!(
         "SELECT {}, c.system_prompt, c.temperature, c.max_tokens, c.id
          FROM conversations c WHERE c.uid = ? AND c.tenant = ?",
@@ -30,20 +47,18 @@ pub(crate) async fn conversation(
     let found = sqlx::query(AssertSqlSafe(sql))
         .bind(&id.as_bytes()[..])
         .bind(scope.tenant().as_str())
-        .fetch_optional(&mut *reader)
+        .fetch_optional(reader)
         .await
         .map_err(&failed)?
         .ok_or_else(|| Error::not_found("conversation", id))?;
-    let summary = row::summary(&found)?;
-    let key: i64 = found.try_get(12).map_err(&failed)?;
-    let messages = messages_of(&mut reader, key, 0..u32::MAX, summary.message_count as usize).await?;
-    Ok(Conversation {
-        summary,
+    let conversation = Conversation {
+        summary: row::summary(&found)?,
         system_prompt: found.try_get(9).map_err(&failed)?,
         temperature: found.try_get(10).map_err(&failed)?,
         max_tokens: found.try_get(11).map_err(&failed)?,
-        messages,
-    })
+        messages: Vec::new(),
+    };
+    Ok((found.try_get(12).map_err(&failed)?, conversation))
 }
 
 pub(crate) async fn messages(
