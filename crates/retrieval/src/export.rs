@@ -89,6 +89,17 @@ pub fn to_markdown(conversation: &Conversation) -> String {
     markdown::write(conversation)
 }
 
+/// Writes what [`to_markdown`] writes before the first message: title, facts, system prompt. Ends with a newline.
+pub fn head_to_markdown(conversation: &Conversation) -> String {
+    markdown::head(conversation)
+}
+
+/// Writes the message at index `at` of its conversation as [`to_markdown`] does, alone: a blank line, its heading
+/// with number and speaker, and what it holds. The heading says if it stands in another branch. Ends with a newline.
+pub fn message_to_markdown(at: usize, stored: &StoredMessage) -> String {
+    markdown::message(at, stored)
+}
+
 /// Writes `conversation` as text without markup. Ends with a newline.
 pub fn to_text(conversation: &Conversation) -> String {
     text::write(conversation)

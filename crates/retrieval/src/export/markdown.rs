@@ -8,14 +8,7 @@ use super::{
 };
 
 pub(super) fn write(conversation: &Conversation) -> String {
-    let mut out = format!("# {}\n\n", title(conversation));
-    for (label, value) in facts(conversation) {
-        out.push_str(&format!("- {label}: {}\n", one_line(&value)));
-    }
-    if let Some(prompt) = &conversation.system_prompt {
-        out.push('\n');
-        folded("System prompt", prompt, "", &mut out);
-    }
+    let mut out = head(conversation);
     let (thread, branches) = threads(conversation);
     for at in thread {
         write_message(at, &conversation.messages[at], "", &mut out);
@@ -25,13 +18,37 @@ pub(super) fn write(conversation: &Conversation) -> String {
     }
     for at in branches {
         let stored = &conversation.messages[at];
-        let place = match stored.message.parent {
-            Some(parent) => format!(" (follows {})", u64::from(parent) + 1),
-            None => " (another beginning)".to_owned(),
-        };
-        write_message(at, stored, &place, &mut out);
+        write_message(at, stored, &place(stored), &mut out);
     }
     out
+}
+
+pub(super) fn head(conversation: &Conversation) -> String {
+    let mut out = format!("# {}\n\n", title(conversation));
+    for (label, value) in facts(conversation) {
+        out.push_str(&format!("- {label}: {}\n", one_line(&value)));
+    }
+    if let Some(prompt) = &conversation.system_prompt {
+        out.push('\n');
+        folded("System prompt", prompt, "", &mut out);
+    }
+    out
+}
+
+pub(super) fn message(at: usize, stored: &StoredMessage) -> String {
+    let mut out = String::new();
+    let place =
+        if stored.message.off_branch { format!(" · other branch{}", place(stored)) } else { String::new() };
+    write_message(at, stored, &place, &mut out);
+    out
+}
+
+/// Tells where a message of another branch belongs.
+fn place(stored: &StoredMessage) -> String {
+    match stored.message.parent {
+        Some(parent) => format!(" (follows {})", u64::from(parent) + 1),
+        None => " (another beginning)".to_owned(),
+    }
 }
 
 fn write_message(at: usize, stored: &StoredMessage, place: &str, out: &mut String) {
