@@ -46,6 +46,7 @@ mod host;
 mod imports;
 mod json;
 mod limits;
+mod mcp;
 mod metrics;
 mod openapi;
 mod origin;
@@ -62,6 +63,7 @@ mod upload;
 mod watch;
 
 pub use dto::hardware::Hardware;
+pub use mcp::Mcp;
 pub use metrics::{Metrics, observe};
 pub use openapi::document;
 pub use problem::Problem;

@@ -1,6 +1,7 @@
-use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{borrow::Cow, fmt::Display, ops::RangeInclusive, slice, str::FromStr};
 
 use axum::http::Uri;
+use serde_json::{Map, Value};
 
 use crate::problem::{Kind, Problem};
 
@@ -28,6 +29,32 @@ impl Params {
             let value =
                 decode(value).ok_or_else(|| Problem::parameter(&name, "percent-encoded UTF-8 only"))?;
             pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// Reads the arguments of a tool as if they stood in a query string: an array is a parameter that is repeated,
+    /// `null` is one that is absent. Every name must be one of `known`.
+    pub(crate) fn of_tool(arguments: &Map<String, Value>, known: &[&str]) -> Result<Self, Problem> {
+        let mut pairs = Vec::new();
+        for (name, value) in arguments {
+            if !known.contains(&name.as_str()) {
+                let accepted = format!("nothing: this tool knows only {}", known.join(", "));
+                return Err(Problem::parameter(name, accepted));
+            }
+            let values =
+                if let Value::Array(values) = value { values.as_slice() } else { slice::from_ref(value) };
+            for value in values {
+                let text = match value {
+                    Value::Null => continue,
+                    Value::String(text) => text.clone(),
+                    Value::Bool(_) | Value::Number(_) => value.to_string(),
+                    Value::Array(_) | Value::Object(_) => {
+                        return Err(Problem::parameter(name, "a text, a number, true or false"));
+                    }
+                };
+                pairs.push((name.clone(), text));
+            }
         }
         Ok(Self(pairs))
     }

@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     ForeignOrigin,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     UploadStalled,
     Conflict,
     TooLarge,
@@ -45,13 +46,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::BadParameter,
         Self::ForeignHost,
         Self::ForeignOrigin,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotAcceptable,
         Self::UploadStalled,
         Self::Conflict,
         Self::TooLarge,
@@ -81,6 +83,9 @@ impl Kind {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This address does not do that")
+            }
+            Self::NotAcceptable => {
+                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "The answer has no form that was asked for")
             }
             Self::UploadStalled => {
                 (StatusCode::REQUEST_TIMEOUT, "upload-stalled", "The upload stopped coming")
@@ -132,6 +137,10 @@ impl Problem {
             parameter: Some((name, accepted)),
             retry_after: None,
         }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {

@@ -30,14 +30,8 @@ pub(crate) async fn search(State(api): State<Api>, uri: Uri) -> Result<Response,
     let known = [&["q", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
     let params = Params::read(&uri, &known)?;
     let request = SearchRequest {
-        sort: match params.one("sort")? {
-            None | Some("relevance") => Sort::Relevance,
-            Some("recent") => Sort::Recent,
-            Some(_) => return Err(Problem::parameter("sort", "relevance or recent")),
-        },
         limit: params.number("limit", 1..=SearchRequest::LIMIT_MAX, SearchRequest::LIMIT_DEFAULT)?,
-        cursor: cursor(&params)?,
-        ..request(&params)?
+        ..request(&params, "q")?
     };
     let results = api.archive.search(&api.scope, &request).await?;
     json::fresh(StatusCode::OK, &dto::SearchResults::from(results))
@@ -60,7 +54,7 @@ pub(crate) async fn facets(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::read(&uri, &[&["q", "conversation"], FILTERS].concat())?;
-    let facets = api.archive.facets(&api.scope, &request(&params)?).await?;
+    let facets = api.archive.facets(&api.scope, &request(&params, "q")?).await?;
     json::tagged(&headers, &dto::Facets::from(facets))
 }
 
@@ -126,7 +120,8 @@ pub(crate) fn cursor(params: &Params) -> Result<Option<Cursor>, Problem> {
     Ok(params.one("cursor")?.filter(|text| !text.is_empty()).map(|text| Cursor(text.to_owned())))
 }
 
-fn request(params: &Params) -> Result<SearchRequest, Problem> {
+/// Reads what to search for, in the parameter called `query`; how many to return is left to the caller.
+pub(crate) fn request(params: &Params, query: &str) -> Result<SearchRequest, Problem> {
     let conversation: Option<ConversationId> = params
         .one("conversation")?
         .map(|text| {
@@ -134,8 +129,14 @@ fn request(params: &Params) -> Result<SearchRequest, Problem> {
         })
         .transpose()?;
     Ok(SearchRequest {
-        query: params.one("q")?.unwrap_or_default().to_owned(),
+        query: params.one(query)?.unwrap_or_default().to_owned(),
         filters: Filters { conversation, ..filters(params)? },
+        sort: match params.one("sort")? {
+            None | Some("relevance") => Sort::Relevance,
+            Some("recent") => Sort::Recent,
+            Some(_) => return Err(Problem::parameter("sort", "relevance or recent")),
+        },
+        cursor: cursor(params)?,
         ..SearchRequest::default()
     })
 }

@@ -6,5 +6,6 @@ mod guards;
 mod hardware;
 mod imports;
 mod matrix;
+mod mcp;
 mod reading;
 mod server;
