@@ -93,7 +93,7 @@ pub enum Event {
 }
 
 /// A reply that is being read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     format: Format,
     tools: Vec<(String, Json)>,
@@ -117,7 +117,7 @@ pub struct Reply {
     out: Vec<Piece>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     Text,
     Reasoning,

@@ -4,7 +4,7 @@ use super::json::{Nesting, ObjectText, Step, is_object};
 use crate::template::Json;
 
 /// What became clear with a letter.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happened {
     Started {
         id: Option<String>,
@@ -19,7 +19,7 @@ pub(super) enum Happened {
 }
 
 /// One or more calls, followed letter by letter.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Calls {
     at: At,
     list: bool,
@@ -36,7 +36,7 @@ pub(super) struct Calls {
     argued: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum At {
     /// A list or a call.
     #[default]
@@ -55,7 +55,7 @@ enum At {
 }
 
 /// A value that nobody asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Other(Nesting);
 
 impl Calls {

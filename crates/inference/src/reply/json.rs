@@ -11,14 +11,14 @@ pub(super) enum Step {
 }
 
 /// The text of one object, followed to its closing brace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ObjectText {
     text: String,
     nesting: Nesting,
 }
 
 /// Where in JSON a letter stands.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Nesting {
     /// Objects and lists that are open.
     pub(super) depth: usize,

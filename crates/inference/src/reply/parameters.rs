@@ -7,7 +7,7 @@ use super::{
 use crate::template::Json;
 
 /// One call, followed letter by letter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Parameters {
     at: At,
     text: String,
