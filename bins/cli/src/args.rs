@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// Measure how good a model is
     #[command(subcommand)]
     Eval(engine::Eval),
+    /// Make, list and revoke the keys that the server asks for
+    #[command(subcommand)]
+    Keys(Keys),
     /// Check archive, index, disk, settings, permissions and machine, and say what to do
     Doctor,
     /// Show settings, where each comes from, and where their file is
@@ -510,6 +513,60 @@ Examples:
 Exit code: 0 the files are sound, 1 they are not (the reason is told), 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key, and show it this once
+    #[command(after_help = KEYS_ADD_HELP)]
+    Add {
+        /// What to call it: whose it is, or what uses it
+        name: String,
+        /// When it ends: after 12h, 90d, 8w or 1y, or on a day such as 2030-12-31 [default: never]
+        #[arg(long, value_name = "WHEN", value_parser = expiry)]
+        expires: Option<Timestamp>,
+    },
+    /// List keys, with when each was made, last used and ends
+    List,
+    /// Take a key back: it opens nothing any more, and what runs for it ends
+    #[command(after_help = KEYS_REVOKE_HELP)]
+    Revoke {
+        /// Its name, or how it begins (ath_…)
+        #[arg(value_name = "NAME|BEGINNING")]
+        key: String,
+    },
+    /// Remove what is kept of a key that no longer opens
+    #[command(after_help = KEYS_FORGET_HELP)]
+    Forget {
+        /// Its name, or how it begins (ath_…)
+        #[arg(value_name = "NAME|BEGINNING")]
+        key: String,
+    },
+}
+
+const KEYS_ADD_HELP: &str = "\
+Examples:
+  athenaeum keys add phone
+  athenaeum keys add --expires 90d notebook
+  KEY=$(athenaeum keys add script) && curl -H \"Authorization: Bearer $KEY\" http://127.0.0.1:7878/v1/models
+
+As soon as there is a key, the server asks for one, wherever it listens; without one it listens on this machine's own
+addresses only. Only a hash is kept, so a key that is lost is made anew. A running server notices.
+
+Exit code: 0 the key is made, 1 it is not (the reason is told), 2 wrong usage.";
+
+const KEYS_REVOKE_HELP: &str = "\
+Examples:
+  athenaeum keys revoke phone
+  athenaeum keys revoke ath_Xb3k9Q
+
+A running server notices within two seconds: streams and sessions that were opened with the key end. Revoking the last
+key opens no door: the server asks for a key until all are forgotten and it is started anew.";
+
+const KEYS_FORGET_HELP: &str = "\
+Examples:
+  athenaeum keys revoke phone && athenaeum keys forget phone
+
+With the last one forgotten, a server that is started anew on an address of this machine asks for no key.";
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Show every setting and its value
     Show {
@@ -581,6 +638,31 @@ fn role(text: &str) -> Result<Role, String> {
         .ok_or_else(|| "expected user, assistant, system or tool".to_owned())
 }
 
+/// Reads when something ends: so long from now, or with the end of a day.
+fn expiry(text: &str) -> Result<Timestamp, String> {
+    let seconds = |unit| match unit {
+        'h' => Some(3_600),
+        'd' => Some(86_400),
+        'w' => Some(7 * 86_400),
+        'y' => Some(365 * 86_400),
+        _ => None,
+    };
+    let mut number = text.chars();
+    let micros = match number.next_back().and_then(seconds) {
+        Some(unit) => {
+            let number: u32 =
+                number.as_str().parse().map_err(|_| "expected 12h, 90d, 8w or 1y".to_owned())?;
+            let length = i64::from(number).checked_mul(unit * 1_000_000);
+            length.and_then(|length| Timestamp::now().as_micros().checked_add(length))
+        }
+        None => {
+            Some(before(text).map_err(|_| "expected 90d or a day such as 2030-12-31".to_owned())?.as_micros())
+        }
+    };
+    let end = micros.map(Timestamp::from_micros).ok_or("that is too far away")?;
+    if end <= Timestamp::now() { Err("that is over already".to_owned()) } else { Ok(end) }
+}
+
 fn after(text: &str) -> Result<Timestamp, String> {
     moment(text).map(|(first, _)| first)
 }
@@ -626,6 +708,18 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ends_lie_ahead() {
+        let days =
+            |text| (expiry(text).unwrap().as_micros() - Timestamp::now().as_micros()) as f64 / 86_400e6;
+        assert!((days("90d") - 90.0).abs() < 0.01 && (days("12h") - 0.5).abs() < 0.01);
+        assert!((days("8w") - 56.0).abs() < 0.01 && (days("1y") - 365.0).abs() < 0.01);
+        assert_eq!(expiry("2999-12-31").unwrap().to_string(), "2999-12-31T23:59:59.999999Z");
+        for wrong in ["", "d", "0d", "-1d", "1.5d", "90", "90m", "2001-01-01", "99999999999y", "é"] {
+            assert!(expiry(wrong).is_err(), "{wrong}");
+        }
     }
 
     fn check(text: &str, first: &str, last: &str) {

@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod import;
 mod imports;
+mod keys;
 mod list;
 mod local;
 mod manual;
@@ -79,6 +80,7 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Delete(args) => delete::run(context, &args).await,
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args).await,
+        Command::Keys(args) => keys::run(context, &args).await,
         Command::Doctor => doctor::run(context).await,
         Command::Chat(args) => chat::run(context, *args).await,
         Command::Complete(args) => complete::run(context, &args).await,

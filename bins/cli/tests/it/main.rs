@@ -11,6 +11,7 @@ mod export;
 mod help;
 mod hostile;
 mod json;
+mod keys;
 mod models;
 mod parser;
 mod pull;
