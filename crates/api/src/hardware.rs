@@ -39,6 +39,7 @@ pub(crate) async fn describe(State(api): State<Api>, uri: Uri) -> Result<Respons
 pub(crate) struct Machine {
     probe: Probe,
     overrides: Overrides,
+    backends: Backends,
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
@@ -48,8 +49,8 @@ struct Seen {
 }
 
 impl Machine {
-    pub(crate) fn new(probe: Probe, overrides: Overrides) -> Self {
-        Self { probe, overrides, seen: Arc::default() }
+    pub(crate) fn new(probe: Probe, overrides: Overrides, backends: Backends) -> Self {
+        Self { probe, overrides, backends, seen: Arc::default() }
     }
 
     async fn look(&self) -> Result<Arc<Hardware>, Problem> {
@@ -59,11 +60,11 @@ impl Machine {
         {
             return Ok(hardware.clone());
         }
-        let (probe, overrides) = (self.probe.clone(), self.overrides.clone());
+        let (probe, overrides, backends) = (self.probe.clone(), self.overrides.clone(), self.backends);
         // The lock goes along: a client that leaves does not let the next one start another look beside this one.
         let looked = tokio::task::spawn_blocking(move || {
             let report = probe.look();
-            let plan = propose(&report, &overrides, Backends::default());
+            let plan = propose(&report, &overrides, backends);
             let hardware = Arc::new(Hardware::new(report, plan));
             *seen = Some(Seen { at: Instant::now(), hardware: hardware.clone() });
             hardware

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use athenaeum_archive::Archive;
-use athenaeum_hardware::{Overrides, Probe};
+use athenaeum_hardware::{Backends, Overrides, Probe};
 use athenaeum_retrieval::Imports;
 use athenaeum_tenancy::Scope;
 use tokio::sync::Semaphore;
@@ -31,7 +31,7 @@ impl Api {
             scope: athenaeum_tenancy::local(),
             metrics: Metrics::new(),
             watch: Arc::default(),
-            machine: Arc::new(Machine::new(Probe::default(), Overrides::default())),
+            machine: Arc::new(Machine::new(Probe::default(), Overrides::default(), Backends::default())),
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -45,10 +45,11 @@ impl Api {
         self
     }
 
-    /// Tells of the machine that `probe` sees, with what `overrides` want of it. It is looked at when somebody asks.
+    /// Tells of the machine that `probe` sees, with what `overrides` want of it and what the program can use. It is looked
+    /// at when somebody asks.
     #[must_use]
-    pub fn with_hardware(mut self, probe: Probe, overrides: Overrides) -> Self {
-        self.machine = Arc::new(Machine::new(probe, overrides));
+    pub fn with_hardware(mut self, probe: Probe, overrides: Overrides, backends: Backends) -> Self {
+        self.machine = Arc::new(Machine::new(probe, overrides, backends));
         self
     }
 

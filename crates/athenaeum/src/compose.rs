@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::{
     Error,
     connections::{self, Connections},
+    device::backends,
     settings::Settings,
 };
 
@@ -78,7 +79,11 @@ impl Athenaeum {
             imports: self.imports.clone(),
             settings: self.pages.clone(),
         });
-        let api = api.with_scope(self.scope.clone()).with_hardware(Probe::default(), self.hardware.clone());
+        let api = api.with_scope(self.scope.clone()).with_hardware(
+            Probe::default(),
+            self.hardware.clone(),
+            backends(),
+        );
         athenaeum_api::app(api, pages)
     }
 

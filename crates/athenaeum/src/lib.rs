@@ -27,6 +27,7 @@ pub mod settings;
 mod address;
 mod compose;
 mod connections;
+mod device;
 mod error;
 mod process;
 
@@ -41,5 +42,6 @@ pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
 pub use compose::{Athenaeum, archive_settings, open_archive};
+pub use device::{backends, computing_on, device};
 pub use error::Error;
 pub use process::{interrupted, telemetry};

@@ -12,6 +12,9 @@ fn main() {
     let report = probe();
     let took = begun.elapsed();
     println!("{report:#?}");
-    println!("{:#?}", propose(&report, &Overrides::default(), Backends { cuda: true, metal: true }));
+    println!(
+        "{:#?}",
+        propose(&report, &Overrides::default(), Backends { cuda: true, metal: true, candle: true })
+    );
     println!("looking took {took:?}");
 }

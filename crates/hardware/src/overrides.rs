@@ -18,7 +18,7 @@ pub struct Overrides {
     pub memory_budget_mib: u64,
 }
 
-/// What computes: `cpu`, `cuda` with a GPU's number (`cuda:1`; `cuda` is the first), or `metal`.
+/// What computes: `cpu`, `cuda` with a GPU's number (`cuda:1`; `cuda` is the first), `metal`, or `candle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
     /// The processor.
@@ -27,6 +27,8 @@ pub enum Device {
     Cuda(u32),
     /// Apple's GPU.
     Metal,
+    /// The processor, by candle instead of our own kernels: slower, to try what GPUs are given.
+    Candle,
 }
 
 /// A family of kernels: the instruction sets that they are written for.
@@ -133,6 +135,7 @@ impl fmt::Display for Device {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
             Self::Metal => f.write_str("metal"),
+            Self::Candle => f.write_str("candle"),
         }
     }
 }
@@ -148,12 +151,13 @@ impl FromStr for Device {
         let known = match name {
             "cpu" => Some(Self::Cpu),
             "metal" => Some(Self::Metal),
+            "candle" => Some(Self::Candle),
             "cuda" => Some(Self::Cuda(0)),
             name => name.strip_prefix("cuda:").and_then(index).map(Self::Cuda),
         };
         known.ok_or_else(|| NotKnown {
             name: name.chars().take(64).collect(),
-            accepted: "auto, cpu, cuda, cuda:0 to cuda:63, metal",
+            accepted: "auto, cpu, cuda, cuda:0 to cuda:63, metal, candle",
         })
     }
 }
@@ -201,6 +205,7 @@ mod tests {
         check("cuda", Ok("cuda:0"));
         check("cuda:3", Ok("cuda:3"));
         check("metal", Ok("metal"));
+        check("candle", Ok("candle"));
         check("cuda:64", Err("none of auto, scalar"));
         check("cuda:+1", Err("'cuda:+1'"));
         check("cuda:", Err("'cuda:'"));

@@ -41,6 +41,8 @@ pub enum Source {
 /// What this program can compute with beside the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backends {
+    /// It was built with candle.
+    pub candle: bool,
     /// It was built with CUDA.
     pub cuda: bool,
     /// It was built with Metal.
@@ -72,6 +74,7 @@ fn device(report: &Report, overrides: &Overrides, backends: Backends) -> Choice<
     let has = |vendor, index| report.gpus.iter().any(|gpu| gpu.vendor == vendor && gpu.index == index);
     let obstacle = match wanted {
         Device::Cpu => None,
+        Device::Candle => Some("this program was built without candle").filter(|_| !backends.candle),
         Device::Cuda(_) if !backends.cuda => Some("this program was built without CUDA"),
         Device::Cuda(index) => Some("no such NVIDIA GPU was found").filter(|_| !has(Vendor::Nvidia, index)),
         Device::Metal if !backends.metal => Some("this program was built without Metal"),
@@ -142,7 +145,7 @@ fn memory(report: &Report, overrides: &Overrides, device: Device) -> Choice<u64>
         Device::Cuda(index) => {
             report.gpus.iter().find(|gpu| gpu.vendor == Vendor::Nvidia && gpu.index == index)
         }
-        Device::Cpu | Device::Metal => None,
+        Device::Cpu | Device::Candle | Device::Metal => None,
     };
     let proposed = match gpu.and_then(|gpu| gpu.memory_free_bytes.or(gpu.memory_bytes)) {
         Some(free) => proposed(free - free / 10, format!("{} are free on the GPU", gibibytes(free))),

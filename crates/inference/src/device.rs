@@ -42,7 +42,8 @@ pub enum Device {
 pub enum Error {
     /// The program cannot do it.
     #[error(
-        "{device} needs a program built with the feature {feature:?}; build it so, or compute on the processor"
+        "{device} needs a program that was built with the feature {feature:?} (`cargo build --release --features \
+         {feature}`); build it so, or compute on the processor"
     )]
     NotBuilt {
         /// What was asked for.
@@ -110,6 +111,11 @@ pub fn backend(
 }
 
 impl Device {
+    /// Says whether the program was built with what computes there.
+    pub fn is_built(self) -> bool {
+        self.missing_feature().is_none()
+    }
+
     /// Returns the feature that the program would have to be built with.
     fn missing_feature(self) -> Option<&'static str> {
         let (feature, built) = match self {

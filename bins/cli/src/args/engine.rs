@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use athenaeum::hardware::Device;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 /// Which model, and how it runs.
@@ -24,6 +25,9 @@ pub(crate) struct Running {
     /// Threads that compute [default: one per core]
     #[arg(long, short, value_name = "COUNT")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// What computes: cpu, cuda, cuda:1, metal or candle [default: the setting hardware.device]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<Device>,
     /// How keys and values are kept
     #[arg(long, value_enum, default_value_t = CacheFormat::F16)]
     pub(crate) cache: CacheFormat,
@@ -199,8 +203,8 @@ Examples:
   athenaeum bench model.gguf -p 512 -n 128 -t 2 --json
 
 The prompt is made of tokens of the vocabulary, one after another; what is generated is thrown away, and no token ends
-it. With --json: model, prompt_tokens, generated_tokens, prompt_tokens_per_s, generate_tokens_per_s, load_ms,
-rss_bytes, threads.";
+it. With --json: model, prompt_tokens, generated_tokens, prompt_tokens_per_s, generate_tokens_per_s,
+first_token_ms, load_ms, rss_bytes, threads, device, machine.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Eval {

@@ -15,9 +15,14 @@ struct Measured<'a> {
     generated_tokens: usize,
     prompt_tokens_per_s: f64,
     generate_tokens_per_s: f64,
+    /// From the request to the first token of its answer.
+    first_token_ms: f64,
     load_ms: f64,
     rss_bytes: Option<u64>,
     threads: usize,
+    device: String,
+    /// The processor, where it has a name.
+    machine: Option<String>,
 }
 
 pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
@@ -28,37 +33,47 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
     anyhow::ensure!(length < fits, "{length} tokens are more than the context of {fits}; see --context");
     // Once unmeasured, so that the weights are in memory.
     let _ = measure(&model, (1, 1), 0, 0).await?;
-    let mut prompts = Vec::new();
+    let mut firsts = Vec::new();
     let mut generations = Vec::new();
     for round in 1..=args.repeat.get() {
         let (prompt, generation) =
             measure(&model, (args.prompt, args.generate), args.guessing.count(), round).await?;
-        prompts.push(args.prompt as f64 / prompt);
+        firsts.push(prompt);
         generations.push(args.generate.saturating_sub(1) as f64 / generation);
     }
+    let first = median(&mut firsts);
     let measured = Measured {
         model: &args.model,
         prompt_tokens: args.prompt,
         generated_tokens: args.generate,
-        prompt_tokens_per_s: median(&mut prompts),
+        prompt_tokens_per_s: args.prompt as f64 / first,
         generate_tokens_per_s: median(&mut generations),
+        first_token_ms: first * 1e3,
         load_ms: model.load_time().as_secs_f64() * 1e3,
         rss_bytes: athenaeum::hardware::resident_bytes(),
         threads: model.engine().settings().threads.get(),
+        device: local::device(context, &args.running).to_string(),
+        machine: athenaeum::hardware::probe().cpu.model,
     };
     if context.output.json {
         context.output.object(&measured)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Measured { prompt_tokens_per_s: prompt, generate_tokens_per_s: generate, load_ms, threads, .. } =
-        measured;
+    let Measured { prompt_tokens_per_s: prompt, generate_tokens_per_s: generate, .. } = measured;
+    let Measured { first_token_ms: first, load_ms, threads, device, machine, .. } = &measured;
     context.output.line(format_args!("prompt    {prompt:9.1} tokens/s  ({} tokens)", args.prompt))?;
     context.output.line(format_args!("generate  {generate:9.1} tokens/s  ({} tokens)", args.generate))?;
+    context
+        .output
+        .line(format_args!("first     {first:9.1} ms        (from the request to the first token)"))?;
     context.output.line(format_args!("load      {load_ms:9.1} ms"))?;
     if let Some(bytes) = measured.rss_bytes {
         context.output.line(format_args!("memory    {:>12}", crate::output::bytes(bytes)))?;
     }
-    context.output.line(format_args!("threads   {threads:7}"))?;
+    context.output.line(format_args!("threads   {threads:7}          ({device})"))?;
+    if let Some(machine) = machine {
+        context.output.line(format_args!("machine   {machine}"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

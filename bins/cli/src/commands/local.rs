@@ -61,13 +61,21 @@ fn settings(context: &Context, running: &Running) -> local::Settings {
         ..usual
     };
     let access = if running.no_map { Access::Read } else { Access::Map };
-    local::Settings { access, engine, ..local::Settings::default() }
+    let device = athenaeum::computing_on(device(context, running));
+    local::Settings { access, engine, device, ..local::Settings::default() }
+}
+
+/// What computes: what was typed, what the settings say, or the best that this program reaches.
+pub(super) fn device(context: &Context, running: &Running) -> hardware::Device {
+    let settled = &context.settings.settings.hardware;
+    let wanted = hardware::Overrides { device: running.device.or(settled.device), ..settled.clone() };
+    athenaeum::device(&wanted, hardware::probe)
 }
 
 /// What the settings say, or one thread for each physical core.
 pub(super) fn threads(context: &Context) -> Option<std::num::NonZeroUsize> {
     let overrides = &context.settings.settings.hardware;
-    let plan = hardware::propose(&hardware::probe(), overrides, hardware::Backends::default());
+    let plan = hardware::propose(&hardware::probe(), overrides, athenaeum::backends());
     std::num::NonZeroUsize::new(plan.threads.value as usize)
 }
 

@@ -118,7 +118,7 @@ fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
 /// Bytes that models may take on this machine.
 fn memory_budget(context: &Context) -> u64 {
     let overrides = &context.settings.settings.hardware;
-    hardware::propose(&hardware::probe(), overrides, hardware::Backends::default()).memory_budget_bytes.value
+    hardware::propose(&hardware::probe(), overrides, athenaeum::backends()).memory_budget_bytes.value
 }
 
 fn listed(found: &Found, budget: u64) -> Listed<'_> {

@@ -52,6 +52,42 @@ fn a_draft_may_guess() {
     assert!(complete(&["--draft", "huge"]).stderr.contains("there is no file huge"));
 }
 
+/// What the program was not built for is refused, and it says how to get it; a program that was built for it uses it.
+#[test]
+fn what_computes_can_be_chosen() {
+    let library = Library::new();
+    let complete = |device: &[&str]| {
+        let ask = ["--model", TINY, "--temperature", "0", "-n", "24", "Shall I compare thee"];
+        library.run(&[&["complete"], device, &ask].concat())
+    };
+    let plain = complete(&[]).stdout;
+    for (device, feature, built) in [
+        ("cpu", "", true),
+        ("candle", "candle", cfg!(feature = "candle")),
+        ("cuda:0", "cuda", false),
+        ("metal", "metal", false),
+    ] {
+        let told = complete(&["--device", device]);
+        if built {
+            assert_eq!((told.code, &told.stdout), (Some(0), &plain), "{device}: {}", told.stderr);
+            continue;
+        }
+        assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{device}");
+        let how = format!("cargo build --release --features {feature}");
+        assert!(told.stderr.contains(&how) || cfg!(feature = "candle"), "{}", told.stderr);
+    }
+    let none = complete(&["--device", "gpu"]);
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr.contains("'gpu' is none of"), "{}", none.stderr);
+    // As a setting it holds for every model, and a device that is typed goes first.
+    std::fs::write(library.path("wish.toml"), "hardware.device = \"cuda:7\"\n").unwrap();
+    let wishful = |more: &[&str]| complete(&[&["--config", "wish.toml"], more].concat());
+    let refused = wishful(&[]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("CUDA device 7"), "{}", refused.stderr);
+    assert_eq!(wishful(&["--device", "cpu"]).stdout, plain);
+}
+
 #[test]
 fn an_answer_keeps_to_its_form_or_is_refused() {
     let library = Library::new();
@@ -103,9 +139,10 @@ fn speed_and_quality_are_measured() {
     let library = Library::new();
     let measured =
         &library.json(&["bench", TINY, "-p", "32", "-n", "8", "--repeat", "1", "--draft", FOLDER])[0];
-    for field in ["prompt_tokens_per_s", "generate_tokens_per_s", "load_ms", "rss_bytes"] {
+    for field in ["prompt_tokens_per_s", "generate_tokens_per_s", "first_token_ms", "load_ms", "rss_bytes"] {
         assert!(measured[field].as_f64().is_some_and(|figure| figure > 0.0), "{field}: {measured}");
     }
+    assert_eq!((measured["model"].as_str(), measured["device"].as_str()), (Some(TINY), Some("cpu")));
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/text/sonnet-18.txt");
     let known = &library.json(&["eval", "perplexity", TINY, text, "--window", "64"])[0];
     let perplexity = known["perplexity"].as_f64().unwrap();

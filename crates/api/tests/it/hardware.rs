@@ -1,7 +1,7 @@
 //! What the machine can do, and how often it is looked at.
 
 use athenaeum_api::{Settings, app};
-use athenaeum_hardware::{Overrides, Probe};
+use athenaeum_hardware::{Backends, Overrides, Probe};
 use axum::{Router, body::Body, http::Method};
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ async fn the_machine_and_the_plan() {
     let server = Server::empty(Settings::default()).await;
     let (root, probe) = machine();
     let overrides = Overrides { threads: 2, ..Overrides::default() };
-    let app = app(server.api.clone().with_hardware(probe, overrides), Router::new());
+    let app = app(server.api.clone().with_hardware(probe, overrides, Backends::default()), Router::new());
     let get = async || ask(&app, Method::GET, "/athenaeum/v1/hardware", &[], Body::empty()).await;
 
     let answer = get().await;
@@ -67,7 +67,10 @@ async fn programs_are_run_once_however_many_ask() {
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
     probe.nvidia_smi = program;
-    let app = app(server.api.clone().with_hardware(probe, Overrides::default()), Router::new());
+    let app = app(
+        server.api.clone().with_hardware(probe, Overrides::default(), Backends::default()),
+        Router::new(),
+    );
     let asking = (0..8).map(|_| {
         let app = app.clone();
         tokio::spawn(async move {

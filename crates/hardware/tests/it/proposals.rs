@@ -128,8 +128,8 @@ fn gpus() {
         let overrides = Overrides { device: wanted, ..Overrides::default() };
         assert_eq!(proposed(&report, &overrides, backends), expected);
     };
-    let (none, cuda) = (Backends::default(), Backends { cuda: true, metal: false });
-    let metal = Backends { cuda: false, metal: true };
+    let (none, cuda) = (Backends::default(), Backends { cuda: true, ..Backends::default() });
+    let metal = Backends { metal: true, ..Backends::default() };
     let two = || vec![gpu(Vendor::Nvidia, 0, 8 * GIB), gpu(Vendor::Nvidia, 1, 80 * GIB)];
     let twins = || vec![gpu(Vendor::Nvidia, 0, 8 * GIB), gpu(Vendor::Nvidia, 1, 8 * GIB)];
     let apple = || vec![gpu(Vendor::Apple, 0, 0)];
@@ -145,6 +145,9 @@ fn gpus() {
     check(apple(), none, None, "cpu 8 avx2 6553");
     check(apple(), none, Some(Device::Metal), "cpu! 8 avx2 6553");
     check(two(), metal, Some(Device::Metal), "cpu! 8 avx2 6553");
+    check(two(), cuda, Some(Device::Candle), "cuda:1! 8 avx2 36864");
+    check(vec![], Backends { candle: true, ..none }, Some(Device::Candle), "candle= 8 avx2 6553");
+    check(vec![], Backends { candle: true, ..none }, None, "cpu 8 avx2 6553");
 }
 
 #[test]

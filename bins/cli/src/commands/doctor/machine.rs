@@ -1,6 +1,6 @@
 use athenaeum::{
     api::Hardware,
-    hardware::{Backends, Overrides, Plan, Report, Source, propose},
+    hardware::{Overrides, Plan, Report, Source, propose},
 };
 
 use super::{Finding, good};
@@ -8,7 +8,7 @@ use crate::output::{bytes, counted};
 
 /// Tells what the machine is and what of it models would use. Only a wish that cannot be fulfilled is a fault.
 pub(super) fn findings(report: Report, overrides: &Overrides) -> Vec<Finding> {
-    let plan = propose(&report, overrides, Backends::default());
+    let plan = propose(&report, overrides, athenaeum::backends());
     let mut findings =
         vec![good("machine", machine(&report)), good("memory", memory(&report)), good("gpus", gpus(&report))];
     for unknown in &report.unknown {
