@@ -44,7 +44,8 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = athenaeum::listen(settings.server.addr).await?;
         let addr = listener.local_addr()?;
-        let athenaeum = Athenaeum::open(&data, &settings).await?;
+        let roots = places.model_roots(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
+        let athenaeum = Athenaeum::open(&data, &settings).await?.with_models(roots, &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(())

@@ -35,7 +35,10 @@
 //! **Invariants:** nothing here opens a socket, reads the environment or prints; domain errors become HTTP
 //! statuses in one place (`failure`); a tenant's ids name nothing to anybody else.
 
+mod clock;
+mod contract;
 mod conversations;
+mod dialect;
 mod docs;
 mod dto;
 mod events;
@@ -48,8 +51,10 @@ mod json;
 mod limits;
 mod mcp;
 mod metrics;
+mod openai;
 mod openapi;
 mod origin;
+mod parameters;
 mod params;
 mod problem;
 mod protect;
@@ -57,8 +62,10 @@ mod query_language;
 mod request_id;
 mod router;
 mod search;
+mod serving;
 mod settings;
 mod state;
+mod stream;
 mod upload;
 mod watch;
 
@@ -70,5 +77,6 @@ pub use problem::Problem;
 pub use protect::protect;
 pub use request_id::RequestId;
 pub use router::{app, router};
+pub use serving::Models;
 pub use settings::Settings;
 pub use state::Api;

@@ -3,21 +3,29 @@
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
-        self, Content, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr,
+        self, Content, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required,
         ResponseBuilder, Schema, SchemaFormat,
         path::Operation,
+        request_body::RequestBodyBuilder,
         schema::{AdditionalProperties, AnyOfBuilder, Type},
     },
 };
 
-use crate::{conversations, dto, events, hardware, health, imports, problem::Kind, query_language, search};
+use crate::{
+    conversations, dialect::Dialect, dto, events, hardware, health, imports, openai, parameters,
+    problem::Kind, query_language, search,
+};
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
 ///
 /// The committed `openapi/athenaeum.json` is this, written out; a test compares the two, and the server answers
 /// with the committed text.
 pub fn document() -> openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    document.merge(openai::Description::openapi());
+    Requests.modify(&mut document);
+    Refusals.modify(&mut document);
+    document
 }
 
 /// The committed description, as `/openapi.json` answers it.
@@ -71,9 +79,25 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         SortName,
         FormatName,
     )),
-    modifiers(&Refusals),
 )]
 struct Document;
+
+/// Adds the bodies of requests, from the tables that they are read against.
+struct Requests;
+
+impl Modify for Requests {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        for (path, table) in openai::bodies() {
+            let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+            let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
+            if let Some(operation) = operation {
+                let content = ContentBuilder::new().schema(schema).build();
+                let body = RequestBodyBuilder::new().content("application/json", content);
+                operation.request_body = Some(RefOr::T(body.required(Some(Required::True)).build()));
+            }
+        }
+    }
+}
 
 /// Adds to every operation the refusals that it can give, and the headers that all answers carry.
 struct Refusals;
@@ -83,8 +107,14 @@ impl Modify for Refusals {
         document.info.license = None;
         document.info.contact = None;
         let components = document.components.get_or_insert_default();
-        for kind in Kind::ALL {
-            components.responses.insert(kind.parts().1.to_owned(), RefOr::T(refusal(kind)));
+        for (name, schema) in failures() {
+            components.schemas.insert(name.to_owned(), RefOr::T(Schema::from(schema)));
+        }
+        for dialect in [Dialect::Own, Dialect::OpenAi, Dialect::Anthropic, Dialect::Ollama, Dialect::LlamaCpp]
+        {
+            for kind in Kind::ALL {
+                components.responses.insert(refusal_name(dialect, kind), RefOr::T(refusal(dialect, kind)));
+            }
         }
         for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.delete];
@@ -113,7 +143,10 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
     if ["/search", "/facets", "/suggestions"].iter().any(|end| path.ends_with(end)) {
         kinds.push(Kind::RateLimited);
     }
-    if uploads {
+    let dialect = Dialect::of(path);
+    if dialect != Dialect::Own {
+        kinds.extend([Kind::NotFound, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable, Kind::QueueFull]);
+    } else if uploads {
         kinds.extend([Kind::UploadStalled, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable]);
     }
     for response in operation.responses.responses.values_mut() {
@@ -122,22 +155,33 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
         }
     }
     for kind in kinds {
-        let (status, name, _) = kind.parts();
-        let response = Ref::new(format!("#/components/responses/{name}"));
+        let status = kind.parts().0;
+        let response = Ref::new(format!("#/components/responses/{}", refusal_name(dialect, kind)));
         operation.responses.responses.insert(status.as_str().to_owned(), RefOr::Ref(response));
     }
 }
 
-fn refusal(kind: Kind) -> openapi::Response {
+fn refusal_name(dialect: Dialect, kind: Kind) -> String {
+    let name = kind.parts().1;
+    match dialect {
+        Dialect::Own => name.to_owned(),
+        Dialect::OpenAi => format!("openai.{name}"),
+        Dialect::Anthropic => format!("anthropic.{name}"),
+        Dialect::Ollama => format!("ollama.{name}"),
+        Dialect::LlamaCpp => format!("llamacpp.{name}"),
+    }
+}
+
+fn refusal(dialect: Dialect, kind: Kind) -> openapi::Response {
     let description = match kind {
         Kind::ForeignHost => "The request was sent to another name, or comes from another site.".to_owned(),
         kind => format!("{}.", kind.parts().2),
     };
     let mut response = ResponseBuilder::new()
         .description(description)
-        .content(PROBLEM, problem_content())
+        .content(if dialect == Dialect::Own { PROBLEM } else { "application/json" }, failure_content(dialect))
         .header("x-request-id", id_header());
-    if matches!(kind, Kind::Busy | Kind::TimedOut | Kind::RateLimited) {
+    if matches!(kind, Kind::Busy | Kind::TimedOut | Kind::RateLimited | Kind::QueueFull | Kind::NoRoom) {
         response = response.header("retry-after", seconds_header());
     }
     response.build()
@@ -153,8 +197,31 @@ fn drop_unnamed(operation: &mut Operation) {
     }
 }
 
-fn problem_content() -> Content {
-    ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build()
+fn failure_content(dialect: Dialect) -> Content {
+    let schema = match dialect {
+        Dialect::Own => "Problem",
+        Dialect::OpenAi => "openai.Failure",
+        Dialect::Anthropic => "anthropic.Failure",
+        Dialect::Ollama => "ollama.Failure",
+        Dialect::LlamaCpp => "llamacpp.Failure",
+    };
+    ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(schema)))).build()
+}
+
+/// What failures look like in the dialects of others.
+fn failures() -> [(&'static str, ObjectBuilder); 4] {
+    let wrapped = |error: ObjectBuilder| ObjectBuilder::new().property("error", error).required("error");
+    let said = || {
+        let object = ObjectBuilder::new().property("message", text()).property("type", text());
+        object.required("message").required("type")
+    };
+    let anthropic = wrapped(said()).property("type", text().enum_values(Some(["error"]))).required("type");
+    [
+        ("openai.Failure", wrapped(said().required("param").required("code"))),
+        ("anthropic.Failure", anthropic),
+        ("ollama.Failure", ObjectBuilder::new().property("error", text()).required("error")),
+        ("llamacpp.Failure", wrapped(said().required("code"))),
+    ]
 }
 
 fn seconds_header() -> openapi::Header {

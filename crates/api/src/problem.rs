@@ -6,9 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::dto::{
-    problem::{ParameterProblem, ProblemBody},
-    search::escape,
+use crate::{
+    dialect::Dialect,
+    dto::{
+        problem::{ParameterProblem, ProblemBody},
+        search::escape,
+    },
 };
 
 /// Why a request was not done, in the shape of RFC 9457.
@@ -20,6 +23,8 @@ pub struct Problem {
     detail: String,
     parameter: Option<(String, String)>,
     retry_after: Option<Duration>,
+    /// Tokens of the prompt and of the context, where the one is too long for the other.
+    tokens: Option<(usize, usize)>,
 }
 
 /// The kinds of problem: each has one status, one title and one type address.
@@ -27,6 +32,8 @@ pub struct Problem {
 pub(crate) enum Kind {
     BadRequest,
     BadParameter,
+    ContextLength,
+    UnknownModel,
     ForeignHost,
     ForeignOrigin,
     NotFound,
@@ -43,10 +50,13 @@ pub(crate) enum Kind {
     Internal,
     Busy,
     TimedOut,
+    QueueFull,
+    NoRoom,
+    Unsupported,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BadRequest,
         Self::BadParameter,
         Self::ForeignHost,
@@ -65,6 +75,11 @@ impl Kind {
         Self::Internal,
         Self::Busy,
         Self::TimedOut,
+        Self::ContextLength,
+        Self::UnknownModel,
+        Self::QueueFull,
+        Self::NoRoom,
+        Self::Unsupported,
     ];
 
     /// Returns status, last part of the type's URN, and title.
@@ -108,6 +123,19 @@ impl Kind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke on our side"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The server is busy"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The answer took too long"),
+            Self::ContextLength => {
+                (StatusCode::BAD_REQUEST, "context-length", "The prompt is longer than the model's context")
+            }
+            Self::UnknownModel => (StatusCode::NOT_FOUND, "unknown-model", "There is no such model here"),
+            Self::QueueFull => {
+                (StatusCode::TOO_MANY_REQUESTS, "queue-full", "Too many requests wait for the model")
+            }
+            Self::NoRoom => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no-room", "There is no room for the model in memory")
+            }
+            Self::Unsupported => {
+                (StatusCode::NOT_IMPLEMENTED, "not-supported", "This server was not set up to do that")
+            }
         }
     }
 
@@ -124,7 +152,7 @@ impl Kind {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), parameter: None, retry_after: None }
+        Self { kind, detail: detail.into(), parameter: None, retry_after: None, tokens: None }
     }
 
     /// A parameter whose value cannot be taken; `accepted` tells what can.
@@ -136,11 +164,48 @@ impl Problem {
             detail: format!("The parameter '{name}' accepts {accepted}."),
             parameter: Some((name, accepted)),
             retry_after: None,
+            tokens: None,
         }
     }
 
+    /// A parameter without which there is nothing to do.
+    pub(crate) fn missing_parameter(name: &str, accepted: impl Into<String>) -> Self {
+        let mut problem = Self::parameter(name, accepted);
+        if let Some((name, accepted)) = &problem.parameter {
+            problem.detail = format!("The parameter '{name}' is missing; it accepts {accepted}.");
+        }
+        problem
+    }
+
+    /// A prompt that does not fit the context.
+    pub(crate) fn context_length(tokens: usize, context_tokens: usize, detail: impl Into<String>) -> Self {
+        Self { tokens: Some((tokens, context_tokens)), ..Self::new(Kind::ContextLength, detail) }
+    }
+
+    /// The same, laid to a parameter.
+    pub(crate) fn about(mut self, parameter: &str) -> Self {
+        self.parameter = Some((parameter.to_owned(), String::new()));
+        self
+    }
+
+    /// Returns what kind it is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Returns what happened, and what to do next.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Returns the name of the parameter at fault.
+    pub(crate) fn parameter_name(&self) -> Option<&str> {
+        self.parameter.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// Returns the tokens of the prompt and of the context, where the one is too long for the other.
+    pub(crate) fn tokens(&self) -> Option<(usize, usize)> {
+        self.tokens
     }
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
@@ -170,7 +235,10 @@ impl Problem {
             detail: self.detail.clone(),
             instance: instance.map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            parameter: self.parameter.clone().map(|(name, accepted)| ParameterProblem { name, accepted }),
+            parameter: self.parameter.clone().map(|(name, accepted)| ParameterProblem {
+                name,
+                accepted: Some(accepted).filter(|text| !text.is_empty()),
+            }),
         }
     }
 
@@ -191,11 +259,12 @@ impl Problem {
 
     /// Renders the answer; the problem stays in its extensions, so that an outer layer can add what it knows.
     pub(crate) fn respond(&self, instance: Option<&str>, request_id: Option<&str>) -> Response {
-        let body = serde_json::to_vec(&self.body(instance, request_id)).unwrap_or_default();
+        let dialect = instance.map_or(Dialect::Own, Dialect::of);
+        let (media_type, body) = dialect.failure(self, instance, request_id);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.kind.parts().0;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -15,8 +15,14 @@ use axum::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
-    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer,
-    limit::RequestBodyLimitLayer, timeout::RequestBodyTimeoutLayer,
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
+    limit::RequestBodyLimitLayer,
+    timeout::RequestBodyTimeoutLayer,
 };
 
 use crate::{
@@ -43,13 +49,18 @@ pub fn protect(router: Router, settings: &Settings) -> Router {
         settings: settings.clone(),
     });
     router
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_compressing()))
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(upload_bytes_max))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.upload_idle_seconds)))
         .layer(from_fn_with_state(gate, guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(finish))
+}
+
+/// Small answers, pictures and streams go as they are; what comes line by line is a stream too.
+fn worth_compressing() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/x-ndjson"))
 }
 
 struct Gate {

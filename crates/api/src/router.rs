@@ -5,7 +5,7 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, conversations, docs, events, hardware, health, imports, mcp, observe, protect,
+    Api, Problem, conversations, docs, events, hardware, health, imports, mcp, observe, openai, protect,
     query_language, search,
 };
 
@@ -31,6 +31,7 @@ pub fn router(api: Api) -> Router {
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
         .route("/mcp", mcp::route(&api))
+        .merge(openai::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -38,6 +39,7 @@ pub fn router(api: Api) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
         .route("/athenaeum/{*rest}", any(nowhere))
+        .route("/v1/{*rest}", any(nowhere))
         .with_state(api)
 }
 

@@ -25,6 +25,13 @@ pub struct Settings {
     pub streams_max: usize,
     /// Seconds until a request that carries no upload is given up.
     pub timeout_seconds: u64,
+    /// Bytes of a request to a model at most; texts and tools, no files.
+    pub request_bytes_max: usize,
+    /// Seconds that an answer of a model may take, from its request to its end.
+    pub answer_seconds: u64,
+    /// Refuses requests of which something would be left undone, instead of warning. A client may say so itself by the
+    /// header `x-athenaeum-strict: true`, or `false`.
+    pub strict: bool,
     /// Seconds that an upload may pause before it is given up.
     pub upload_idle_seconds: u64,
     /// Searches a second that one client address may make in the long run.
@@ -47,6 +54,9 @@ impl Default for Settings {
             requests_max: 64,
             streams_max: 32,
             timeout_seconds: 30,
+            request_bytes_max: 32 * 1024 * 1024,
+            answer_seconds: 3600,
+            strict: false,
             upload_idle_seconds: 60,
             searches_per_second: 30,
             searches_burst: 60,

@@ -1,12 +1,18 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use athenaeum_archive::Archive;
 use athenaeum_hardware::{Backends, Overrides, Probe};
 use athenaeum_retrieval::Imports;
 use athenaeum_tenancy::Scope;
 use tokio::sync::Semaphore;
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Metrics, Settings, hardware::Machine, watch::ArchiveWatch};
+use crate::{
+    Metrics, Models, Settings,
+    hardware::Machine,
+    serving::{Ask, Input},
+    watch::ArchiveWatch,
+};
 
 /// What the routes work with. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -18,6 +24,7 @@ pub struct Api {
     pub(crate) metrics: Metrics,
     pub(crate) watch: Arc<ArchiveWatch>,
     pub(crate) machine: Arc<Machine>,
+    pub(crate) models: Models,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -32,6 +39,7 @@ impl Api {
             metrics: Metrics::new(),
             watch: Arc::default(),
             machine: Arc::new(Machine::new(Probe::default(), Overrides::default(), Backends::default())),
+            models: Models::none(),
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -51,6 +59,22 @@ impl Api {
     pub fn with_hardware(mut self, probe: Probe, overrides: Overrides, backends: Backends) -> Self {
         self.machine = Arc::new(Machine::new(probe, overrides, backends));
         self
+    }
+
+    /// Answers with these models; with none where nothing is said.
+    #[must_use]
+    pub fn with_models(mut self, models: Models) -> Self {
+        self.models = models;
+        self
+    }
+
+    /// Begins what a request asks of a model, with what this server lays down.
+    pub(crate) fn ask(&self, input: Input) -> Ask {
+        Ask {
+            time: Duration::from_secs(self.settings.answer_seconds.max(1)),
+            owner: xxh3_64(self.scope.tenant().as_str().as_bytes()),
+            ..Ask::new(input)
+        }
     }
 
     /// Returns the counters that `/metrics` writes, to hand to [`crate::observe`].

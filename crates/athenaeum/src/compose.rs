@@ -1,8 +1,11 @@
+mod models;
+
 use std::{path::Path, time::Duration};
 
-use athenaeum_api::Api;
+use athenaeum_api::{Api, Models};
 use athenaeum_archive::Archive;
 use athenaeum_hardware::{Overrides, Probe};
+use athenaeum_inference::model::Root;
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::Scope;
 use athenaeum_web::Web;
@@ -24,6 +27,7 @@ pub struct Athenaeum {
     limits: athenaeum_api::Settings,
     pages: athenaeum_web::Settings,
     hardware: Overrides,
+    models: Models,
     server: connections::Limits,
 }
 
@@ -47,6 +51,7 @@ impl Athenaeum {
             scope: athenaeum_tenancy::local(),
             pages: pages(&limits, settings),
             hardware: settings.hardware.clone(),
+            models: models::of(Vec::new(), settings),
             limits,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
@@ -54,6 +59,18 @@ impl Athenaeum {
                 grace: Duration::from_secs(settings.server.shutdown_seconds),
             },
         })
+    }
+
+    /// Answers with the models in these folders; without this, with none. Nothing is looked at before somebody asks.
+    #[must_use]
+    pub fn with_models(mut self, roots: Vec<Root>, settings: &Settings) -> Self {
+        self.models = models::of(roots, settings);
+        self
+    }
+
+    /// Returns the models.
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// Returns the archive, for searching and reading in process.
@@ -79,11 +96,10 @@ impl Athenaeum {
             imports: self.imports.clone(),
             settings: self.pages.clone(),
         });
-        let api = api.with_scope(self.scope.clone()).with_hardware(
-            Probe::default(),
-            self.hardware.clone(),
-            backends(),
-        );
+        let api = api
+            .with_scope(self.scope.clone())
+            .with_hardware(Probe::default(), self.hardware.clone(), backends())
+            .with_models(self.models.clone());
         athenaeum_api::app(api, pages)
     }
 
@@ -91,7 +107,9 @@ impl Athenaeum {
     /// requests under way the seconds of `server.shutdown_seconds`, and closes the archive.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let mut connections = Connections::new(self.router(), self.server.clone());
+        let sweeping = tokio::spawn(self.models.clone().sweep());
         connections.take(listener, shutdown).await;
+        sweeping.abort();
         tokio::join!(connections.end(), self.imports.shut_down());
         self.close().await;
     }

@@ -107,6 +107,17 @@ pub struct Models {
     pub folders: Vec<PathBuf>,
     /// Whether to look where Ollama, LM Studio and Hugging Face's libraries keep theirs.
     pub other_programs: bool,
+    /// Minutes that a model of the server stays in memory after its last use. 0: for ever.
+    pub keep_minutes: u64,
+    /// Tokens of prompt and answer together. 0: what the model was made for, up to 8192.
+    pub context_tokens: usize,
+    /// Answers that a model of the server writes at once. 1 to 1024.
+    pub slots: usize,
+    /// Requests to a model of the server that may wait for their turn; one more is told to come back later.
+    pub waiting_max: usize,
+    /// Memory for keys and values of each model of the server, in mebibytes. One answer of `context_tokens` always has
+    /// room.
+    pub cache_mib: usize,
     /// Where `models pull` finds Hugging Face's hub; empty for the usual place, or the one that HF_ENDPOINT names.
     pub hub: String,
     /// What says to the hub who asks; empty for none, or the one in HF_TOKEN.
@@ -224,7 +235,7 @@ impl Settings {
     }
 
     fn check_ranges(&self) -> Result<(), Error> {
-        let Self { archive, server, pages, hardware, .. } = self;
+        let Self { archive, server, pages, models, hardware, .. } = self;
         for (name, value, accepted) in [
             ("archive.readers_max", archive.readers_max.into(), 1..=64),
             ("archive.reader_cache_mib", archive.reader_cache_mib, 1..=4_096),
@@ -235,6 +246,8 @@ impl Settings {
             ("server.connections_max", server.connections_max as u64, 1..=65_536),
             ("server.header_seconds", server.header_seconds, 1..=3_600),
             ("pages.messages_per_page", pages.messages_per_page as u64, 1..=10_000),
+            ("models.slots", models.slots as u64, 1..=1_024),
+            ("models.waiting_max", models.waiting_max as u64, 0..=65_536),
             ("hardware.threads", hardware.threads.into(), 0..=1_024),
             ("hardware.memory_budget_mib", hardware.memory_budget_mib, 0..=16_777_216),
         ] {
@@ -313,6 +326,11 @@ impl Default for Settings {
                 default: String::new(),
                 folders: Vec::new(),
                 other_programs: true,
+                keep_minutes: 30,
+                context_tokens: 0,
+                slots: 16,
+                waiting_max: 64,
+                cache_mib: 512,
                 hub: String::new(),
                 hub_token: Secret::default(),
                 ollama_registry: pull::Settings::OLLAMA_REGISTRY.to_owned(),

@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use athenaeum::{Athenaeum, listen, sample};
 use serde::Serialize;
@@ -27,7 +27,9 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     // The address first: where it is refused, nothing else should have happened.
     let listener = listen(settings.server.addr).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let athenaeum = Athenaeum::open(&data, &settings).await?;
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let roots = context.places.model_roots(&settings, variable)?;
+    let athenaeum = Athenaeum::open(&data, &settings).await?.with_models(roots, &settings);
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }

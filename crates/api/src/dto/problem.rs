@@ -33,7 +33,8 @@ pub(crate) struct ProblemBody {
 pub(crate) struct ParameterProblem {
     /// Its name.
     pub(crate) name: String,
-    /// What it accepts.
+    /// What it accepts, where that can be said in short.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(examples("a whole number from 1 to 200"))]
-    pub(crate) accepted: String,
+    pub(crate) accepted: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The wire, tested from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod chat;
 mod contract;
 mod guards;
 mod hardware;

@@ -1,8 +1,12 @@
 //! A whole server over a real archive in a temporary folder.
 
-use athenaeum_api::{Api, Settings, app};
+use athenaeum_api::{Api, Models, Settings, app};
 use athenaeum_archive::Archive;
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
+use athenaeum_inference::{
+    catalog::{self, Catalog, Named},
+    residents::{self, Residents},
+};
 use athenaeum_retrieval::Imports;
 use axum::{
     Router,
@@ -20,7 +24,26 @@ pub(crate) struct Server {
     _folder: TempDir,
 }
 
+/// A model that talks a little, and always alike.
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
+
 impl Server {
+    /// Starts with the small model of the examples, and nothing in the archive.
+    pub(crate) async fn with_model(settings: Settings) -> Self {
+        let server = Self::empty(settings).await;
+        let files = vec![Named { name: "tiny".to_owned(), path: TINY.into() }];
+        let catalog = Catalog::new(catalog::Settings { files, ..catalog::Settings::default() });
+        let models = Models::new(catalog, Residents::new(residents::Settings::default()));
+        let api = server.api.clone().with_models(models);
+        Self { app: app(api.clone(), Router::new()), api, ..server }
+    }
+
+    /// Asks a model.
+    pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        ask(&self.app, Method::POST, target, &headers, Body::from(body.to_string())).await
+    }
+
     /// Starts with [`sourdough`] and [`forked`] in the archive.
     pub(crate) async fn start() -> Self {
         Self::start_with(Settings::default()).await
@@ -79,6 +102,20 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads the objects of a stream of server-sent events, and what ends it.
+    pub(crate) fn events(&self) -> (Vec<Value>, Vec<String>) {
+        assert_eq!(self.header("content-type"), "text/event-stream; charset=utf-8", "{}", self.text());
+        let data = self
+            .text()
+            .split("\n\n")
+            .filter_map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")));
+        let (json, other): (Vec<&str>, Vec<&str>) = data.partition(|data| data.starts_with('{'));
+        (
+            json.iter().map(|data| serde_json::from_str(data).unwrap()).collect(),
+            other.iter().map(ToString::to_string).collect(),
+        )
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -93,7 +130,20 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Reads a refusal; every one has the same shape.
+    /// Reads a refusal in the shape that clients of `path` look for.
+    pub(crate) fn refusal(&self, path: &str) -> Value {
+        if !path.starts_with("/v1") {
+            return self.problem();
+        }
+        assert_eq!(self.header("content-type"), "application/json", "{}", self.text());
+        let body: Value = serde_json::from_slice(&self.body).unwrap();
+        for field in ["message", "type"] {
+            assert!(body["error"][field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {body}");
+        }
+        body
+    }
+
+    /// Reads a refusal of our own; every one has the same shape.
     pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
         let problem: Value = serde_json::from_slice(&self.body).unwrap();

@@ -1,0 +1,106 @@
+//! The promise that nothing a client asks for is silently left undone.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderName, HeaderValue, Uri, request::Parts},
+    response::Response,
+};
+
+use crate::{
+    Api,
+    parameters::Warning,
+    problem::{Kind, Problem},
+    serving::Answer,
+};
+
+/// How much a client, or this server, insists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contract {
+    strict: bool,
+}
+
+/// A client's word that it wants everything done or nothing.
+const STRICT: HeaderName = HeaderName::from_static("x-athenaeum-strict");
+/// What was not done, as a JSON array.
+const WARNINGS: HeaderName = HeaderName::from_static("x-athenaeum-warnings");
+/// Longer lists go into the body only: servers and proxies bound the size of headers.
+const HEADER_BYTES_MAX: usize = 4096;
+
+impl FromRequestParts<Api> for Contract {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        let asked = parts.headers.get(STRICT).map(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        Ok(Self { strict: asked.unwrap_or(api.settings.strict) })
+    }
+}
+
+impl Contract {
+    /// Refuses a request of which something would be left undone, where that was asked for.
+    pub(crate) fn settle(self, warnings: &[Warning]) -> Result<(), Problem> {
+        let Some(first) = warnings.first().filter(|_| self.strict) else { return Ok(()) };
+        let detail = format!(
+            "The parameter '{}' would have no effect: {}. Leave it out, or do without strictness.",
+            first.parameter, first.reason
+        );
+        Err(Problem::new(Kind::BadRequest, detail).about(&first.parameter))
+    }
+
+    /// Puts warnings into the header of an answer.
+    pub(crate) fn warned(self, mut response: Response, warnings: &[Warning]) -> Result<Response, Problem> {
+        self.settle(warnings)?;
+        if !warnings.is_empty() {
+            let mut list = ascii(&serde_json::to_string(warnings).unwrap_or_default());
+            if list.len() > HEADER_BYTES_MAX {
+                list = ascii(r#"[{"parameter":"…","reason":"the list is in the body"}]"#);
+            }
+            if let Ok(value) = HeaderValue::from_str(&list) {
+                response.headers_mut().insert(WARNINGS, value);
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// Tells of parameters in an address that this one does not know.
+pub(crate) fn query(uri: &Uri, known: &[&str]) -> Vec<Warning> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let names = pairs.map(|pair| pair.split('=').next().unwrap_or_default());
+    let unknown = names.filter(|name| !known.contains(name)).take(32);
+    unknown
+        .map(|name| Warning {
+            parameter: name.chars().take(96).collect(),
+            reason: "it is not known at this address".to_owned(),
+        })
+        .collect()
+}
+
+/// Adds to what was found when the request was read what came out when its prompt was made.
+pub(crate) fn told(mut warnings: Vec<Warning>, answer: &Answer) -> Vec<Warning> {
+    let warning = |parameter: &str, reason: String| Warning { parameter: parameter.to_owned(), reason };
+    warnings.extend(answer.changes.iter().map(|change| warning("messages", change.as_str().to_owned())));
+    if let Some(cut) = answer.cut {
+        let what = match cut.messages {
+            0 => format!("the first {} tokens were left out", cut.tokens),
+            messages => format!("the oldest {messages} messages ({} tokens) were left out", cut.tokens),
+        };
+        warnings.push(warning("truncation", format!("the prompt was too long: {what}")));
+    }
+    warnings
+}
+
+/// JSON in ASCII: headers carry nothing else.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            let mut units = [0; 2];
+            letter.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}

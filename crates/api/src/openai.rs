@@ -1,0 +1,37 @@
+//! OpenAI's wire format.
+
+mod chat;
+mod conversation;
+mod finish;
+mod models;
+mod parameters;
+mod usage;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use utoipa::OpenApi;
+
+use crate::{Api, parameters::Parameter};
+
+/// The addresses of the format.
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*model}", get(models::one))
+}
+
+/// Their description.
+#[derive(OpenApi)]
+#[openapi(
+    tags((name = "openai", description = "Ask models in OpenAI's wire format.")),
+    paths(chat::create, models::list, models::one),
+)]
+pub(crate) struct Description;
+
+/// What the bodies of their requests may say.
+pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
+    vec![("/v1/chat/completions", &chat::PARAMETERS)]
+}

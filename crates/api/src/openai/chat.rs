@@ -1,0 +1,157 @@
+//! `POST /v1/chat/completions`.
+
+mod object;
+mod stream;
+
+use std::sync::LazyLock;
+
+use athenaeum_inference::{constraint::Grammar, sampling::Sampling, tokenizer::Special};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+
+use super::{
+    conversation::{self, CONVERSATION},
+    parameters::{self, ANSWER, SAMPLING},
+};
+use crate::{
+    Api,
+    contract::{self, Contract},
+    json::fresh,
+    parameters::{Parameter, Read, Takes, body},
+    problem::Problem,
+    serving::{Ask, Input, Truncation},
+    stream::{FrameKind, respond},
+};
+
+/// What a request may say.
+pub(crate) static PARAMETERS: LazyLock<Vec<Parameter>> =
+    LazyLock::new(|| [CONVERSATION, ANSWER, SAMPLING, OWN].concat());
+
+const OWN: &[Parameter] = &[
+    Parameter::new(
+        "max_completion_tokens",
+        Takes::Integer(-1, 1 << 30),
+        "The same as max_tokens, and wins over it.",
+    ),
+    Parameter::new("response_format", Takes::Object(RESPONSE_FORMAT), "What the answer must look like."),
+    Parameter::new("logprobs", Takes::Bool, "Tells how likely each token was."),
+    Parameter::new("top_logprobs", Takes::Integer(0, 20), "The same for so many of the likeliest tokens."),
+    Parameter::only(
+        "modalities",
+        Takes::List(&Takes::Text(64), 8),
+        &["[\"text\"]"],
+        "the model writes text only",
+    ),
+    Parameter::only("store", Takes::Bool, &["false"], "completions are not stored"),
+    Parameter::without_effect("metadata", Takes::Map(&Takes::Text(512)), "completions are not stored"),
+    Parameter::without_effect("prediction", Takes::Any, "what may follow is guessed from the prompt"),
+    Parameter::without_effect("audio", Takes::Any, "the model writes text only"),
+    Parameter::without_effect("web_search_options", Takes::Any, "this server searches nothing by itself"),
+    Parameter::without_effect("verbosity", Takes::Text(64), "templates have no place for it"),
+];
+
+const RESPONSE_FORMAT: &[Parameter] = &[
+    Parameter::required(
+        "type",
+        Takes::OneOf(&["text", "json_object", "json_schema"]),
+        "Text, any JSON object, or JSON of a schema.",
+    ),
+    Parameter::new(
+        "json_schema",
+        Takes::Map(&Takes::Any),
+        "An object whose field `schema` is a JSON schema.",
+    ),
+    Parameter::new("schema", Takes::Map(&Takes::Any), "A JSON schema, for clients that write it here."),
+];
+
+/// Answer a conversation
+///
+/// As OpenAI's endpoint of that name. Parameters that are unknown or have no effect are listed in `warnings`.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/completions",
+    operation_id = "createChatCompletion",
+    tag = "openai",
+    responses((status = 200, description = "The answer.", body = object::ChatCompletion)),
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
+    let conversation = conversation::of(&mut read)?;
+    let form = form(&read)?;
+    let logprobs = logprobs(&read)?;
+    contract.settle(&read.warnings)?;
+
+    let model = api.models.load(read.text("model"), None).await?;
+    let tokenizer = model.model.tokenizer();
+    let logit_bias = parameters::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
+    let ask = Ask {
+        sampling: Sampling { logit_bias, ..parameters::sampling(&read, Sampling::default())? },
+        form,
+        stops: read.texts("stop"),
+        tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens"]),
+        choices: read.integer("n").unwrap_or(1),
+        logprobs,
+        ignore_ends: read.flag("ignore_eos").unwrap_or(false),
+        truncation: if read.text("truncation") == Some("auto") {
+            Truncation::Oldest
+        } else {
+            Truncation::Refuse
+        },
+        priority: read.integer("priority").unwrap_or(0),
+        ..api.ask(Input::Conversation(Box::new(conversation)))
+    };
+    let mut answer = model.ask(ask).await?;
+    let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    if read.flag("stream") == Some(true) {
+        let usage = read.object("stream_options").flag("include_usage").unwrap_or(false);
+        let format = stream::ChatStream::new(&answer, usage, warnings.clone());
+        return contract.warned(respond(answer, FrameKind::ServerSentEvents, format), &warnings);
+    }
+    let whole = answer.whole().await?;
+    let completion = object::ChatCompletion::new(&answer, whole, warnings.clone());
+    contract.warned(fresh(StatusCode::OK, &completion)?, &warnings)
+}
+
+/// How many of the likeliest tokens are told beside each, where any are.
+fn logprobs(read: &Read) -> Result<Option<usize>, Problem> {
+    let top = read.integer::<usize>("top_logprobs");
+    match (read.flag("logprobs").unwrap_or(false), top) {
+        (true, top) => Ok(Some(top.unwrap_or(0))),
+        (false, None | Some(0)) => Ok(None),
+        (false, Some(_)) => Err(Problem::parameter("top_logprobs", "0 unless logprobs is true")),
+    }
+}
+
+fn form(read: &Read) -> Result<Option<Grammar>, Problem> {
+    let direct = parameters::form(read)?;
+    let format = read.object("response_format");
+    let asked = match format.text("type") {
+        None | Some("text") => None,
+        Some("json_object") => Some(match format.value("schema") {
+            Some(schema) => Grammar::JsonSchema(schema.clone()),
+            None => Grammar::JsonObject,
+        }),
+        Some(_) => {
+            let within = format.value("json_schema").and_then(|named| named.get("schema"));
+            let schema = within.or_else(|| format.value("schema")).filter(|schema| !schema.is_null());
+            let missing =
+                || Problem::missing_parameter("response_format.json_schema.schema", "a JSON schema");
+            Some(Grammar::JsonSchema(schema.cloned().ok_or_else(missing)?))
+        }
+    };
+    match (direct, asked) {
+        (Some(_), Some(_)) => {
+            Err(Problem::parameter("response_format", "nothing beside grammar, json_schema and guided_regex"))
+        }
+        (direct, asked) => Ok(direct.or(asked)),
+    }
+}

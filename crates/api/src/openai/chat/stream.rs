@@ -1,0 +1,177 @@
+use athenaeum_inference::{reply::Event, sampling::LogProbs};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    super::{finish, usage::Usage},
+    object::{ChoiceLogProbs, TokenLogProb, id},
+};
+use crate::{
+    clock,
+    dialect::Dialect,
+    parameters::Warning,
+    serving::{Answer, Call, Ended, Said},
+    stream::{Frames, StreamFormat},
+};
+
+/// Writes an answer as chunks.
+pub(super) struct ChatStream {
+    id: String,
+    created: u64,
+    model: String,
+    include_usage: bool,
+    warnings: Vec<Warning>,
+    choices: Vec<Choice>,
+    cached_tokens: usize,
+    generated_tokens: usize,
+    reasoning_tokens: usize,
+}
+
+/// What of a choice waits for the next chunk.
+#[derive(Debug, Default)]
+struct Choice {
+    begun: bool,
+    logprobs: Vec<LogProbs>,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: [ChunkChoice; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<()>,
+}
+
+#[derive(Serialize)]
+struct ChunkChoice {
+    index: usize,
+    delta: Value,
+    logprobs: Option<ChoiceLogProbs>,
+    finish_reason: Option<&'static str>,
+}
+
+impl ChatStream {
+    pub(super) fn new(answer: &Answer, include_usage: bool, warnings: Vec<Warning>) -> Self {
+        Self {
+            id: id(),
+            created: clock::seconds(),
+            model: answer.model.entry.name.clone(),
+            include_usage,
+            warnings,
+            choices: Vec::new(),
+            cached_tokens: 0,
+            generated_tokens: 0,
+            reasoning_tokens: 0,
+        }
+    }
+
+    fn chunk(&self, index: usize, delta: Value, out: &mut Frames) {
+        self.chunk_of(ChunkChoice { index, delta, logprobs: None, finish_reason: None }, out);
+    }
+
+    fn chunk_of(&self, choice: ChunkChoice, out: &mut Frames) {
+        let (id, model) = (&self.id, &self.model);
+        let object = "chat.completion.chunk";
+        out.push(&Chunk { id, object, created: self.created, model, choices: [choice], usage: None });
+    }
+
+    fn choice(&mut self, index: usize, out: &mut Frames) -> &mut Choice {
+        if self.choices.len() <= index {
+            self.choices.resize_with(index + 1, Choice::default);
+        }
+        if !self.choices[index].begun {
+            self.choices[index].begun = true;
+            self.chunk(index, json!({ "role": "assistant", "content": "" }), out);
+        }
+        &mut self.choices[index]
+    }
+
+    fn events(&mut self, answer: &Answer, index: usize, events: Vec<Event>, out: &mut Frames) {
+        for event in events {
+            let delta = match event {
+                Event::Text(text) | Event::Malformed { text, .. } => json!({ "content": text }),
+                Event::Reasoning(text) => json!({ "reasoning_content": text }),
+                Event::ToolCallStarted { index, id, name } => {
+                    let Call { id, name, .. } = Call::new(id, &name);
+                    let function = json!({ "name": name, "arguments": "" });
+                    json!({ "tool_calls": [{ "index": index, "id": id, "type": "function", "function": function }] })
+                }
+                Event::ToolCallArguments { index, delta } => {
+                    json!({ "tool_calls": [{ "index": index, "function": { "arguments": delta } }] })
+                }
+                _ => continue,
+            };
+            let waiting = std::mem::take(&mut self.choices[index].logprobs);
+            let logprobs = (!waiting.is_empty()).then(|| ChoiceLogProbs {
+                content: waiting.iter().map(|logprobs| TokenLogProb::new(&answer.model, logprobs)).collect(),
+                refusal: None,
+            });
+            self.chunk_of(ChunkChoice { index, delta, logprobs, finish_reason: None }, out);
+        }
+    }
+
+    fn ended(&mut self, answer: &Answer, index: usize, mut ended: Ended, out: &mut Frames) {
+        self.events(answer, index, std::mem::take(&mut ended.events), out);
+        self.generated_tokens += ended.end.generated_tokens;
+        self.reasoning_tokens += ended.reasoning_tokens;
+        if let Err(problem) = ended.check() {
+            out.push(&Dialect::OpenAi.failure_object(&problem, None));
+            return;
+        }
+        let waiting = std::mem::take(&mut self.choices[index].logprobs);
+        let logprobs = (!waiting.is_empty()).then(|| ChoiceLogProbs {
+            content: waiting.iter().map(|logprobs| TokenLogProb::new(&answer.model, logprobs)).collect(),
+            refusal: None,
+        });
+        let finish_reason = Some(finish::reason(&ended));
+        self.chunk_of(ChunkChoice { index, delta: json!({}), logprobs, finish_reason }, out);
+    }
+}
+
+impl StreamFormat for ChatStream {
+    fn open(&mut self, _: &Answer, out: &mut Frames) {
+        self.choice(0, out);
+    }
+
+    fn write(&mut self, answer: &Answer, index: usize, said: Said, out: &mut Frames) {
+        let choice = self.choice(index, out);
+        match said {
+            Said::Begun { cached_tokens, .. } => {
+                if index == 0 {
+                    self.cached_tokens = cached_tokens;
+                }
+            }
+            Said::Token { events, logprobs, .. } => {
+                choice.logprobs.extend(logprobs);
+                self.events(answer, index, events, out);
+            }
+            Said::Ended(ended) => self.ended(answer, index, ended, out),
+        }
+    }
+
+    fn close(&mut self, answer: &Answer, out: &mut Frames) {
+        let usage = Usage::new(
+            answer.prompt_tokens,
+            self.cached_tokens,
+            self.generated_tokens,
+            self.reasoning_tokens,
+        );
+        if self.include_usage || !self.warnings.is_empty() {
+            let mut last = json!({
+                "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+                "choices": [],
+            });
+            if self.include_usage {
+                last["usage"] = json!(usage);
+            }
+            if !self.warnings.is_empty() {
+                last["warnings"] = json!(self.warnings);
+            }
+            out.push(&last);
+        }
+        out.push_text("[DONE]");
+    }
+}

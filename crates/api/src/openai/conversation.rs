@@ -1,0 +1,192 @@
+//! Messages and tools of the wire as a conversation for a template.
+
+use athenaeum_inference::template::{Conversation, Json, Message};
+use serde_json::{Value, json};
+
+use super::parameters::ANY_TEXT;
+use crate::{
+    parameters::{Parameter, Read, Takes},
+    problem::Problem,
+};
+
+const NAME: Takes = Takes::Text(256);
+
+/// The parameters of a conversation.
+pub(super) const CONVERSATION: &[Parameter] = &[
+    Parameter::required(
+        "messages",
+        Takes::List(&Takes::Object(MESSAGE), 1 << 20),
+        "The conversation so far.",
+    ),
+    Parameter::new("tools", Takes::List(&Takes::Object(TOOL), 512), "Tools that the model may call."),
+    Parameter::new("tool_choice", TOOL_CHOICE, "Whether it calls one: none, auto, required, or which one."),
+    Parameter::new("parallel_tool_calls", Takes::Bool, "Whether it may call several at once."),
+    Parameter::new(
+        "documents",
+        Takes::List(&Takes::Map(&Takes::Any), 1024),
+        "Texts to answer from, for templates that have a place for them.",
+    ),
+    Parameter::new(
+        "chat_template_kwargs",
+        Takes::Map(&Takes::Any),
+        "Further variables of the model's template, such as enable_thinking.",
+    ),
+    Parameter::new(
+        "reasoning_effort",
+        Takes::OneOf(&["none", "minimal", "low", "medium", "high", "xhigh"]),
+        "How much the model thinks, for templates that have a place for it.",
+    ),
+    Parameter::new("add_generation_prompt", Takes::Bool, "Whether the model begins a new message."),
+    Parameter::new("continue_final_message", Takes::Bool, "Whether it goes on with the last one."),
+];
+
+const MESSAGE: &[Parameter] = &[
+    Parameter::required(
+        "role",
+        Takes::OneOf(&["system", "developer", "user", "assistant", "tool", "function"]),
+        "Who speaks.",
+    ),
+    Parameter::new(
+        "content",
+        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(PART), 4096)]),
+        "What is said.",
+    ),
+    Parameter::new("name", NAME, "The speaker's name, for templates that have a place for it."),
+    Parameter::new("tool_calls", Takes::List(&Takes::Object(CALL), 512), "Tools that the model called."),
+    Parameter::new("tool_call_id", NAME, "Which call a result answers."),
+    Parameter::new("reasoning_content", ANY_TEXT, "What the model said to itself."),
+    Parameter::new("reasoning", ANY_TEXT, "The same under another name."),
+    Parameter::without_effect("refusal", ANY_TEXT, "templates have no place for it"),
+    Parameter::without_effect("audio", Takes::Any, "the model reads text only"),
+    Parameter::only("annotations", Takes::Any, &["[]"], "templates have no place for it"),
+];
+
+const PART: &[Parameter] = &[
+    Parameter::required(
+        "type",
+        Takes::OneOf(&["text", "input_text", "output_text", "refusal"]),
+        "The kind of part; the model reads text only.",
+    ),
+    Parameter::new("text", ANY_TEXT, "The text."),
+    Parameter::new("refusal", ANY_TEXT, "The text of a refusal."),
+    Parameter::without_effect("cache_control", Takes::Any, "beginnings are recognised by their tokens"),
+];
+
+const CALL: &[Parameter] = &[
+    Parameter::new("id", NAME, "What its result refers to."),
+    Parameter::new("type", Takes::OneOf(&["function"]), "The kind of tool."),
+    Parameter::required("function", Takes::Object(CALLED), "What is called."),
+    Parameter::only("index", Takes::Integer(0, 1 << 20), &[], "calls count in the order they stand in"),
+];
+
+const CALLED: &[Parameter] = &[
+    Parameter::required("name", NAME, "The tool's name."),
+    Parameter::new(
+        "arguments",
+        Takes::Either(&[ANY_TEXT, Takes::Map(&Takes::Any)]),
+        "A JSON object, as text.",
+    ),
+];
+
+/// A tool.
+const TOOL: &[Parameter] = &[
+    Parameter::required(
+        "type",
+        Takes::OneOf(&["function"]),
+        "The kind of tool; this server runs none itself.",
+    ),
+    Parameter::required("function", Takes::Object(FUNCTION), "What can be called."),
+];
+
+const FUNCTION: &[Parameter] = &[
+    Parameter::required("name", NAME, "Its name."),
+    Parameter::new("description", ANY_TEXT, "What it does, for the model."),
+    Parameter::new("parameters", Takes::Map(&Takes::Any), "Its arguments as a JSON schema."),
+    Parameter::new("strict", Takes::Bool, "Holds calls to that schema."),
+];
+
+const TOOL_CHOICE: Takes =
+    Takes::Either(&[Takes::OneOf(&["none", "auto", "required"]), Takes::Object(CHOSEN)]);
+
+const CHOSEN: &[Parameter] = &[
+    Parameter::required("type", Takes::OneOf(&["function"]), "The kind of tool."),
+    Parameter::required("function", Takes::Object(CHOSEN_FUNCTION), "Which."),
+];
+
+const CHOSEN_FUNCTION: &[Parameter] = &[Parameter::required("name", NAME, "Its name.")];
+
+/// Makes the conversation of a body that was read against [`CONVERSATION`].
+pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
+    if read.list("messages").is_empty() {
+        return Err(Problem::parameter("messages", "a list with at least one message"));
+    }
+    let mut messages = Vec::new();
+    for (index, message) in read.list("messages").iter().enumerate() {
+        messages.push(self::message(index, message.clone())?);
+    }
+    let mut conversation = Conversation::new(messages);
+    if let Some(goes_on) = read.flag("continue_final_message") {
+        conversation.continue_final_message = goes_on;
+        conversation.add_generation_prompt = !goes_on;
+    }
+    if let Some(begins) = read.flag("add_generation_prompt") {
+        if begins && conversation.continue_final_message {
+            let accepts = "false where continue_final_message is true: the model goes on, or begins anew";
+            return Err(Problem::parameter("add_generation_prompt", accepts));
+        }
+        conversation.add_generation_prompt = begins;
+    }
+    if read.text("tool_choice") != Some("none") {
+        conversation.tools = read.list("tools").iter().map(json).collect::<Result<_, _>>()?;
+    }
+    conversation.documents = read.list("documents").iter().map(json).collect::<Result<_, _>>()?;
+    if let Some(effort) = read.text("reasoning_effort") {
+        conversation.variables.insert("reasoning_effort".to_owned(), Json::from(effort));
+        if effort == "none" {
+            conversation.variables.insert("enable_thinking".to_owned(), json(&Value::Bool(false))?);
+        }
+    }
+    let variables =
+        read.value("chat_template_kwargs").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (name, value) in variables {
+        conversation.variables.insert(name, json(&value)?);
+    }
+    Ok(conversation)
+}
+
+/// A message in the words that templates know.
+fn message(index: usize, mut message: Value) -> Result<Message, Problem> {
+    let role = match message["role"].as_str().unwrap_or_default() {
+        "developer" => "system".to_owned(),
+        "function" => "tool".to_owned(),
+        role => role.to_owned(),
+    };
+    message["role"] = role.as_str().into();
+    if let Some(reasoning) = message.get("reasoning").filter(|reasoning| reasoning.is_string()).cloned() {
+        message["reasoning_content"] = reasoning;
+    }
+    if let Some(parts) = message.get_mut("content").and_then(Value::as_array_mut) {
+        for part in parts {
+            let text = part.get("text").or_else(|| part.get("refusal")).cloned();
+            *part = json!({ "type": "text", "text": text.unwrap_or_else(|| "".into()) });
+        }
+    }
+    let says = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
+    if !says("content") && !says("tool_calls") && role != "assistant" {
+        return Err(Problem::missing_parameter(
+            &format!("messages[{index}].content"),
+            "text or a list of parts",
+        ));
+    }
+    Ok(Message::from_json(json(&message)?)?)
+}
+
+fn json(value: &Value) -> Result<Json, Problem> {
+    Ok(Json::parse(&value.to_string())?)
+}
+
+impl From<athenaeum_inference::template::Error> for Problem {
+    fn from(error: athenaeum_inference::template::Error) -> Self {
+        Self::new(crate::problem::Kind::BadRequest, crate::failure::sentence(&error)).about("messages")
+    }
+}

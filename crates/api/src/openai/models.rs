@@ -1,0 +1,97 @@
+use athenaeum_inference::catalog::Entry;
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Api,
+    contract::{self, Contract},
+    json::fresh,
+    problem::Problem,
+    serving::in_background,
+};
+
+/// The models that can be asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ModelList)]
+pub(crate) struct ModelList {
+    #[schema(inline)]
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Model)]
+pub(crate) struct Model {
+    /// What requests call it.
+    id: String,
+    object: &'static str,
+    /// When its file was last changed, in seconds since 1970.
+    created: u64,
+    owned_by: &'static str,
+    /// Other names that it answers to.
+    aliases: Vec<String>,
+    /// What it does: `generate`, `embed`, `rerank`.
+    purpose: &'static str,
+    /// Tokens that it was made for.
+    context_length: Option<u64>,
+    /// Whether it is in memory.
+    loaded: bool,
+}
+
+/// List models
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    operation_id = "listModels",
+    tag = "openai",
+    responses((status = 200, description = "The models.", body = ModelList)),
+)]
+pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+    let warnings = contract::query(&uri, &[]);
+    contract.settle(&warnings)?;
+    let models = api.models.clone();
+    let entries = in_background(move || models.catalog().list()).await?;
+    let data = entries.iter().map(|entry| model(&api, entry)).collect();
+    contract.warned(fresh(StatusCode::OK, &ModelList { object: "list", data })?, &warnings)
+}
+
+/// Describe a model
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}",
+    operation_id = "retrieveModel",
+    tag = "openai",
+    params(("model" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "The model.", body = Model)),
+)]
+pub(crate) async fn one(
+    State(api): State<Api>,
+    contract: Contract,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let warnings = contract::query(&uri, &[]);
+    contract.settle(&warnings)?;
+    let entry = api.models.find(Some(&name)).await?;
+    contract.warned(fresh(StatusCode::OK, &model(&api, &entry))?, &warnings)
+}
+
+fn model(api: &Api, entry: &Entry) -> Model {
+    let changed = entry.modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Model {
+        id: entry.name.clone(),
+        object: "model",
+        created: changed.as_secs(),
+        owned_by: "athenaeum",
+        aliases: entry.aliases.clone(),
+        purpose: entry.purpose.as_str(),
+        context_length: entry.summary.context_tokens,
+        loaded: api.models.residents().list().iter().any(|resident| resident.path == entry.path),
+    }
+}

@@ -1,0 +1,86 @@
+use serde_json::{Map, Value, json};
+
+use super::{Parameter, Standing, Takes};
+
+/// Describes a table as a JSON schema of the body.
+pub(crate) fn schema(table: &[Parameter]) -> Value {
+    let mut properties = Map::new();
+    for row in table {
+        let mut property = of(row.takes);
+        let about = match row.standing {
+            Standing::NoEffect(reason) => format!("Accepted without effect: {reason}."),
+            Standing::Only(values, reason) => {
+                format!("Takes effect as {} only: {reason}.", values.join(", "))
+            }
+            _ => row.about.to_owned(),
+        };
+        if let Some(property) = property.as_object_mut() {
+            property.insert("description".to_owned(), about.into());
+        }
+        let required = matches!(row.standing, Standing::Required);
+        properties.insert(row.name.to_owned(), if required { property } else { or_null(property) });
+    }
+    let required: Vec<&str> =
+        table.iter().filter(|row| matches!(row.standing, Standing::Required)).map(|row| row.name).collect();
+    let mut object = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        object["required"] = json!(required);
+    }
+    object
+}
+
+/// Leaving out and `null` are the same.
+fn or_null(mut schema: Value) -> Value {
+    if let Some(kind) = schema.get("type").and_then(Value::as_str).map(str::to_owned) {
+        if let Some(names) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            names.push(Value::Null);
+        }
+        schema["type"] = json!([kind, "null"]);
+    } else if let Some(choices) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+        choices.push(json!({ "type": "null" }));
+    }
+    schema
+}
+
+fn of(takes: Takes) -> Value {
+    match takes {
+        Takes::Bool => json!({ "type": "boolean" }),
+        Takes::Integer(min, max) => {
+            let mut schema = json!({ "type": "integer" });
+            if min != i64::MIN {
+                schema["minimum"] = min.into();
+            }
+            if max != i64::MAX {
+                schema["maximum"] = max.into();
+            }
+            schema
+        }
+        Takes::Number(min, max) => {
+            let mut schema = json!({ "type": "number" });
+            if min > f64::MIN {
+                schema["minimum"] = min.into();
+            }
+            if max < f64::MAX {
+                schema["maximum"] = max.into();
+            }
+            schema
+        }
+        Takes::Text(max) => {
+            let mut schema = json!({ "type": "string" });
+            // Bytes, not characters: a text within this many characters may still be too long.
+            if max < 1 << 20 {
+                schema["maxLength"] = max.into();
+            }
+            schema
+        }
+        Takes::OneOf(names) => json!({ "type": "string", "enum": names }),
+        Takes::List(element, max) => json!({ "type": "array", "items": of(*element), "maxItems": max }),
+        Takes::Object(table) => schema(table),
+        Takes::Map(value) => json!({ "type": "object", "additionalProperties": of(*value) }),
+        Takes::Either(choices) => {
+            let choices: Vec<Value> = choices.iter().map(|choice| of(*choice)).collect();
+            json!({ "anyOf": choices })
+        }
+        Takes::Any => json!({}),
+    }
+}

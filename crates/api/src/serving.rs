@@ -1,0 +1,19 @@
+//! What answers: the models of this server, asked in the engine's words.
+//!
+//! ```text
+//! wire of some dialect ──► Ask ──► Loaded::ask ──► Answer: Said, Said, … ──► wire of that dialect
+//! ```
+//!
+//! Dialects only translate. What a request means, what it costs and how it fails is decided here once.
+
+mod answer;
+mod ask;
+mod models;
+mod room;
+mod whole;
+
+pub(crate) use answer::{Answer, Ended, Said};
+pub(crate) use ask::{Ask, Input, Truncation};
+pub use models::Models;
+pub(crate) use models::{Loaded, in_background};
+pub(crate) use whole::{Call, Choice, Whole};

@@ -1,0 +1,143 @@
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use athenaeum_inference::{
+    catalog::{self, Catalog, Entry, Purpose, Unknown},
+    residents::{self, Lease, Residents},
+};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{
+    failure::sentence,
+    problem::{Kind, Problem},
+};
+
+/// The models that a server answers with: which there are, and which are in memory. Cheap to clone.
+///
+/// Nothing is made before somebody asks, so that a server which is never asked for a model pays nothing for them.
+#[derive(Clone)]
+pub struct Models(Arc<LazyLock<Made, Make>>);
+
+type Made = (Catalog, Arc<Residents>);
+type Make = Box<dyn FnOnce() -> Made + Send>;
+
+/// A model that is in memory for as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) entry: Entry,
+    pub(crate) model: Lease,
+}
+
+impl Models {
+    /// Of those of a catalogue, kept in memory by `residents`.
+    pub fn new(catalog: Catalog, residents: Arc<Residents>) -> Self {
+        Self::lazily(move || (catalog, residents))
+    }
+
+    /// The same, made when somebody first asks.
+    pub fn lazily(make: impl FnOnce() -> (Catalog, Arc<Residents>) + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+
+    /// Of none.
+    pub(crate) fn none() -> Self {
+        Self::new(Catalog::new(catalog::Settings::default()), Residents::new(residents::Settings::default()))
+    }
+
+    /// Returns which there are.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.0
+    }
+
+    /// Returns those in memory.
+    pub fn residents(&self) -> &Arc<Residents> {
+        &self.0.1
+    }
+
+    /// Lets models go whose time is over, for ever. A server runs this beside its listener.
+    pub async fn sweep(self) {
+        loop {
+            sleep(SWEEP_EVERY).await;
+            if LazyLock::get(&self.0).is_some() {
+                let models = self.clone();
+                // Giving gigabytes back takes a while.
+                let _ = in_background(move || models.residents().sweep()).await;
+            }
+        }
+    }
+
+    /// Finds a model by a name that somebody wrote; the usual one where nothing is named.
+    pub(crate) async fn find(&self, name: Option<&str>) -> Result<Entry, Problem> {
+        let (models, name) = (self.clone(), name.map(str::to_owned));
+        in_background(move || models.catalog().resolve(name.as_deref())).await?.map_err(Problem::from)
+    }
+
+    /// Brings a model that writes into memory. `keep_alive` is how long it stays after its last use, `Some(None)` for
+    /// ever, where the request says so.
+    pub(crate) async fn load(
+        &self,
+        name: Option<&str>,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<Loaded, Problem> {
+        let entry = self.find(name).await?;
+        if entry.purpose == Purpose::Rerank {
+            let detail =
+                format!("The model {} scores texts, and writes none; choose another one.", entry.name);
+            return Err(Problem::new(Kind::Unprocessable, detail));
+        }
+        let (models, path) = (self.clone(), entry.path.clone());
+        let model = in_background(move || models.residents().get(&path, keep_alive)).await??;
+        Ok(Loaded { entry, model })
+    }
+}
+
+impl std::fmt::Debug for Models {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Models").field(&LazyLock::get(&self.0)).finish()
+    }
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs what blocks beside the runtime.
+pub(crate) async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "work beside the runtime ended early");
+        Problem::new(Kind::Internal, "The request hit a defect; please report it with the server's log.")
+    })
+}
+
+impl From<Unknown> for Problem {
+    fn from(unknown: Unknown) -> Self {
+        Self::new(Kind::UnknownModel, sentence(&unknown)).about("model")
+    }
+}
+
+impl From<residents::Error> for Problem {
+    fn from(error: residents::Error) -> Self {
+        match &error {
+            residents::Error::NoRoom { .. } => {
+                Self::new(Kind::NoRoom, sentence(&error)).retry_after(Duration::from_secs(10))
+            }
+            _ => {
+                tracing::warn!(error = %whole(&error), "a model cannot be loaded");
+                Self::new(Kind::Unprocessable, whole(&error)).about("model")
+            }
+        }
+    }
+}
+
+/// An error with its reasons: what is wrong with a model file is for whoever chose it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = sentence(error);
+    let mut cause = error.source();
+    while let Some(lower) = cause {
+        text = format!("{}: {lower}.", text.trim_end_matches('.'));
+        cause = lower.source();
+    }
+    text
+}
