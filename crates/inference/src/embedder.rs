@@ -7,13 +7,17 @@
 pub(crate) mod backbone;
 mod base64;
 mod frame;
+mod norm;
 mod settings;
 
 pub use base64::base64;
+pub use norm::Norm;
 pub use settings::{Prompt, Settings};
 
-pub(crate) use backbone::Backbone;
+pub(crate) use backbone::{Asked, Backbone, working_bytes};
 pub(crate) use frame::Frame;
+
+use std::time::Instant;
 
 use athenaeum_kernels::Pool;
 
@@ -35,17 +39,58 @@ pub struct Embedder {
 }
 
 /// How texts are to be embedded.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
     /// How many numbers a vector gets: its first ones, for models that were trained so that these stand for the whole
     /// (Kusupati et al., "Matryoshka Representation Learning", 2022). All where nothing is said.
     pub dimensions: Option<usize>,
-    /// Whether vectors get the length 1; as the model's files say where nothing is said here.
-    pub normalise: Option<bool>,
+    /// By which measure vectors get the length 1. Where nothing is said here: as the model's files say, and vectors of
+    /// single tokens not at all.
+    pub norm: Option<Norm>,
+    /// What becomes of the vectors of a text's tokens.
+    pub pooled: Pooled,
     /// What to do with texts that are too long.
     pub truncate: Truncate,
-    /// What is put before each text.
+    /// What is put before each text. Tokens are taken as they are.
     pub prompt: UsePrompt,
+    /// Whose texts they are, where several ask at once: see [`Batched`](crate::batched::Batched).
+    pub owner: u64,
+    /// When nobody wants the answer any more, there.
+    pub deadline: Option<Instant>,
+}
+
+/// What becomes of the vectors of a text's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooled {
+    /// One vector, as the model's files say.
+    #[default]
+    Usual,
+    /// One vector, in this way.
+    By(Pooling),
+    /// They stay one for each token.
+    Each,
+}
+
+/// What is to be embedded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A text. What begins and ends texts for the model is added.
+    Text(String),
+    /// Tokens, as the model gets them; nothing is added.
+    Tokens(Vec<u32>),
+}
+
+/// A text as the model takes it, and what is to become of it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    tokens: Vec<u32>,
+    cut_tokens: usize,
+    /// Tokens of a prompt that do not count.
+    skipped: usize,
+    /// `None` for each token's vector.
+    pooling: Option<Pooling>,
+    dimensions: usize,
+    norm: Norm,
 }
 
 /// What to do with texts that are longer than the model takes.
@@ -75,8 +120,10 @@ pub enum UsePrompt {
 /// What a text became.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// The text's place in the space of meanings.
+    /// The text's place in the space of meanings; with [`Pooled::Each`] those of its tokens, one after the other.
     pub vector: Vec<f32>,
+    /// How many vectors these are.
+    pub vectors: usize,
     /// Tokens that were computed, those that begin and end a text and those of the prompt included.
     pub tokens: usize,
     /// Tokens of the text that were not, because it was too long.
@@ -130,6 +177,16 @@ pub enum Error {
         tokens: usize,
         /// The most that fits.
         tokens_max: usize,
+    },
+    /// A token that the model does not know.
+    #[error("token {token} of text {index} is not among the model's {vocabulary}")]
+    UnknownToken {
+        /// Which text, from 0.
+        index: usize,
+        /// The token.
+        token: u32,
+        /// How many there are.
+        vocabulary: usize,
     },
     /// There is nothing in a text that the model could look at.
     #[error("text {index} is empty, and this model takes no empty texts")]
@@ -189,6 +246,16 @@ impl Embedder {
         self.backbone.width()
     }
 
+    /// Takes no longer texts than this, with the tokens that begin and end them, even if the model could.
+    pub fn limit_tokens(&mut self, tokens_max: usize) {
+        self.settings.tokens_max = self.settings.tokens_max.min(tokens_max);
+    }
+
+    /// Returns what turns text into the model's tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// Makes a vector of each text, in their order.
     ///
     /// # Errors
@@ -196,6 +263,17 @@ impl Embedder {
     /// If a text is too long and nothing may be cut off, or the options ask for what the model does not have. All texts are
     /// looked at before the first is computed.
     pub fn embed(&self, texts: &[&str], options: &Options, pool: &Pool) -> Result<Vec<Embedding>, Error> {
+        let inputs: Vec<Input> = texts.iter().map(|text| Input::from(*text)).collect();
+        let prepared = self.prepare(&inputs, options)?;
+        Ok(self.compute(&prepared.iter().collect::<Vec<_>>(), pool))
+    }
+
+    /// Turns texts into what the model takes, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Embedder::embed`].
+    pub fn prepare(&self, inputs: &[Input], options: &Options) -> Result<Vec<Prepared>, Error> {
         let dimensions = self.check_dimensions(options)?;
         let prompt = self.settings.prompt(&options.prompt)?;
         let prompt_tokens = self.tokenizer.encode(prompt, Special::Text).len();
@@ -204,36 +282,67 @@ impl Embedder {
             let what = "the prompt";
             return Err(Error::NoRoom { what, tokens: prompt_tokens, tokens_max: room });
         }
-        let framed: Vec<(Vec<u32>, usize)> = texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| self.framed(index, text, prompt, options.truncate, room))
-            .collect::<Result<_, _>>()?;
         let skipped = if self.settings.pools_prompt || prompt_tokens == 0 {
             0
         } else {
             prompt_tokens + usize::from(self.frame.before().is_some())
         };
-        let tokens: Vec<&[u32]> = framed.iter().map(|(tokens, _)| tokens.as_slice()).collect();
-        let pooling = self.settings.pooling;
-        let mut vectors = Vec::with_capacity(texts.len());
-        self.backbone.hidden(&tokens, pooling, pool, &mut |hidden| {
-            let width = self.backbone.width();
-            let rows = hidden.len() / width;
-            let mut vector = vec![0.0; width];
-            pooling.apply(&hidden[skipped.min(rows.saturating_sub(1)) * width..], &mut vector);
-            vector.truncate(dimensions);
-            if options.normalise.unwrap_or(self.settings.normalises) {
-                normalise(&mut vector);
-            }
-            vectors.push(vector);
-        });
-        let embedding = |(vector, (tokens, cut_tokens)): (Vec<f32>, (Vec<u32>, usize))| Embedding {
-            vector,
-            tokens: tokens.len(),
-            cut_tokens,
+        let pooling = match options.pooled {
+            Pooled::Usual => Some(self.settings.pooling),
+            Pooled::By(pooling) => Some(pooling),
+            Pooled::Each => None,
         };
-        Ok(vectors.into_iter().zip(framed).map(embedding).collect())
+        let usual = if pooling.is_some() && self.settings.normalises { Norm::Euclidean } else { Norm::None };
+        let norm = options.norm.unwrap_or(usual);
+        let prepare = |(index, input): (usize, &Input)| {
+            let (tokens, cut_tokens, skipped) = match input {
+                Input::Text(text) => {
+                    let (tokens, cut) = self.framed(index, text, prompt, options.truncate, room)?;
+                    (tokens, cut, skipped)
+                }
+                Input::Tokens(tokens) => {
+                    let (tokens, cut) = self.taken(index, tokens, options.truncate)?;
+                    (tokens, cut, 0)
+                }
+            };
+            Ok(Prepared { tokens, cut_tokens, skipped, pooling, dimensions, norm })
+        };
+        inputs.iter().enumerate().map(prepare).collect()
+    }
+
+    /// Computes texts that [`Embedder::prepare`] made, in their order.
+    pub fn compute(&self, texts: &[&Prepared], pool: &Pool) -> Vec<Embedding> {
+        let width = self.backbone.width();
+        let asked: Vec<Asked<'_>> = texts
+            .iter()
+            .map(|text| Asked { tokens: &text.tokens, last_alone: text.pooling == Some(Pooling::Last) })
+            .collect();
+        let mut embeddings = Vec::with_capacity(texts.len());
+        self.backbone.hidden(&asked, pool, &mut |hidden| {
+            let Some(text) = texts.get(embeddings.len()) else { return };
+            let rows = hidden.len() / width;
+            let counted = &hidden[text.skipped.min(rows.saturating_sub(1)) * width..];
+            let mut vector = Vec::new();
+            match text.pooling {
+                Some(pooling) => {
+                    vector.resize(width, 0.0);
+                    pooling.apply(counted, &mut vector);
+                    vector.truncate(text.dimensions);
+                }
+                None => {
+                    let first = |row: &'_ [f32]| row[..text.dimensions].to_vec();
+                    vector.extend(hidden.chunks_exact(width).flat_map(first));
+                }
+            }
+            vector.chunks_exact_mut(text.dimensions).for_each(|vector| text.norm.apply(vector));
+            embeddings.push(Embedding {
+                vectors: vector.len() / text.dimensions,
+                vector,
+                tokens: text.tokens.len(),
+                cut_tokens: text.cut_tokens,
+            });
+        });
+        embeddings
     }
 
     fn check_dimensions(&self, options: &Options) -> Result<usize, Error> {
@@ -268,17 +377,51 @@ impl Embedder {
         let framed = self.frame.one(&tokens);
         if framed.is_empty() { Err(Error::Empty { index }) } else { Ok((framed, cut)) }
     }
-}
 
-/// Gives a vector the length 1; one without a direction stays as it is.
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
-    if length > 0.0 && length.is_finite() {
-        vector.iter_mut().for_each(|number| *number = (f64::from(*number) / length) as f32);
+    /// Returns tokens as they are, as far as they fit, and how many were cut off.
+    fn taken(&self, index: usize, tokens: &[u32], truncate: Truncate) -> Result<(Vec<u32>, usize), Error> {
+        let (tokens_max, vocabulary) = (self.settings.tokens_max, self.backbone.vocabulary());
+        if let Some(&token) = tokens.iter().find(|token| **token as usize >= vocabulary) {
+            return Err(Error::UnknownToken { index, token, vocabulary });
+        }
+        match tokens.len().saturating_sub(tokens_max) {
+            _ if tokens.is_empty() => Err(Error::Empty { index }),
+            cut if cut > 0 && truncate == Truncate::Refuse => {
+                Err(Error::TooLong { index, tokens: tokens.len(), tokens_max })
+            }
+            cut => Ok((tokens[..tokens.len() - cut].to_vec(), cut)),
+        }
     }
 }
 
-/// Which of a text's tokens a pooling looks at.
-pub(crate) fn needs_all(pooling: Pooling) -> bool {
-    pooling != Pooling::Last
+impl Prepared {
+    /// How many tokens are computed.
+    pub fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
+impl Embedding {
+    /// Lists the vectors: one, or with [`Pooled::Each`] one for each token.
+    pub fn each(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.vector.chunks_exact((self.vector.len() / self.vectors.max(1)).max(1))
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Input {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<u32>> for Input {
+    fn from(tokens: Vec<u32>) -> Self {
+        Self::Tokens(tokens)
+    }
 }

@@ -30,7 +30,8 @@
 //! Weights are mapped when a model is loaded, or read into memory where that is asked for ([`weights::Access`]).
 //!
 //! [`local::LocalModel`] loads all that a model needs to answer, and its [`engine::Engine`] serves several requests at
-//! once; [`residents::Residents`] keeps models in memory while they are used.
+//! once, as [`batched::Batched`] does for vectors and scores; [`residents::Residents`] keeps models in memory while they are
+//! used.
 //!
 //! [`device`] names what computes: the processor, or with features of this crate a graphics processor by candle.
 //!
@@ -42,6 +43,7 @@
 //! **Invariant:** no file makes it panic, read beyond the file's end, or hold more than a small multiple of the
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
+pub mod batched;
 pub mod cache;
 pub mod catalog;
 pub mod constraint;
@@ -52,6 +54,7 @@ pub mod encoder;
 pub mod engine;
 pub mod local;
 pub mod model;
+pub mod processor;
 pub mod pull;
 pub mod reply;
 pub mod reranker;

@@ -14,6 +14,7 @@ use crate::{
     device::{self, Device},
     engine::{self, Backend, Cpu, Draft, Engine, UnfitFormat},
     model::{self, Model, Summary},
+    processor::Processor,
     reply::Reply,
     template::{self, Change, Conversation, Template},
     tokenizer::{self, Special, Tokenizer},
@@ -142,6 +143,15 @@ impl LocalModel {
     /// If files, configuration, tokenizer or cache format stand against it. A chat template that cannot be read is
     /// not among the reasons: it is left out, with a warning.
     pub fn load(path: &Path, settings: &Settings) -> Result<Self, Error> {
+        Self::load_by(&Processor::new(settings.engine.threads), path, settings)
+    }
+
+    /// The same, to be computed by these threads instead of as many of its own as the settings say.
+    ///
+    /// # Errors
+    ///
+    /// As of [`LocalModel::load`].
+    pub fn load_by(processor: &Processor, path: &Path, settings: &Settings) -> Result<Self, Error> {
         let started = Instant::now();
         let model = model::open(path)?;
         let summary = model.summary();
@@ -168,8 +178,7 @@ impl LocalModel {
         };
         let (backend, draft): (Box<dyn Backend>, _) = match settings.device {
             Device::Processor => {
-                let backend = Cpu::new(Arc::clone(&decoder), format, pages, threads)?;
-                // By the same threads.
+                let backend = Cpu::by(processor, Arc::clone(&decoder), format, pages)?;
                 let draft = draft(&|decoder| Ok(Box::new(backend.beside(decoder, format, pages)?)))?;
                 (Box::new(backend), draft)
             }

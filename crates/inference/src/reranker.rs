@@ -4,11 +4,13 @@
 //! the model for each pair. Two kinds are computed: encoders with a head that makes one score, and decoders of the Qwen3
 //! family, which are asked and say yes or no.
 
+use std::time::Instant;
+
 use athenaeum_kernels::Pool;
 
 use crate::{
     decoder::Want,
-    embedder::{Backbone, Error, Frame, LoadError, Truncate, backbone},
+    embedder::{Asked, Backbone, Error, Frame, LoadError, Truncate, backbone},
     encoder::Input,
     model::Model,
     tokenizer::{Special, Tokenizer},
@@ -23,6 +25,7 @@ pub struct Reranker {
     frame: Frame,
     /// The answers yes and no, of decoders.
     answers: Option<(u32, u32)>,
+    tokens_max: usize,
 }
 
 /// How well a document answers a query.
@@ -36,6 +39,25 @@ pub struct Score {
     pub tokens: usize,
     /// Tokens of the document that were not, because it was too long.
     pub cut_tokens: usize,
+}
+
+/// How documents are to be scored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    /// What to do with documents that are too long.
+    pub truncate: Truncate,
+    /// Whose they are, where several ask at once: see [`Batched`](crate::batched::Batched).
+    pub owner: u64,
+    /// When nobody wants the answer any more, there.
+    pub deadline: Option<Instant>,
+}
+
+/// A query and a document, as the model takes them.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    tokens: Vec<u32>,
+    second_from: usize,
+    cut: usize,
 }
 
 /// What Qwen3's rerankers are asked, as their model cards have it.
@@ -75,12 +97,23 @@ impl Reranker {
                 ))?)
             }
         };
-        Ok(Self { backbone, tokenizer, frame, answers })
+        let tokens_max = backbone.tokens_max();
+        Ok(Self { backbone, tokenizer, frame, answers, tokens_max })
     }
 
     /// Tokens that query and document have room in, together with what is added to them.
     pub fn tokens_max(&self) -> usize {
-        self.backbone.tokens_max()
+        self.tokens_max
+    }
+
+    /// Takes no more tokens at once than this, even if the model could.
+    pub fn limit_tokens(&mut self, tokens_max: usize) {
+        self.tokens_max = self.tokens_max.min(tokens_max);
+    }
+
+    /// Returns what turns text into the model's tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// Scores each document, in their order. The ends of documents that are too long are cut off, where that is not
@@ -96,6 +129,16 @@ impl Reranker {
         truncate: Truncate,
         pool: &Pool,
     ) -> Result<Vec<Score>, Error> {
+        let pairs = self.prepare(query, documents, truncate)?;
+        Ok(self.compute(&pairs.iter().collect::<Vec<_>>(), pool))
+    }
+
+    /// Turns a query and each of the documents into what the model takes, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Reranker::scores`].
+    pub fn prepare(&self, query: &str, documents: &[&str], truncate: Truncate) -> Result<Vec<Pair>, Error> {
         let query = self.tokenizer.encode(query, Special::Text);
         let (ask, between, answer) = match self.answers {
             Some(_) => {
@@ -128,23 +171,23 @@ impl Reranker {
             };
             pairs.push(Pair { tokens, second_from, cut });
         }
-        let logits = self.logits(&pairs, pool);
-        let score = |(pair, logit): (Pair, f32)| Score {
+        Ok(pairs)
+    }
+
+    /// Scores pairs that [`Reranker::prepare`] made, in their order.
+    pub fn compute(&self, pairs: &[&Pair], pool: &Pool) -> Vec<Score> {
+        let score = |(pair, logit): (&&Pair, f32)| Score {
             logit,
             relevance: (1.0 + (-logit).exp()).recip(),
             tokens: pair.tokens.len(),
             cut_tokens: pair.cut,
         };
-        Ok(pairs.into_iter().zip(logits).map(score).collect())
+        pairs.iter().zip(self.logits(pairs, pool)).map(score).collect()
     }
 
-    fn logits(&self, pairs: &[Pair], pool: &Pool) -> Vec<f32> {
+    fn logits(&self, pairs: &[&Pair], pool: &Pool) -> Vec<f32> {
         let mut logits = Vec::with_capacity(pairs.len());
-        let tokens: Vec<&[u32]> = pairs.iter().map(|pair| pair.tokens.as_slice()).collect();
-        let mut rest = pairs;
-        for group in backbone::groups(&tokens) {
-            let (these, others) = rest.split_at(group.len());
-            rest = others;
+        for these in backbone::groups(pairs, |pair| pair.tokens.len()) {
             match (&self.backbone, self.answers) {
                 (Backbone::Encoder(encoder), _) => encoder.with_work(|encoder, work| {
                     let inputs: Vec<Input<'_>> = these
@@ -159,8 +202,9 @@ impl Reranker {
                     }
                 }),
                 (Backbone::Decoder(decoder), Some((yes, no))) => decoder.with_work(|decoder, work| {
-                    let wants = (Want::Nothing, Want::Logits);
-                    backbone::forward(decoder, group, wants, work, pool, &mut |output| {
+                    let asked: Vec<Asked<'_>> =
+                        these.iter().map(|pair| Asked { tokens: &pair.tokens, last_alone: true }).collect();
+                    backbone::forward(decoder, &asked, Want::Logits, work, pool, &mut |output| {
                         let of_vocabulary = output.logits.chunks_exact(decoder.config().vocabulary);
                         // e^yes / (e^yes + e^no) is σ(yes - no).
                         logits.extend(of_vocabulary.map(|row| row[yes as usize] - row[no as usize]));
@@ -173,9 +217,9 @@ impl Reranker {
     }
 }
 
-/// A query and a document, as tokens.
-struct Pair {
-    tokens: Vec<u32>,
-    second_from: usize,
-    cut: usize,
+impl Pair {
+    /// How many tokens are computed.
+    pub fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
 }

@@ -1,5 +1,11 @@
 //! Models in memory: they come when they are asked for, and go when nobody has used them for a while or others need
 //! the room.
+//!
+//! One budget holds for all of them, whatever they are for, and one set of threads computes them in turn. A file that is
+//! asked for as a decoder and as an embedder is loaded twice, and counts twice. A file that was replaced since it was loaded
+//! is loaded anew; those that use the old one keep it until they are done.
+
+mod seat;
 
 use std::{
     collections::HashMap,
@@ -9,26 +15,46 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::local::{self, LocalModel};
+use self::seat::{Here, Seated};
+use crate::{
+    batched::Batched,
+    catalog::Purpose,
+    embedder::{self, Embedder},
+    local::{self, LocalModel},
+    model::{self, Stamp},
+    processor::Processor,
+    reranker::Reranker,
+};
 
 /// The models in memory, several at once, within a budget.
 #[derive(Debug)]
 pub struct Residents {
     settings: Settings,
-    state: Mutex<HashMap<PathBuf, Resident>>,
+    processor: Processor,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 /// How models come and go.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
-    /// How each is loaded.
+    /// How each is loaded. Those that make something of texts take what it says of memory, context, threads and queues.
     pub load: local::Settings,
     /// Bytes that all together may take, files and caches; `None` for no limit.
     pub budget_bytes: Option<u64>,
     /// How long one stays after its last use; `None` for ever.
     pub keep_alive: Option<Duration>,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    residents: HashMap<Key, Resident>,
+    /// Whose files were replaced while somebody used them.
+    replaced: Vec<(Key, Here)>,
+}
+
+/// A file, and what it was loaded for.
+type Key = (PathBuf, Purpose);
 
 #[derive(Debug)]
 enum Resident {
@@ -39,32 +65,35 @@ enum Resident {
     Here(Here),
 }
 
+/// A model in use: it stays for as long as this is held. Derefs to the model.
 #[derive(Debug)]
-struct Here {
-    model: Arc<LocalModel>,
-    bytes: u64,
-    used: Instant,
-    keep_alive: Option<Duration>,
-}
-
-/// A model in use: it stays for as long as this is held.
-#[derive(Debug)]
-pub struct Lease {
-    model: Arc<LocalModel>,
+pub struct Lease<M = LocalModel> {
+    model: Arc<M>,
+    key: Key,
     residents: Arc<Residents>,
 }
+
+/// An embedder in use.
+pub type EmbedderLease = Lease<Batched<Embedder>>;
+
+/// A reranker in use.
+pub type RerankerLease = Lease<Batched<Reranker>>;
 
 /// One of the models in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// Where it lies.
     pub path: PathBuf,
+    /// What it was loaded for.
+    pub purpose: Purpose,
     /// What its files and its cache take.
     pub bytes: u64,
     /// How many use it.
     pub users: usize,
     /// Whether it is still being loaded.
     pub loading: bool,
+    /// Whether its files have been replaced by others since, which the next who asks gets.
+    pub replaced: bool,
     /// When it goes if nobody uses it; `None` if it stays, or is in use.
     pub leaves_in: Option<Duration>,
 }
@@ -76,6 +105,17 @@ pub enum Error {
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] Box<local::Error>),
+    /// It cannot be loaded to make something of texts.
+    #[error("{} cannot be loaded", path.display())]
+    Texts {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        source: Box<embedder::LoadError>,
+    },
+    /// The system gives no thread.
+    #[error("no thread can be started")]
+    Thread(#[source] std::io::Error),
     /// It does not fit beside those that are in use.
     #[error(
         "{} takes {needed} bytes, and {free} of the {budget} that models may take are left beside those in use; \
@@ -97,177 +137,271 @@ pub enum Error {
 impl Residents {
     /// Starts with none.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, state: Mutex::default(), changed: Condvar::new() })
+        let processor = Processor::new(settings.load.engine.threads);
+        Arc::new(Self { settings, processor, state: Mutex::default(), changed: Condvar::new() })
     }
 
-    /// Returns a model, loading it first where it is not in memory; whoever asks for one that is being loaded waits
-    /// for it. `keep_alive` overrides the settings for this model from now on. Blocks.
+    /// Returns a model that generates, loading it first where it is not in memory; whoever asks for one that is being
+    /// loaded waits for it. `keep_alive` overrides the settings for this model from now on. Blocks.
     ///
     /// # Errors
     ///
     /// If it cannot be loaded, or does not fit beside those in use.
     pub fn get(self: &Arc<Self>, path: &Path, keep_alive: Option<Option<Duration>>) -> Result<Lease, Error> {
-        let mut state = self.lock();
-        loop {
-            match state.get_mut(path) {
-                Some(Resident::Here(here)) => {
-                    here.used = Instant::now();
-                    here.keep_alive = keep_alive.unwrap_or(here.keep_alive);
-                    return Ok(self.lease(&here.model));
-                }
-                Some(Resident::Loading { .. }) => {
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                None => break,
-            }
-        }
-        let bytes = local::bytes_of(path, &self.settings.load).map_err(Box::new)?;
-        self.make_room(&mut state, path, bytes)?;
-        state.insert(path.to_owned(), Resident::Loading { bytes });
-        drop(state);
-        let loading = Loading { residents: self, path };
-        let model = Arc::new(LocalModel::load(path, &self.settings.load).map_err(Box::new)?);
-        std::mem::forget(loading);
-        let keep_alive = keep_alive.unwrap_or(self.settings.keep_alive);
-        let here = Here { model: Arc::clone(&model), bytes, used: Instant::now(), keep_alive };
-        self.lock().insert(path.to_owned(), Resident::Here(here));
-        self.changed.notify_all();
-        Ok(self.lease(&model))
+        self.seat(path, keep_alive)
     }
 
-    /// Lists them, by path.
+    /// The same for a model that makes vectors of texts.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Residents::get`].
+    pub fn embedder(
+        self: &Arc<Self>,
+        path: &Path,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<EmbedderLease, Error> {
+        self.seat(path, keep_alive)
+    }
+
+    /// The same for a model that scores pairs of texts.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Residents::get`].
+    pub fn reranker(
+        self: &Arc<Self>,
+        path: &Path,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<RerankerLease, Error> {
+        self.seat(path, keep_alive)
+    }
+
+    /// Lists them, by path and purpose.
     pub fn list(&self) -> Vec<Status> {
         let state = self.lock();
-        let mut list: Vec<Status> = state.iter().map(|(path, resident)| resident.status(path)).collect();
-        list.sort_by(|a, b| a.path.cmp(&b.path));
+        let here = state.residents.iter().map(|(key, resident)| resident.status(key));
+        let replaced = state.replaced.iter().map(|(key, here)| Status { replaced: true, ..here.status(key) });
+        let mut list: Vec<Status> = here.chain(replaced).collect();
+        list.sort_by(|a, b| (&a.path, a.purpose, a.replaced).cmp(&(&b.path, b.purpose, b.replaced)));
         list
     }
 
-    /// Lets a model go as soon as nobody uses it. Says whether it was there.
+    /// Lets a model go as soon as nobody uses it, whatever it was loaded for. Says whether it was there.
     pub fn unload(&self, path: &Path) -> bool {
         let mut state = self.lock();
-        let Some(Resident::Here(here)) = state.get_mut(path) else { return false };
-        here.keep_alive = Some(Duration::ZERO);
+        let mut found = false;
+        for (_, resident) in state.residents.iter_mut().filter(|((at, _), _)| at == path) {
+            if let Resident::Here(here) = resident {
+                here.keep_alive = Some(Duration::ZERO);
+                found = true;
+            }
+        }
         drop(state);
         self.sweep();
-        true
+        found
     }
 
     /// Lets those go whose time is over, and returns when to look again. Whoever serves models calls this.
     pub fn sweep(&self) -> Option<Duration> {
-        let mut gone = Vec::new();
         let mut state = self.lock();
-        state.retain(|_, resident| match resident {
-            Resident::Here(here)
-                if here.users() == 0 && here.leaves_in().is_some_and(|left| left.is_zero()) =>
-            {
-                gone.push(Arc::clone(&here.model));
-                false
-            }
-            _ => true,
-        });
-        let next = state.values().filter_map(|resident| resident.status(Path::new("")).leaves_in).min();
+        let over = |here: &Here| here.leaves_in().is_some_and(|left| left.is_zero());
+        let gone = state.take_idle(over);
+        let next = state.residents.iter().filter_map(|(key, resident)| resident.status(key).leaves_in).min();
         drop(state);
         // Memory is given back without anybody waiting for the lock meanwhile.
         drop(gone);
         next
     }
 
-    /// Makes room for `needed` bytes, letting those go that were not used for longest.
-    fn make_room(
-        &self,
-        state: &mut MutexGuard<'_, HashMap<PathBuf, Resident>>,
+    /// How all of them are computed.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn seat<M: Seated>(
+        self: &Arc<Self>,
         path: &Path,
-        needed: u64,
-    ) -> Result<(), Error> {
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<Lease<M>, Error> {
+        let key = (path.to_owned(), M::PURPOSE);
+        let stamp = Stamp::of(path).map_err(|source| opening(path, source))?;
+        if let Some(lease) = self.known(&key, &stamp, keep_alive) {
+            return Ok(lease);
+        }
+        let bytes = M::bytes_of(path, &self.settings.load)?;
+        // Somebody else may have begun meanwhile.
+        let mut state = self.lock();
+        if state.residents.contains_key(&key) {
+            drop(state);
+            return self.seat(path, keep_alive);
+        }
+        self.make_room(&mut state, path, bytes)?;
+        state.residents.insert(key.clone(), Resident::Loading { bytes });
+        drop(state);
+        let loading = Loading { residents: self, key: &key };
+        let model = Arc::new(M::load(&self.processor, path, &self.settings.load)?);
+        std::mem::forget(loading);
+        let keep_alive = keep_alive.unwrap_or(self.settings.keep_alive);
+        let here = Here { model: M::keep(&model), bytes, used: Instant::now(), keep_alive, stamp };
+        self.lock().residents.insert(key.clone(), Resident::Here(here));
+        self.changed.notify_all();
+        Ok(Lease { model, key, residents: Arc::clone(self) })
+    }
+
+    /// Returns a model that is in memory, waiting for it where somebody is loading it. One whose files are others by now is
+    /// none.
+    fn known<M: Seated>(
+        self: &Arc<Self>,
+        key: &Key,
+        stamp: &Stamp,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Option<Lease<M>> {
+        let mut state = self.lock();
+        loop {
+            match state.residents.get_mut(key) {
+                Some(Resident::Here(here)) if here.stamp == *stamp => {
+                    here.used = Instant::now();
+                    here.keep_alive = keep_alive.unwrap_or(here.keep_alive);
+                    let model = M::of(&here.model)?;
+                    return Some(Lease { model, key: key.clone(), residents: Arc::clone(self) });
+                }
+                Some(Resident::Loading { .. }) => {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(Resident::Here(_)) => {
+                    tracing::info!("the files of {} are others now, and are loaded anew", key.0.display());
+                    let gone = state.replace(key);
+                    drop(state);
+                    drop(gone);
+                    return None;
+                }
+                None => return None,
+            }
+        }
+    }
+
+    /// Makes room for `needed` bytes, letting those go that were not used for longest.
+    fn make_room(&self, state: &mut MutexGuard<'_, State>, path: &Path, needed: u64) -> Result<(), Error> {
         let Some(budget) = self.settings.budget_bytes else { return Ok(()) };
-        let bytes = |resident: &Resident| match resident {
-            Resident::Loading { bytes } => *bytes,
-            Resident::Here(here) => here.bytes,
-        };
-        let in_use = |resident: &Resident| !matches!(resident, Resident::Here(here) if here.users() == 0);
-        let used: u64 = state.values().filter(|resident| in_use(resident)).map(bytes).sum();
-        let free = budget.saturating_sub(used);
+        let free = budget.saturating_sub(state.bytes(true));
         if needed > free {
             return Err(Error::NoRoom { path: path.to_owned(), needed, free, budget });
         }
-        while state.values().map(bytes).sum::<u64>() + needed > budget {
-            let idle = state.iter().filter_map(|(path, resident)| match resident {
-                Resident::Here(here) if here.users() == 0 => Some((here.used, path.clone())),
-                _ => None,
-            });
-            let Some((_, oldest)) = idle.min() else { break };
-            tracing::info!("{} makes room for {}", oldest.display(), path.display());
-            state.remove(&oldest);
+        while state.bytes(false).saturating_add(needed) > budget {
+            let Some(oldest) = state.oldest_idle() else { break };
+            tracing::info!("{} makes room for {}", oldest.0.display(), path.display());
+            state.residents.remove(&oldest);
         }
         Ok(())
     }
 
-    fn lease(self: &Arc<Self>, model: &Arc<LocalModel>) -> Lease {
-        Lease { model: Arc::clone(model), residents: Arc::clone(self) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Resident>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn opening(path: &Path, source: std::io::Error) -> Error {
+    Error::Load(Box::new(model::Error::Open { path: path.to_owned(), source }.into()))
 }
 
 /// Takes the place back when loading fails, or panics.
 struct Loading<'a> {
     residents: &'a Residents,
-    path: &'a Path,
+    key: &'a Key,
 }
 
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
-        self.residents.lock().remove(self.path);
+        self.residents.lock().residents.remove(self.key);
         self.residents.changed.notify_all();
     }
 }
 
-// === impl Resident, Here ===
+// === impl State, Resident ===
 
-impl Resident {
-    fn status(&self, path: &Path) -> Status {
-        let path = path.to_owned();
-        match self {
-            Self::Loading { bytes } => {
-                Status { path, bytes: *bytes, users: 0, loading: true, leaves_in: None }
+impl State {
+    /// Adds up what all take, or those alone that are in use.
+    fn bytes(&self, in_use: bool) -> u64 {
+        let here = self.residents.values().filter(|resident| !in_use || resident.is_in_use());
+        let replaced = self.replaced.iter().filter(|(_, here)| !in_use || here.users() > 0);
+        let bytes = here.map(Resident::bytes).chain(replaced.map(|(_, here)| here.bytes));
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    fn oldest_idle(&mut self) -> Option<Key> {
+        self.replaced.retain(|(_, here)| here.users() > 0);
+        let idle = self.residents.iter().filter_map(|(key, resident)| match resident {
+            Resident::Here(here) if here.users() == 0 => Some((here.used, key.clone())),
+            _ => None,
+        });
+        idle.min().map(|(_, key)| key)
+    }
+
+    /// Takes out those that nobody uses and that `go`.
+    fn take_idle(&mut self, go: impl Fn(&Here) -> bool) -> Vec<Resident> {
+        let idle = |_: &Key, resident: &mut Resident| matches!(resident, Resident::Here(here) if here.users() == 0 && go(here));
+        let gone = self.residents.extract_if(idle).map(|(_, resident)| resident);
+        let mut gone: Vec<Resident> = gone.collect();
+        let replaced = self.replaced.extract_if(.., |(_, here)| here.users() == 0);
+        gone.extend(replaced.map(|(_, here)| Resident::Here(here)));
+        gone
+    }
+
+    /// Makes the place of one free whose files were replaced, and returns it if nobody uses it.
+    fn replace(&mut self, key: &Key) -> Option<Resident> {
+        match self.residents.remove(key)? {
+            Resident::Here(here) if here.users() > 0 => {
+                self.replaced.push((key.clone(), here));
+                None
             }
-            Self::Here(here) => {
-                let users = here.users();
-                let leaves_in = here.leaves_in().filter(|_| users == 0);
-                Status { path, bytes: here.bytes, users, loading: false, leaves_in }
-            }
+            other => Some(other),
         }
     }
 }
 
-impl Here {
-    /// Everybody but this entry itself.
-    fn users(&self) -> usize {
-        Arc::strong_count(&self.model) - 1
+impl Resident {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Loading { bytes } => *bytes,
+            Self::Here(here) => here.bytes,
+        }
     }
 
-    fn leaves_in(&self) -> Option<Duration> {
-        Some(self.keep_alive?.saturating_sub(self.used.elapsed()))
+    fn is_in_use(&self) -> bool {
+        !matches!(self, Self::Here(here) if here.users() == 0)
+    }
+
+    fn status(&self, key: &Key) -> Status {
+        match self {
+            Self::Loading { bytes } => Status {
+                path: key.0.clone(),
+                purpose: key.1,
+                bytes: *bytes,
+                users: 0,
+                loading: true,
+                replaced: false,
+                leaves_in: None,
+            },
+            Self::Here(here) => here.status(key),
+        }
     }
 }
 
 // === impl Lease ===
 
-impl Deref for Lease {
-    type Target = LocalModel;
+impl<M> Deref for Lease<M> {
+    type Target = M;
 
-    fn deref(&self) -> &LocalModel {
+    fn deref(&self) -> &M {
         &self.model
     }
 }
 
-impl Drop for Lease {
+impl<M> Drop for Lease<M> {
     /// A model stays for its time from the end of its last use, not from the beginning.
     fn drop(&mut self) {
-        if let Some(Resident::Here(here)) = self.residents.lock().get_mut(self.model.path()) {
+        if let Some(Resident::Here(here)) = self.residents.lock().residents.get_mut(&self.key) {
             here.used = Instant::now();
         }
     }

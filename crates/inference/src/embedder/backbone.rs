@@ -2,11 +2,11 @@ use std::sync::{Mutex, PoisonError};
 
 use athenaeum_kernels::{Format, Pool};
 
-use super::{LoadError, needs_all};
+use super::LoadError;
 use crate::{
     cache::{Cache, PAGE, Page},
     decoder::{self, Decoder, Row, Want},
-    encoder::{self, Encoder, Input, Pooling},
+    encoder::{self, Encoder, Input},
     model::Model,
     weights::Access,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Computing<M, W> {
 }
 
 /// Tokens that are computed together, so that buffers stay small; one text may have more.
-const TOKENS_AT_ONCE: usize = 1024;
+pub(crate) const TOKENS_AT_ONCE: usize = 1024;
 
 impl Backbone {
     pub(crate) fn load(model: &Model, access: Access) -> Result<Self, LoadError> {
@@ -62,36 +62,31 @@ impl Backbone {
         }
     }
 
-    /// Computes texts, none of them empty or too long, and hands out the vectors of each one's tokens, in order; only the
-    /// last token's where a pooling needs no more and that is less work.
-    pub(crate) fn hidden(
-        &self,
-        texts: &[&[u32]],
-        pooling: Pooling,
-        pool: &Pool,
-        take: &mut dyn FnMut(&[f32]),
-    ) {
+    /// Computes texts, none of them empty or too long, and hands out the vectors of each one's tokens, in order. Of texts that
+    /// are asked for their last token's alone, it is the only one where that is less work.
+    pub(crate) fn hidden(&self, texts: &[Asked<'_>], pool: &Pool, take: &mut dyn FnMut(&[f32])) {
         let width = self.width();
         match self {
             Self::Encoder(encoder) => encoder.with_work(|encoder, work| {
-                for group in groups(texts) {
-                    let inputs: Vec<Input<'_>> =
-                        group.iter().map(|tokens| Input { tokens, second_from: tokens.len() }).collect();
+                for group in groups(texts, |text| text.tokens.len()) {
+                    let inputs: Vec<Input<'_>> = group
+                        .iter()
+                        .map(|text| Input { tokens: text.tokens, second_from: text.tokens.len() })
+                        .collect();
                     let mut hidden = encoder.forward(&inputs, work, pool);
-                    for tokens in group {
-                        let (these, others) = hidden.split_at(tokens.len() * width);
+                    for text in group {
+                        let (these, others) = hidden.split_at(text.tokens.len() * width);
                         take(these);
                         hidden = others;
                     }
                 }
             }),
             Self::Decoder(decoder) => decoder.with_work(|decoder, work| {
-                for group in groups(texts) {
-                    let want = if needs_all(pooling) { Want::Hidden } else { Want::Nothing };
-                    forward(decoder, group, (want, Want::Hidden), work, pool, &mut |output| {
+                for group in groups(texts, |text| text.tokens.len()) {
+                    forward(decoder, group, Want::Hidden, work, pool, &mut |output| {
                         let mut hidden = output.hidden;
-                        for tokens in group {
-                            let rows = if needs_all(pooling) { tokens.len() } else { 1 };
+                        for text in group {
+                            let rows = if text.last_alone { 1 } else { text.tokens.len() };
                             let (these, others) = hidden.split_at(rows * width);
                             take(these);
                             hidden = others;
@@ -101,6 +96,13 @@ impl Backbone {
             }),
         }
     }
+}
+
+/// A text, and which of its tokens are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) tokens: &'a [u32],
+    pub(crate) last_alone: bool,
 }
 
 impl<M, W: Default> Computing<M, W> {
@@ -118,12 +120,11 @@ impl<M, W: Default> Computing<M, W> {
     }
 }
 
-/// Computes texts with a decoder that has seen nothing before; `wants` are those of all tokens but the last, and of the
-/// last.
+/// Computes texts with a decoder that has seen nothing before; `want` is what is wanted of the tokens that are asked for.
 pub(crate) fn forward(
     decoder: &Decoder,
-    texts: &[&[u32]],
-    wants: (Want, Want),
+    texts: &[Asked<'_>],
+    want: Want,
     work: &mut decoder::Work,
     pool: &Pool,
     take: &mut dyn FnMut(decoder::Output<'_>),
@@ -131,13 +132,13 @@ pub(crate) fn forward(
     let mut rows = Vec::new();
     let mut pages: Vec<Vec<Page>> = Vec::new();
     let mut page_count = 0_u32;
-    for (sequence, tokens) in texts.iter().enumerate() {
+    for (sequence, Asked { tokens, last_alone }) in texts.iter().enumerate() {
         let last = tokens.len().saturating_sub(1);
         rows.extend(tokens.iter().zip(0_u32..).map(|(token, position)| Row {
             token: *token,
             position,
             sequence,
-            want: if position as usize == last { wants.1 } else { wants.0 },
+            want: if *last_alone && position as usize != last { Want::Nothing } else { want },
         }));
         let needed = u32::try_from(tokens.len().div_ceil(PAGE)).unwrap_or(u32::MAX);
         pages.push((page_count..page_count + needed).map(Page).collect());
@@ -150,12 +151,12 @@ pub(crate) fn forward(
 }
 
 /// Parts texts into groups that are computed together.
-pub(crate) fn groups<'a>(texts: &'a [&'a [u32]]) -> impl Iterator<Item = &'a [&'a [u32]]> {
+pub(crate) fn groups<T>(texts: &[T], tokens_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = texts;
     std::iter::from_fn(move || {
         let mut tokens = 0;
-        let more = |text: &&&[u32]| {
-            tokens += text.len();
+        let more = |text: &&T| {
+            tokens += tokens_of(text);
             tokens <= TOKENS_AT_ONCE
         };
         let count = rest.iter().take_while(more).count().max(1).min(rest.len());
@@ -163,4 +164,23 @@ pub(crate) fn groups<'a>(texts: &'a [&'a [u32]]) -> impl Iterator<Item = &'a [&'
         rest = others;
         (!group.is_empty()).then_some(group)
     })
+}
+
+/// Returns the bytes that a batch takes while it is computed, if no text has more than `tokens_max` tokens.
+pub(crate) fn working_bytes(model: &Model, tokens_max: usize) -> Result<u64, LoadError> {
+    let (numbers, tokens_of_model) = match encoder::Config::of(model) {
+        // What goes in, what is normalised, queries, keys (twice), values, what attention gave and a part gave; gate and up.
+        Ok(config) => (8 * config.width + 2 * config.feed_forward, config.tokens_max),
+        Err(encoder::Error::Architecture { .. }) => {
+            let config = decoder::Config::of(model).map_err(|error| LoadError::Decoder(error.into()))?;
+            let heads = config.heads.saturating_mul(config.head_size);
+            let keys = config.kv_heads.saturating_mul(config.head_size);
+            let kept = config.layers.saturating_mul(2 * keys);
+            let working = 5 * config.width + 2 * heads + 2 * keys + 2 * config.feed_forward;
+            (working.saturating_add(kept), config.context_tokens)
+        }
+        Err(error) => return Err(LoadError::Encoder(error)),
+    };
+    let tokens = tokens_of_model.min(tokens_max).max(TOKENS_AT_ONCE);
+    Ok((numbers as u64).saturating_mul(tokens as u64).saturating_mul(size_of::<f32>() as u64))
 }

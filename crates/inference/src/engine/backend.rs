@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
-use athenaeum_kernels::{Format, Pool};
+use athenaeum_kernels::Format;
 
 use crate::{
     cache::{Cache, Page, Shape},
     decoder::{Decoder, Output, Row, Work},
+    processor::Processor,
 };
 
 /// Whatever computes batches, with the keys and values of all sequences in its keeping.
@@ -46,7 +47,7 @@ pub struct Cpu {
     decoder: Arc<Decoder>,
     cache: Cache,
     work: Work,
-    pool: Arc<Pool>,
+    processor: Processor,
 }
 
 impl Cpu {
@@ -61,23 +62,34 @@ impl Cpu {
         pages: usize,
         threads: usize,
     ) -> Result<Self, UnfitFormat> {
-        Self::on(Arc::new(Pool::new(threads)), decoder, format, pages)
+        let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+        Self::by(&Processor::new(threads), decoder, format, pages)
     }
 
-    /// The same for another model, which is computed in turn with this one by the same threads.
+    /// The same by threads that other models are computed with, in turn with this one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Cpu::new`].
+    pub fn by(
+        processor: &Processor,
+        decoder: Arc<Decoder>,
+        format: Format,
+        pages: usize,
+    ) -> Result<Self, UnfitFormat> {
+        let shape = decoder.cache_shape(format);
+        let Shape { head_size, .. } = shape;
+        let cache = Cache::new(shape, pages).map_err(|_| UnfitFormat { format, head_size })?;
+        Ok(Self { decoder, cache, work: Work::default(), processor: processor.clone() })
+    }
+
+    /// The same by this one's threads.
     ///
     /// # Errors
     ///
     /// As of [`Cpu::new`].
     pub fn beside(&self, decoder: Arc<Decoder>, format: Format, pages: usize) -> Result<Self, UnfitFormat> {
-        Self::on(Arc::clone(&self.pool), decoder, format, pages)
-    }
-
-    fn on(pool: Arc<Pool>, decoder: Arc<Decoder>, format: Format, pages: usize) -> Result<Self, UnfitFormat> {
-        let shape = decoder.cache_shape(format);
-        let Shape { head_size, .. } = shape;
-        let cache = Cache::new(shape, pages).map_err(|_| UnfitFormat { format, head_size })?;
-        Ok(Self { decoder, cache, work: Work::default(), pool })
+        Self::by(&self.processor, decoder, format, pages)
     }
 }
 
@@ -101,7 +113,8 @@ impl Backend for Cpu {
     }
 
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String> {
-        Ok(self.decoder.forward(rows, sequences, &mut self.cache, &mut self.work, &self.pool))
+        let Self { decoder, cache, work, processor } = self;
+        Ok(processor.turn(|pool| decoder.forward(rows, sequences, cache, work, pool)))
     }
 
     fn page_bytes(&self) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use athenaeum_inference::{
     cache::{Cache, Page},
     decoder::{Decoder, Row, Want},
-    embedder::{Embedder, Embedding, Error, LoadError, Options, Truncate, UsePrompt},
+    embedder::{Embedder, Embedding, Error, LoadError, Norm, Options, Truncate, UsePrompt},
     encoder::{Encoder, Input, Pooling, Work},
     kernels::{Format, Pool},
     model::{self, safetensors::Dtype},
@@ -37,7 +37,7 @@ fn a_vector_is_the_average_of_a_texts_tokens_with_those_around_it() {
         assert!((cosine(&mean, &ours.vector) - 1.0).abs() < 1e-6, "{kind}");
         assert!((length(&ours.vector) - 1.0).abs() < 1e-6, "{kind}");
 
-        let raw = Options { normalise: Some(false), ..Options::default() };
+        let raw = Options { norm: Some(Norm::None), ..Options::default() };
         assert_eq!(embed(&path, &[TEXT], &raw).unwrap()[0].vector, mean, "{kind}");
     }
 }
@@ -62,7 +62,7 @@ fn a_decoder_gives_its_last_token() {
     let recipe = synthetic::find("qwen3").unwrap();
     synthetic::folder(recipe, Dtype::F32, folder.path()).unwrap();
     let model = model::open(folder.path()).unwrap();
-    let (pool, options) = (Pool::new(2), Options { normalise: Some(false), ..Options::default() });
+    let (pool, options) = (Pool::new(2), Options { norm: Some(Norm::None), ..Options::default() });
     let embedder = Embedder::load(&model, Access::Read).unwrap();
     assert_eq!(embedder.settings().pooling, Pooling::Last);
     let texts = ["a text", "and a much longer text, of more than one page ".repeat(4).leak(), "b"];

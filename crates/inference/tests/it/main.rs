@@ -6,6 +6,7 @@
 )]
 
 mod any_bytes;
+mod batched;
 mod catalog;
 mod constraint;
 mod device;

@@ -5,9 +5,12 @@ use std::{
 };
 
 use athenaeum_inference::{
-    local,
+    catalog::Purpose,
+    embedder, local,
     residents::{Error, Residents, Settings},
 };
+
+use crate::embedder::written;
 
 /// Two copies of the small model of the examples.
 fn models(dir: &Path) -> [PathBuf; 2] {
@@ -81,6 +84,86 @@ fn nobody_is_kept_beyond_their_time() {
     drop(kept);
     residents.sweep();
     assert!(residents.list().is_empty() && !residents.unload(&one));
+}
+
+#[test]
+fn models_of_all_kinds_share_one_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, _] = models(dir.path());
+    let scores = written("xlm-roberta-scores", "gguf", dir.path());
+    let residents = residents(None, LONG);
+    let generating = residents.get(&one, None).unwrap();
+    let embedder = residents.embedder(&one, None).unwrap();
+    let reranker = residents.reranker(&scores, None).unwrap();
+    let list = residents.list();
+    let kinds: Vec<(&str, Purpose, usize)> = list
+        .iter()
+        .map(|one| (one.path.file_name().unwrap().to_str().unwrap(), one.purpose, one.users))
+        .collect();
+    let expected = [
+        ("one.gguf", Purpose::Generate, 1),
+        ("one.gguf", Purpose::Embed, 1),
+        ("xlm-roberta-scores.gguf", Purpose::Rerank, 1),
+    ];
+    assert_eq!(kinds, expected);
+    assert!(list.iter().all(|one| one.bytes > one.path.metadata().unwrap().len()), "{list:?}");
+    let embeddings = embedder.embed_blocking(vec!["a text".into()], embedder::Options::default()).unwrap();
+    assert_eq!(embeddings[0].vector.len(), generating.decoder().config().width);
+    let again = residents.embedder(&one, None).unwrap();
+    assert_eq!(residents.list()[1].users, 2);
+    drop((generating, embedder, again, reranker));
+
+    let all: u64 = list.iter().map(|one| one.bytes).sum();
+    let smaller = self::residents(Some(all - 1), LONG);
+    drop(smaller.embedder(&one, None).unwrap());
+    let reranker = smaller.reranker(&scores, None).unwrap();
+    drop(smaller.get(&one, None).unwrap());
+    let left: Vec<Purpose> = smaller.list().iter().map(|one| one.purpose).collect();
+    assert_eq!(left, [Purpose::Generate, Purpose::Rerank], "the one unused for longest goes, whatever it is");
+    drop(reranker);
+    assert!(smaller.unload(&one) && !smaller.unload(&one));
+    drop(smaller.get(&one, Some(Some(Duration::ZERO))).unwrap());
+    assert!(smaller.sweep().is_some());
+    assert_eq!(here(&smaller), ["xlm-roberta-scores.gguf"]);
+}
+
+#[test]
+fn one_that_is_for_something_else_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, _] = models(dir.path());
+    let bert = written("bert", "gguf", dir.path());
+    let residents = residents(None, LONG);
+    let check = |error: Error, expected: &str| {
+        let all = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        let all: Vec<String> = all.map(ToString::to_string).collect();
+        assert!(all.iter().any(|said| said.contains(expected)), "{all:?}");
+    };
+    check(residents.reranker(&one, None).unwrap_err(), "only those of the Qwen3 family are known to rerank");
+    check(residents.reranker(&bert, None).unwrap_err(), "use it to embed");
+    check(residents.get(&bert, None).unwrap_err(), "the architecture \"bert\" is not computed");
+    assert!(residents.list().is_empty());
+}
+
+#[test]
+fn a_file_that_was_replaced_is_loaded_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = models(dir.path());
+    let residents = residents(None, LONG);
+    let before = residents.get(&one, None).unwrap();
+    drop(residents.embedder(&one, None).unwrap());
+    std::fs::rename(&two, &one).unwrap();
+    let after = residents.get(&one, None).unwrap();
+    assert!(!Arc::ptr_eq(before.decoder(), after.decoder()));
+    let told: Vec<_> = residents.list().iter().map(|one| (one.purpose, one.replaced, one.users)).collect();
+    let expected = [(Purpose::Generate, false, 1), (Purpose::Generate, true, 1), (Purpose::Embed, false, 0)];
+    assert_eq!(told, expected);
+    drop(before);
+    residents.sweep();
+    assert_eq!(residents.list().len(), 2, "the old one goes when nobody uses it");
+    drop(residents.embedder(&one, None).unwrap());
+    assert_eq!(residents.list().len(), 2);
+    std::fs::remove_file(&one).unwrap();
+    assert!(matches!(residents.get(&one, None), Err(Error::Load(_))), "and what is gone is gone");
 }
 
 #[test]
