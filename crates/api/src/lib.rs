@@ -61,6 +61,7 @@ mod protect;
 mod query_language;
 mod request_id;
 mod router;
+mod sampling;
 mod search;
 mod serving;
 mod settings;

@@ -1,10 +1,10 @@
 //! OpenAI's wire format.
 
 mod chat;
-mod conversation;
+pub(crate) mod conversation;
 mod finish;
 mod models;
-mod parameters;
+pub(crate) mod parameters;
 mod usage;
 
 use axum::{

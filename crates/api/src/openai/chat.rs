@@ -15,7 +15,7 @@ use axum::{
 
 use super::{
     conversation::{self, CONVERSATION},
-    parameters::{self, ANSWER, SAMPLING},
+    parameters::{self, ANSWER},
 };
 use crate::{
     Api,
@@ -23,6 +23,7 @@ use crate::{
     json::fresh,
     parameters::{Parameter, Read, Takes, body},
     problem::Problem,
+    sampling::{self, SAMPLING},
     serving::{Ask, Input, Truncation},
     stream::{FrameKind, respond},
 };
@@ -92,9 +93,9 @@ pub(crate) async fn create(
 
     let model = api.models.load(read.text("model"), None).await?;
     let tokenizer = model.model.tokenizer();
-    let logit_bias = parameters::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
+    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
     let ask = Ask {
-        sampling: Sampling { logit_bias, ..parameters::sampling(&read, Sampling::default())? },
+        sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
         form,
         stops: read.texts("stop"),
         tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens"]),

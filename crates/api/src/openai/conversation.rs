@@ -12,7 +12,7 @@ use crate::{
 const NAME: Takes = Takes::Text(256);
 
 /// The parameters of a conversation.
-pub(super) const CONVERSATION: &[Parameter] = &[
+pub(crate) const CONVERSATION: &[Parameter] = &[
     Parameter::required(
         "messages",
         Takes::List(&Takes::Object(MESSAGE), 1 << 20),
@@ -116,7 +116,7 @@ const CHOSEN: &[Parameter] = &[
 const CHOSEN_FUNCTION: &[Parameter] = &[Parameter::required("name", NAME, "Its name.")];
 
 /// Makes the conversation of a body that was read against [`CONVERSATION`].
-pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
+pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
     if read.list("messages").is_empty() {
         return Err(Problem::parameter("messages", "a list with at least one message"));
     }
