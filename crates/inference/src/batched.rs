@@ -26,7 +26,7 @@ use athenaeum_kernels::Pool;
 use tokio::sync::oneshot;
 
 pub use self::jobs::Work;
-use self::jobs::{Job, Jobs};
+use self::jobs::{Answer, Job, Jobs};
 use crate::{
     embedder::{self, Embedder, Embedding, Input, Prepared},
     engine::Refused,
@@ -116,7 +116,7 @@ impl<M: Work> Batched<M> {
         &self,
         prepare: impl FnOnce(&M) -> Result<Vec<M::Item>, embedder::Error> + Send + 'static,
         (owner, deadline): (u64, Option<Instant>),
-    ) -> Result<oneshot::Receiver<Result<Vec<M::Made>, Error>>, Error> {
+    ) -> Result<oneshot::Receiver<Answer<M>>, Error> {
         let requests = self.counts.requests.fetch_add(1, Ordering::Relaxed);
         if requests >= self.requests_max {
             self.counts.requests.fetch_sub(1, Ordering::Relaxed);

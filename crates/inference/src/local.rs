@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::{
+    cache::disk,
     constraint::{self, Constraint, Grammar, Vocabulary},
     decoder::{self, Decoder},
     device::{self, Device},
     engine::{self, Backend, Cpu, Draft, Engine, UnfitFormat},
-    model::{self, Model, Summary},
+    model::{self, Model, Stamp, Summary},
     processor::Processor,
     reply::Reply,
     template::{self, Change, Conversation, Template},
@@ -46,6 +49,19 @@ pub struct Settings {
     pub draft: Option<PathBuf>,
     /// What computes both.
     pub device: Device,
+    /// Where beginnings of prompts outlive the program, if they are to. What [`engine::Settings::disk`] needs to know of
+    /// the model follows from its files.
+    pub beginnings: Option<Beginnings>,
+}
+
+/// A folder for beginnings of prompts, so that they need not be read again after a restart. It holds what people asked,
+/// in a form that can be read: it is made for its owner's eyes only, and may be removed at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginnings {
+    /// The folder; several models may share it.
+    pub dir: PathBuf,
+    /// Bytes that all may take together; those that were not used for longest go first.
+    pub bytes_max: u64,
 }
 
 /// The context of models that were made for more, where nothing else is asked for.
@@ -158,8 +174,9 @@ impl LocalModel {
         let failed =
             |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
         let config = config(path, &model)?;
-        let engine_settings =
-            engine::Settings { context_tokens: context_tokens(settings, &config), ..settings.engine.clone() };
+        let context_tokens = context_tokens(settings, &config);
+        let disk = settings.engine.disk.clone().or_else(|| disk(settings, path, context_tokens));
+        let engine_settings = engine::Settings { context_tokens, disk, ..settings.engine.clone() };
         let decoder =
             Decoder::load(&model, settings.access, engine_settings.context_tokens).map_err(failed)?;
         let tokenizer = tokenizer(path, &model)?;
@@ -296,6 +313,35 @@ pub fn bytes_of(path: &Path, settings: &Settings) -> Result<u64, Error> {
         bytes = bytes.saturating_add(model.summary().bytes).saturating_add(cache as u64);
     }
     Ok(bytes)
+}
+
+/// Returns a number that stands for a model's weights, for [`disk::Settings::fingerprint`]: what
+/// [`Stamp::fingerprint`] says, and the version of this program, which another one may not compute like.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn fingerprint(path: &Path) -> std::io::Result<u128> {
+    let mut hash = Xxh3::new();
+    hash.update(&Stamp::of(path)?.fingerprint()?.to_le_bytes());
+    hash.update(env!("CARGO_PKG_VERSION").as_bytes());
+    Ok(hash.digest128())
+}
+
+/// Finds the folder for a model's beginnings. Where its files cannot be told apart from others, it has none.
+fn disk(settings: &Settings, path: &Path, context_tokens: usize) -> Option<disk::Settings> {
+    let Beginnings { dir, bytes_max } = settings.beginnings.clone()?;
+    match fingerprint(path) {
+        Ok(fingerprint) => {
+            // Some models turn positions in another way when they are to see more.
+            let fingerprint = fingerprint.wrapping_add(context_tokens as u128);
+            Some(disk::Settings { dir, bytes_max, fingerprint })
+        }
+        Err(error) => {
+            tracing::warn!("beginnings of {} are not kept: {error}", path.display());
+            None
+        }
+    }
 }
 
 /// Loads a draft, if it may guess for the model at `path`.

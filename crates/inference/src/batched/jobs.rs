@@ -45,7 +45,7 @@ pub(super) struct Job<M: Work> {
 }
 
 pub(super) type Prepare<M> = Box<dyn FnOnce(&M) -> Result<Vec<<M as Work>::Item>, embedder::Error> + Send>;
-type Answer<M> = Result<Vec<<M as Work>::Made>, Error>;
+pub(super) type Answer<M> = Result<Vec<<M as Work>::Made>, Error>;
 
 /// Takes a request out of the count when it is over.
 pub(super) struct Counted(pub(super) Arc<Counts>);

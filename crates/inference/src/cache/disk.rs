@@ -31,7 +31,8 @@ pub struct Disk {
 pub struct Settings {
     /// The folder; made where there is none.
     pub dir: PathBuf,
-    /// Bytes that all pages of the model may take; those that were not used for longest go first.
+    /// Bytes that all pages in the folder may take, those of other models included; those that were not used for longest
+    /// go first.
     pub bytes_max: u64,
     /// Stands for the model's weights: other weights, another number.
     pub fingerprint: u128,
@@ -64,19 +65,26 @@ impl Disk {
         hash.update(format.as_bytes());
         hash.update(&(page_bytes as u64).to_le_bytes());
         let dir = settings.dir.join(format!("{:032x}", hash.digest128()));
-        fs::create_dir_all(&dir)?;
+        make_private(&dir)?;
         let (writer, inbox) = sync_channel::<Write>(WAITING_MAX);
-        let (to, bytes_max) = (dir.clone(), settings.bytes_max);
+        let (all, to, bytes_max) = (settings.dir.clone(), dir.clone(), settings.bytes_max);
         thread::Builder::new().name("kv-pages".to_owned()).spawn(move || {
-            let mut used = used_bytes(&to);
+            let mut used = used_bytes(&all);
+            let mut counted = used;
             for write in inbox {
                 let path = to.join(write.name.file());
                 match put(&path, &write.bytes) {
-                    Ok(()) => used += write.bytes.len() as u64,
+                    Ok(()) => used = used.saturating_add(write.bytes.len() as u64),
                     Err(error) => tracing::warn!("a page of keys and values was not kept: {error}"),
                 }
+                // Other models write, too.
+                if used - counted > bytes_max / 16 {
+                    used = used_bytes(&all);
+                    counted = used;
+                }
                 if used > bytes_max {
-                    used = make_room(&to, bytes_max);
+                    used = make_room(&all, bytes_max);
+                    counted = used;
                 }
             }
         })?;
@@ -147,6 +155,15 @@ fn head(before: Option<Name>, tokens: &[u32], sum: u64) -> [u8; HEAD_BYTES] {
     head
 }
 
+/// Makes a folder that nobody else may look into: its files tell what was asked.
+fn make_private(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
 /// Writes under another name first, so that a file is whole or not there.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("part");
@@ -176,10 +193,15 @@ fn make_room(dir: &Path, bytes_max: u64) -> u64 {
     used
 }
 
-/// Lists the files with their last use and their size.
+/// Lists the files of all models with their last use and their size.
 fn files(dir: &Path) -> Vec<(SystemTime, u64, PathBuf)> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let facts = entries.filter_map(|entry| {
+    let inside = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
+    let folders = inside(dir).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let entries = folders.flat_map(|folder| inside(&folder.path()));
+    let is_ours = |entry: &fs::DirEntry| {
+        entry.path().extension().is_some_and(|extension| extension == "kv" || extension == "part")
+    };
+    let facts = entries.filter(is_ours).filter_map(|entry| {
         let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
         Some((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), entry.path()))
     });
@@ -238,13 +260,14 @@ mod tests {
     #[test]
     fn the_folder_does_not_outgrow_its_limit() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = open(dir.path(), 5, 10 * (HEAD_BYTES + PAGE_BYTES) as u64);
+        let one = open(dir.path(), 5, 10 * (HEAD_BYTES + PAGE_BYTES) as u64);
+        let other = open(dir.path(), 6, 10 * (HEAD_BYTES + PAGE_BYTES) as u64);
         for token in 0..50 {
-            keep(&disk, &[token; PAGE], &[0; PAGE_BYTES]);
+            keep(if token % 2 == 0 { &one } else { &other }, &[token; PAGE], &[0; PAGE_BYTES]);
         }
-        let mut left = used_bytes(&disk.dir);
+        let mut left = used_bytes(dir.path());
         for _ in 0..1000 {
-            left = used_bytes(&disk.dir);
+            left = used_bytes(dir.path());
             if left <= 10 * (HEAD_BYTES + PAGE_BYTES) as u64 {
                 break;
             }

@@ -1,12 +1,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use athenaeum_inference::{
     catalog::Purpose,
-    embedder, local,
+    embedder,
+    engine::{Event, Request},
+    local::{self, Beginnings},
     residents::{Error, Residents, Settings},
 };
 
@@ -174,4 +176,59 @@ fn a_model_that_cannot_be_loaded_leaves_no_trace() {
     let residents = residents(Some(1 << 30), LONG);
     assert!(matches!(residents.get(&path, None), Err(Error::Load(_))));
     assert!(residents.list().is_empty());
+}
+
+/// Asks for twenty tokens after a text of several pages, and says what came and how much of the prompt was known.
+fn complete(residents: &Arc<Residents>, path: &Path) -> (String, usize) {
+    let model = residents.get(path, None).unwrap();
+    let prompt = model.completion_prompt(&"Shall I compare thee to a summer's day? ".repeat(12));
+    let request = Request { tokens_max: Some(20), ..Request::new(prompt) };
+    let mut generation = model.engine().submit(request).unwrap();
+    let mut text = String::new();
+    while let Some(event) = generation.next_blocking() {
+        match event {
+            Event::Token { text: piece, .. } => text += &piece,
+            Event::End(end) => return (text + &end.text, end.cached_tokens),
+            Event::Prompt { .. } => {}
+        }
+    }
+    panic!("the engine went away");
+}
+
+#[test]
+fn beginnings_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = models(dir.path());
+    let kept = dir.path().join("kept");
+    let start = || {
+        let beginnings = Some(Beginnings { dir: kept.clone(), bytes_max: 1 << 30 });
+        Residents::new(Settings {
+            load: local::Settings { beginnings, ..local::Settings::default() },
+            ..Settings::default()
+        })
+    };
+    let residents = start();
+    let (text, cached) = complete(&residents, &one);
+    assert_eq!(cached, 0);
+    drop(residents);
+    let pages = || {
+        let folders = std::fs::read_dir(&kept).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
+        files.filter(|file| file.path().extension().is_some_and(|end| end == "kv")).count()
+    };
+    // They are written behind the answer's back.
+    let started = Instant::now();
+    while pages() < 3 && started.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let residents = start();
+    let (again, cached) = complete(&residents, &one);
+    assert_eq!(again, text);
+    assert!(cached >= 64, "{cached}");
+    assert_eq!(complete(&residents, &two).1, 0, "another file is another model");
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&kept.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+    }
 }
