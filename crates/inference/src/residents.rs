@@ -5,6 +5,7 @@
 //! asked for as a decoder and as an embedder is loaded twice, and counts twice. A file that was replaced since it was loaded
 //! is loaded anew; those that use the old one keep it until they are done.
 
+mod guard;
 mod seat;
 
 use std::{
@@ -14,6 +15,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+pub use guard::{Level, Thresholds};
 
 use self::seat::{Here, Seated};
 use crate::{
@@ -44,6 +47,8 @@ pub struct Settings {
     pub budget_bytes: Option<u64>,
     /// How long one stays after its last use; `None` for ever.
     pub keep_alive: Option<Duration>,
+    /// When [`Residents::relieve`] finds memory to be short.
+    pub short_of_memory: Thresholds,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +56,8 @@ struct State {
     residents: HashMap<Key, Resident>,
     /// Whose files were replaced while somebody used them.
     replaced: Vec<(Key, Here)>,
+    /// Bytes that were free when somebody last looked, and what they mean.
+    memory: Option<(u64, Level)>,
 }
 
 /// A file, and what it was loaded for.
@@ -116,6 +123,18 @@ pub enum Error {
     /// The system gives no thread.
     #[error("no thread can be started")]
     Thread(#[source] std::io::Error),
+    /// The machine is short of memory.
+    #[error(
+        "{} is not loaded while only {} MiB of memory are free; end other programs, or wait until models go",
+        path.display(),
+        free_bytes >> 20
+    )]
+    ShortOfMemory {
+        /// The model.
+        path: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+    },
     /// It does not fit beside those that are in use.
     #[error(
         "{} takes {needed} bytes, and {free} of the {budget} that models may take are left beside those in use; \
@@ -214,6 +233,33 @@ impl Residents {
         next
     }
 
+    /// Takes note of how much memory is free, does what that level asks for ([`Level`]), and returns it. Whoever serves
+    /// models calls this now and then, before it takes requests; where nobody does, memory is never short.
+    pub fn relieve(&self, free_bytes: u64) -> Level {
+        let level = Level::of(free_bytes, &self.settings.short_of_memory);
+        let mut state = self.lock();
+        state.memory = Some((free_bytes, level));
+        let gone = if level.takes_requests() { Vec::new() } else { state.take_idle(|_| true) };
+        if level == Level::Emergency {
+            for resident in state.residents.values_mut() {
+                if let Resident::Here(here) = resident {
+                    here.keep_alive = Some(Duration::ZERO);
+                }
+            }
+        }
+        drop(state);
+        if !gone.is_empty() {
+            tracing::warn!("{} models go: only {} MiB of memory are free", gone.len(), free_bytes >> 20);
+        }
+        drop(gone);
+        level
+    }
+
+    /// Returns what [`Residents::relieve`] found last.
+    pub fn memory(&self) -> Level {
+        self.lock().memory.map_or(Level::Safe, |(_, level)| level)
+    }
+
     /// How all of them are computed.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -235,6 +281,11 @@ impl Residents {
         if state.residents.contains_key(&key) {
             drop(state);
             return self.seat(path, keep_alive);
+        }
+        if let Some((free_bytes, level)) = state.memory
+            && !level.loads_more()
+        {
+            return Err(Error::ShortOfMemory { path: path.to_owned(), free_bytes });
         }
         self.make_room(&mut state, path, bytes)?;
         state.residents.insert(key.clone(), Resident::Loading { bytes });

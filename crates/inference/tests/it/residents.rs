@@ -9,7 +9,7 @@ use athenaeum_inference::{
     embedder,
     engine::{Event, Request},
     local::{self, Beginnings},
-    residents::{Error, Residents, Settings},
+    residents::{Error, Level, Residents, Settings},
 };
 
 use crate::embedder::written;
@@ -127,6 +127,30 @@ fn models_of_all_kinds_share_one_budget() {
     drop(smaller.get(&one, Some(Some(Duration::ZERO))).unwrap());
     assert!(smaller.sweep().is_some());
     assert_eq!(here(&smaller), ["xlm-roberta-scores.gguf"]);
+}
+
+#[test]
+fn models_give_way_when_memory_is_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = models(dir.path());
+    let residents = residents(None, LONG);
+    let mib = |mib: u64| residents.relieve(mib << 20);
+    let used = residents.get(&one, None).unwrap();
+    drop(residents.embedder(&one, None).unwrap());
+    assert_eq!((mib(4000), mib(2500), residents.memory()), (Level::Safe, Level::Caution, Level::Caution));
+    drop(residents.get(&two, None).unwrap());
+    assert_eq!((mib(1500), residents.list().len()), (Level::Warning, 3));
+    drop(residents.get(&two, None).unwrap());
+    let Err(Error::ShortOfMemory { free_bytes, .. }) = residents.embedder(&two, None) else { panic!() };
+    assert_eq!(free_bytes, 1500 << 20);
+    assert_eq!((mib(700), here(&residents)), (Level::Critical, vec!["one.gguf".to_owned()]));
+    assert!(residents.get(&two, None).is_err() && !residents.memory().takes_requests());
+    assert_eq!((mib(100), residents.list().len()), (Level::Emergency, 1));
+    drop(used);
+    residents.sweep();
+    assert!(residents.list().is_empty(), "those that were in use go as soon as they are done");
+    assert_eq!(mib(4000), Level::Safe);
+    assert!(residents.get(&one, None).is_ok());
 }
 
 #[test]
