@@ -10,28 +10,36 @@ use crate::{
     report::{Cpu, Gpu, Memory, Report, Vendor},
 };
 
+/// Looks at memory alone; `None` where the system does not tell.
+pub(crate) fn memory() -> Option<Memory> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    let some = |bytes: u64| Some(bytes).filter(|bytes| *bytes > 0);
+    Some(Memory {
+        total_bytes: some(system.total_memory()),
+        available_bytes: some(system.available_memory()),
+        swap_bytes: Some(system.total_swap()),
+        swap_free_bytes: Some(system.free_swap()),
+        ..Memory::default()
+    })
+}
+
 pub(crate) fn look(probe: &Probe) -> Report {
     let mut gaps = Gaps::default();
     let silent = || Gap::Plain("the system does not tell");
     let usable = std::thread::available_parallelism().ok().and_then(|count| u32::try_from(count.get()).ok());
     let mut cpu =
         Cpu { features: features::detect(""), logical: usable, usable_logical: usable, ..Cpu::default() };
-    let mut memory = Memory::default();
     match System::new() {
         Ok(mut system) => {
-            system.refresh_memory();
             system.refresh_cpu_list(CpuRefreshKind::nothing());
             cpu.model = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
             let counted = system.cpus().len();
             cpu.logical = u32::try_from(counted).ok().filter(|count| *count > 0).or(usable);
-            let some = |bytes: u64| Some(bytes).filter(|bytes| *bytes > 0);
-            memory.total_bytes = some(system.total_memory());
-            memory.available_bytes = some(system.available_memory());
-            memory.swap_bytes = Some(system.total_swap());
-            memory.swap_free_bytes = Some(system.free_swap());
         }
-        Err(_) => gaps.note("memory", &silent()),
+        Err(_) => gaps.note("cpu", &silent()),
     }
+    let memory = gaps.keep("memory", memory().ok_or_else(silent)).unwrap_or_default();
     cpu.model = gaps.keep("cpu.model", cpu.model.filter(|name| !name.is_empty()).ok_or_else(silent));
     cpu.physical = System::physical_core_count().ok().and_then(|count| u32::try_from(count).ok());
     cpu.physical = gaps.keep("cpu.physical", cpu.physical.ok_or_else(silent));

@@ -9,7 +9,12 @@ mod memory;
 
 use files::Files;
 
-use crate::{features, gap::Gaps, probe::Probe, report::Report};
+use crate::{
+    features,
+    gap::Gaps,
+    probe::Probe,
+    report::{Memory, Report},
+};
 
 /// Looks under `probe.root`.
 pub(crate) fn look(probe: &Probe) -> Report {
@@ -20,9 +25,7 @@ pub(crate) fn look(probe: &Probe) -> Report {
     cpu.features = features::detect(cpu::flags(&cpuinfo));
     let limits = cgroup::look(&files, &mut gaps);
     cpu.quota_millicores = limits.cpu_millicores;
-    let mut memory = memory::look(&files, &mut gaps);
-    memory.limit_bytes = limits.memory_bytes;
-    memory.limit_free_bytes = limits.memory_free_bytes;
+    let memory = within(memory::look(&files, &mut gaps), &limits);
     Report {
         system: std::env::consts::OS,
         architecture: std::env::consts::ARCH,
@@ -33,4 +36,16 @@ pub(crate) fn look(probe: &Probe) -> Report {
         gpus: gpu::look(&files, probe, &mut gaps),
         unknown: gaps.0,
     }
+}
+
+/// Looks at memory alone.
+pub(crate) fn memory(probe: &Probe) -> Memory {
+    let (files, mut gaps) = (Files::new(&probe.root), Gaps::default());
+    within(memory::look(&files, &mut gaps), &cgroup::look(&files, &mut gaps))
+}
+
+fn within(mut memory: Memory, limits: &cgroup::Limits) -> Memory {
+    memory.limit_bytes = limits.memory_bytes;
+    memory.limit_free_bytes = limits.memory_free_bytes;
+    memory
 }

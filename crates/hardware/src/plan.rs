@@ -156,7 +156,7 @@ fn memory(report: &Report, overrides: &Overrides, device: Device) -> Choice<u64>
 
 fn propose_memory(report: &Report) -> Choice<u64> {
     let memory = &report.memory;
-    let whole = [memory.total_bytes, memory.limit_bytes].into_iter().flatten().min();
+    let whole = memory.whole_bytes();
     let (free, place) = match (memory.available_bytes, memory.limit_free_bytes) {
         (Some(available), Some(left)) if left < available => {
             (left, "are left under the control group's limit")

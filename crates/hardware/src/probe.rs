@@ -1,6 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
-use crate::report::Report;
+use crate::report::{Memory, Report};
 
 /// Looks at this machine. Blocks for some milliseconds; where a GPU's driver must be asked, for up to five seconds.
 pub fn probe() -> Report {
@@ -36,5 +36,15 @@ impl Probe {
             return crate::elsewhere::look(self);
         }
         crate::linux::look(self)
+    }
+
+    /// Looks at memory and its limits alone, which takes less than a millisecond on Linux and is cheap enough to be done
+    /// every now and then. Blocks.
+    pub fn memory(&self) -> Memory {
+        #[cfg(not(target_os = "linux"))]
+        if self.root == std::path::Path::new("/") {
+            return crate::elsewhere::memory().unwrap_or_default();
+        }
+        crate::linux::memory(self)
     }
 }

@@ -97,6 +97,18 @@ pub struct Memory {
     pub swap_free_bytes: Option<u64>,
 }
 
+impl Memory {
+    /// Returns what this process could still be given: the least that system and limits leave.
+    pub fn free_bytes(&self) -> Option<u64> {
+        [self.available_bytes, self.limit_free_bytes].into_iter().flatten().min()
+    }
+
+    /// Returns what there is for it in all: the least of system and limits.
+    pub fn whole_bytes(&self) -> Option<u64> {
+        [self.total_bytes, self.limit_bytes].into_iter().flatten().min()
+    }
+}
+
 /// A graphics processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gpu {

@@ -158,6 +158,19 @@ fn limits_of_control_groups() {
 }
 
 #[test]
+fn memory_is_looked_at_alone_as_with_all_else() {
+    let mut tree = plain();
+    tree.add("/proc/self/cgroup", "0::/\n")
+        .add("/proc/self/mountinfo", "1 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+        .add("/sys/fs/cgroup/memory.max", "1073741824\n")
+        .add("/sys/fs/cgroup/memory.current", "73741824\n");
+    let report = tree.look();
+    let memory = tree.probe().memory();
+    assert_eq!(memory, report.memory);
+    assert_eq!((memory.free_bytes(), memory.whole_bytes()), (Some(1_000_000_000), Some(1 << 30)));
+}
+
+#[test]
 fn several_nodes() {
     let mut tree = plain();
     tree.add("/sys/devices/system/node/online", "0,2-3\n")
