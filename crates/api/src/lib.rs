@@ -35,6 +35,7 @@
 //! **Invariants:** nothing here opens a socket, reads the environment or prints; domain errors become HTTP
 //! statuses in one place (`failure`); a tenant's ids name nothing to anybody else.
 
+mod anthropic;
 mod clock;
 mod contract;
 mod conversations;

@@ -12,7 +12,7 @@ use utoipa::{
 };
 
 use crate::{
-    conversations, dialect::Dialect, dto, events, hardware, health, imports, openai, parameters,
+    anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, openai, parameters,
     problem::Kind, query_language, search,
 };
 
@@ -22,6 +22,7 @@ use crate::{
 /// with the committed text.
 pub fn document() -> openapi::OpenApi {
     let mut document = Document::openapi();
+    document.merge(anthropic::Description::openapi());
     document.merge(openai::Description::openapi());
     Requests.modify(&mut document);
     Refusals.modify(&mut document);
@@ -87,7 +88,7 @@ struct Requests;
 
 impl Modify for Requests {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        for (path, table) in openai::bodies() {
+        for (path, table) in [anthropic::bodies(), openai::bodies()].concat() {
             let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
             let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
             if let Some(operation) = operation {

@@ -5,8 +5,8 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, conversations, docs, events, hardware, health, imports, mcp, observe, openai, protect,
-    query_language, search,
+    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, openai,
+    protect, query_language, search,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -31,6 +31,7 @@ pub fn router(api: Api) -> Router {
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
         .route("/mcp", mcp::route(&api))
+        .merge(anthropic::routes())
         .merge(openai::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

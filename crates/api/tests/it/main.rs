@@ -8,5 +8,6 @@ mod hardware;
 mod imports;
 mod matrix;
 mod mcp;
+mod messages;
 mod reading;
 mod server;

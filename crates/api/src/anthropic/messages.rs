@@ -1,0 +1,157 @@
+//! `POST /v1/messages`, and the counting of its tokens.
+
+use std::sync::LazyLock;
+
+use athenaeum_inference::{constraint::Grammar, sampling::Sampling, tokenizer::Special};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+
+use super::{
+    conversation::{self, CONVERSATION},
+    object,
+    stream::MessageStream,
+};
+use crate::{
+    Api,
+    contract::{self, Contract},
+    json::fresh,
+    parameters::{Parameter, Read, Takes, body},
+    problem::Problem,
+    sampling::{self, SAMPLING},
+    serving::{Ask, Input, Truncation, in_background},
+    stream::{FrameKind, respond},
+};
+
+/// What a request may say.
+pub(crate) static PARAMETERS: LazyLock<Vec<Parameter>> =
+    LazyLock::new(|| [CONVERSATION, ANSWER, SAMPLING].concat());
+
+/// What may be said when tokens are counted: the same, and no answer is needed.
+pub(crate) static COUNTED: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
+    let rows = PARAMETERS.iter().map(|row| match row.name {
+        "max_tokens" => Parameter::new(row.name, row.takes, row.about),
+        _ => *row,
+    });
+    rows.collect()
+});
+
+const NAME: Takes = Takes::Text(512);
+
+const ANSWER: &[Parameter] = &[
+    Parameter::required("model", NAME, "The model, as /v1/models lists it."),
+    Parameter::required("max_tokens", Takes::Integer(1, 1 << 30), "Tokens of the answer at most."),
+    Parameter::new(
+        "stop_sequences",
+        Takes::List(&Takes::Text(1024), 64),
+        "The answer ends before the first of these.",
+    ),
+    Parameter::new("stream", Takes::Bool, "Sends the answer as it comes, as server-sent events."),
+    Parameter::new("output_config", Takes::Object(OUTPUT), "What the answer must look like."),
+    Parameter::new("output_format", Takes::Object(FORMAT), "The same, where earlier clients write it."),
+    Parameter::new(
+        "truncation",
+        Takes::OneOf(&["disabled", "auto"]),
+        "Leaves out the oldest messages of a prompt that is too long, and says so; otherwise it is refused.",
+    ),
+    Parameter::without_effect("metadata", Takes::Map(&Takes::Any), "nothing is kept about a client's users"),
+    Parameter::only("service_tier", NAME, &["\"auto\"", "\"standard_only\""], "there is one tier here"),
+    Parameter::without_effect("container", Takes::Any, "this server runs no code"),
+    Parameter::without_effect("context_management", Takes::Any, "the client decides what the model reads"),
+    Parameter::without_effect("mcp_servers", Takes::Any, "the client calls tools, not this server"),
+    Parameter::without_effect("inference_geo", NAME, "everything is computed on this machine"),
+    Parameter::without_effect("speed", NAME, "there is one speed here"),
+    Parameter::without_effect("cache_control", Takes::Any, "beginnings are recognised by their tokens"),
+];
+
+const OUTPUT: &[Parameter] = &[
+    Parameter::new("format", Takes::Object(FORMAT), "JSON of a schema."),
+    Parameter::without_effect("effort", NAME, "templates have no place for it"),
+    Parameter::without_effect("task_budget", Takes::Any, "the client decides when it has enough"),
+];
+
+const FORMAT: &[Parameter] = &[
+    Parameter::required("type", Takes::OneOf(&["json_schema"]), "JSON of a schema."),
+    Parameter::required("schema", Takes::Map(&Takes::Any), "The schema."),
+];
+
+/// Answer a conversation
+///
+/// As Anthropic's endpoint of that name. Parameters that are unknown or have no effect are listed in `warnings`.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    operation_id = "createMessage",
+    tag = "anthropic",
+    responses((status = 200, description = "The answer.", body = object::Message)),
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
+    let conversation = conversation::of(&mut read)?;
+    contract.settle(&read.warnings)?;
+
+    let model = api.models.load(read.text("model"), None).await?;
+    let tokenizer = model.model.tokenizer();
+    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
+    let ask = Ask {
+        sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
+        form: form(&read),
+        stops: read.texts("stop_sequences"),
+        tokens_max: read.integer("max_tokens"),
+        ignore_ends: read.flag("ignore_eos").unwrap_or(false),
+        truncation: if read.text("truncation") == Some("auto") {
+            Truncation::Oldest
+        } else {
+            Truncation::Refuse
+        },
+        ..api.ask(Input::Conversation(Box::new(conversation)))
+    };
+    let mut answer = model.ask(ask).await?;
+    let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    if read.flag("stream") == Some(true) {
+        let format = MessageStream::new(warnings.clone());
+        return contract.warned(respond(answer, FrameKind::ServerSentEvents, format), &warnings);
+    }
+    let whole = answer.whole().await?;
+    let message = object::Message::new(&answer, whole, warnings.clone());
+    contract.warned(fresh(StatusCode::OK, &message)?, &warnings)
+}
+
+/// Count the tokens of a conversation
+///
+/// Nothing is answered; the model is loaded, because its own tokenizer and template count.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/count_tokens",
+    operation_id = "countMessageTokens",
+    tag = "anthropic",
+    responses((status = 200, description = "How many there are.", body = object::Count)),
+)]
+pub(crate) async fn count(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let mut read = body(&headers, request, api.settings.request_bytes_max, &COUNTED).await?;
+    let conversation = conversation::of(&mut read)?;
+    contract.settle(&read.warnings)?;
+    let model = api.models.load(read.text("model"), None).await?;
+    let prompt = in_background(move || model.model.chat_prompt(&conversation)).await??;
+    let count = object::Count { input_tokens: prompt.tokens.len() };
+    contract.warned(fresh(StatusCode::OK, &count)?, &read.warnings)
+}
+
+fn form(read: &Read) -> Option<Grammar> {
+    let output = read.object("output_config").object("format");
+    let schema = output.value("schema").cloned();
+    schema.or_else(|| read.object("output_format").value("schema").cloned()).map(Grammar::JsonSchema)
+}
