@@ -153,6 +153,19 @@ impl Archive {
         lookup::by_prefix(&self.files, scope, prefix).await
     }
 
+    /// Finds a conversation by its provider and the source's id.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn find_by_source(
+        &self,
+        scope: &Scope,
+        provider: &Provider,
+        external_id: &str,
+    ) -> Result<Option<ConversationId>, Error> {
+        lookup::by_source(&self.files, scope, provider, external_id).await
+    }
+
     /// Counts the messages kept of each of these conversations, named by provider and the source's id, in the
     /// same order; `None` for those that the archive does not have. Sees what is committed.
     ///
@@ -226,6 +239,22 @@ impl Archive {
     /// [`ErrorKind::NotFound`] when there is none in this scope.
     pub async fn import_event(&self, scope: &Scope, id: ImportId) -> Result<ImportEvent, Error> {
         import_events::one(&self.files, scope, id).await
+    }
+
+    /// Writes one conversation that was held here, so that it is listed and found when this returns. As an import does,
+    /// but without a record: what one says to a model of this machine comes from nowhere else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when others do not stop writing, and whatever the disk says.
+    ///
+    /// # Cancellation
+    /// A call that is dropped half-way leaves the conversation as it was, or as it is to be.
+    pub async fn keep(
+        &self,
+        scope: &Scope,
+        conversation: athenaeum_core::Conversation,
+    ) -> Result<(ConversationId, Outcome), Error> {
+        import::keep(Arc::clone(&self.files), scope, conversation).await
     }
 
     /// Begins an import and records it. `provider` is the one that its user named; where none was named and all

@@ -14,6 +14,7 @@ use super::{
     builder::{self, About, Builder, Entry},
     error::{Error, database, io},
     import_events::{self, End},
+    lookup,
     open::{Files, Held, PAUSE},
     raw, row, update,
 };
@@ -351,6 +352,38 @@ impl Import {
     }
 }
 
+/// Writes one conversation that was held here, which nobody imports: there is no record of it beside itself.
+pub(crate) async fn keep(
+    files: Arc<Files>,
+    scope: &Scope,
+    conversation: Conversation,
+) -> Result<(ConversationId, Outcome), Error> {
+    let (provider, external_id) = (conversation.provider.clone(), conversation.external_id.clone());
+    let mut import = Import {
+        scope: scope.clone(),
+        tenant: Arc::from(scope.tenant().as_str()),
+        id: ImportId::mint(Timestamp::now()),
+        builder: None,
+        builder_sought: false,
+        alive: None,
+        batch: None,
+        known: Known::looked_up(),
+        counts: Counts::default(),
+        provider: Seen::Nothing,
+        files,
+    };
+    let outcome = import.add(conversation).await?;
+    import.commit_now().await?;
+    if let Some(mut builder) = import.builder.take() {
+        let mut reader = import.files.readers.acquire().await.map_err(database("reading messages"))?;
+        let last = last_message(&mut reader).await?;
+        builder::catch_up(&mut builder, &mut reader, scope, last).await?;
+        builder.publish_and_wait(last).await;
+    }
+    let id = lookup::by_source(&import.files, scope, &provider, &external_id).await?;
+    Ok((id.ok_or_else(|| Error::not_found("conversation", external_id.as_str()))?, outcome))
+}
+
 impl Drop for Import {
     fn drop(&mut self) {
         // The transaction of an abandoned batch is rolled back by whoever writes next; do not make other
@@ -419,17 +452,23 @@ impl Drop for Alive {
 /// Which conversations the archive may hold already, by hash: spares a new one the look-up.
 #[derive(Debug, Default)]
 struct Known {
-    /// `None` before the first batch, and where there are too many to remember.
+    /// `None` before the first batch, and where there are too many to remember, or so few to come that each is looked up.
     hashes: Option<FxHashSet<u64>>,
+    is_looked_up: bool,
     /// `PRAGMA data_version` after our last commit: another number means that someone else has written.
     seen_version: i64,
 }
 
 impl Known {
+    /// Remembers nothing, for those who have one conversation only.
+    fn looked_up() -> Self {
+        Self { is_looked_up: true, ..Self::default() }
+    }
+
     async fn renew(&mut self, connection: &mut SqliteConnection, tenant: &str) -> Result<(), Error> {
         let failed = database("listing the known conversations");
         let version = data_version(connection).await?;
-        if self.hashes.is_some() && version == self.seen_version {
+        if self.is_looked_up || self.hashes.is_some() && version == self.seen_version {
             return Ok(());
         }
         self.seen_version = version;

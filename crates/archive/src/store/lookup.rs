@@ -55,6 +55,23 @@ fn counts_sql(scope: &Scope, provider: &str, external_ids: &[&str]) -> QueryBuil
     sql
 }
 
+pub(crate) async fn by_source(
+    files: &Files,
+    scope: &Scope,
+    provider: &Provider,
+    external_id: &str,
+) -> Result<Option<ConversationId>, Error> {
+    let row =
+        sqlx::query("SELECT uid FROM conversations WHERE tenant = ? AND provider = ? AND external_id = ?")
+            .bind(scope.tenant().as_str())
+            .bind(provider.as_str())
+            .bind(external_id)
+            .fetch_optional(&files.readers)
+            .await
+            .map_err(database("looking for a conversation"))?;
+    row.map(|row| row::uid(&row, 0).map(ConversationId::from_bytes)).transpose()
+}
+
 pub(crate) async fn by_prefix(files: &Files, scope: &Scope, prefix: &str) -> Result<ConversationId, Error> {
     let shown: String = prefix.chars().take(64).collect();
     let not_found = || Error::not_found("conversation", shown.as_str());

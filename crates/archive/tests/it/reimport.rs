@@ -1,6 +1,6 @@
 //! A second import finds the first.
 
-use athenaeum_archive::{Archive, Filters, Outcome};
+use athenaeum_archive::{Archive, Filters, Outcome, SearchRequest};
 use athenaeum_core::{Block, Message, MessageId, Role};
 use athenaeum_tenancy::local;
 
@@ -61,4 +61,24 @@ async fn an_older_export_does_not_undo_a_newer_one() {
     );
     assert_eq!(sample::import(&archive, &local(), &[old, new]).await, [Outcome::Unchanged; 2]);
     assert_eq!(messages(&archive).await.len(), 2);
+}
+
+/// What is held here is listed and found at once, and is no import.
+#[tokio::test]
+async fn a_conversation_is_kept_without_an_import() {
+    let (_dir, archive) = sample::archive().await;
+    let mut conversation = sample::conversation("a", "A", &["one"]);
+    let (id, outcome) = archive.keep(&local(), conversation.clone()).await.unwrap();
+    assert_eq!(outcome, Outcome::Added);
+    conversation.messages.push(Message::new(Role::Assistant, vec![Block::text("two herons")]));
+    assert_eq!(archive.keep(&local(), conversation.clone()).await.unwrap(), (id, Outcome::Updated));
+    assert_eq!(archive.keep(&local(), conversation.clone()).await.unwrap(), (id, Outcome::Unchanged));
+    assert_eq!(messages(&archive).await.len(), 2);
+    let request = SearchRequest { query: "herons".to_owned(), ..SearchRequest::default() };
+    assert_eq!(archive.search(&local(), &request).await.unwrap().hits.len(), 1);
+    assert!(archive.imports(&local(), None, 10).await.unwrap().items.is_empty());
+    let found = archive.find_by_source(&local(), &conversation.provider, "a").await.unwrap();
+    assert_eq!(found, Some(id));
+    let stranger = athenaeum_tenancy::for_test("stranger");
+    assert_eq!(archive.find_by_source(&stranger, &conversation.provider, "a").await.unwrap(), None);
 }
