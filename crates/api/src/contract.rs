@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use athenaeum_inference::engine::Reason;
 use axum::{
     extract::FromRequestParts,
     http::{HeaderName, HeaderValue, Uri, request::Parts},
@@ -12,7 +13,7 @@ use crate::{
     Api,
     parameters::Warning,
     problem::{Kind, Problem},
-    serving::Answer,
+    serving::{Answer, Ended},
 };
 
 /// How much a client, or this server, insists.
@@ -48,20 +49,25 @@ impl Contract {
         Err(Problem::new(Kind::BadRequest, detail).about(&first.parameter))
     }
 
-    /// Puts warnings into the header of an answer.
-    pub(crate) fn warned(self, mut response: Response, warnings: &[Warning]) -> Result<Response, Problem> {
+    /// Puts warnings into the header of an answer, unless the request is refused for them.
+    pub(crate) fn warned(self, response: Response, warnings: &[Warning]) -> Result<Response, Problem> {
         self.settle(warnings)?;
-        if !warnings.is_empty() {
-            let mut list = ascii(&serde_json::to_string(warnings).unwrap_or_default());
-            if list.len() > HEADER_BYTES_MAX {
-                list = ascii(r#"[{"parameter":"…","reason":"the list is in the body"}]"#);
-            }
-            if let Ok(value) = HeaderValue::from_str(&list) {
-                response.headers_mut().insert(WARNINGS, value);
-            }
-        }
-        Ok(response)
+        Ok(shown(response, warnings))
     }
+}
+
+/// Puts warnings into the header of an answer.
+pub(crate) fn shown(mut response: Response, warnings: &[Warning]) -> Response {
+    if !warnings.is_empty() {
+        let mut list = ascii(&serde_json::to_string(warnings).unwrap_or_default());
+        if list.len() > HEADER_BYTES_MAX {
+            list = ascii(r#"[{"parameter":"…","reason":"the list is in the body"}]"#);
+        }
+        if let Ok(value) = HeaderValue::from_str(&list) {
+            response.headers_mut().insert(WARNINGS, value);
+        }
+    }
+    response
 }
 
 /// Tells of parameters in an address that this one does not know.
@@ -89,6 +95,17 @@ pub(crate) fn told(mut warnings: Vec<Warning>, answer: &Answer) -> Vec<Warning> 
         warnings.push(warning("truncation", format!("the prompt was too long: {what}")));
     }
     warnings
+}
+
+/// Tells of an answer whose time was over before it was whole.
+pub(crate) fn late(ended: &Ended) -> Option<Warning> {
+    (ended.end.reason == Reason::Deadline).then(|| Warning {
+        parameter: "max_tokens".to_owned(),
+        reason: format!(
+            "the time for the answer was over after {} tokens, before it was whole",
+            ended.end.generated_tokens
+        ),
+    })
 }
 
 /// JSON in ASCII: headers carry nothing else.

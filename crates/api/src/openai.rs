@@ -1,8 +1,10 @@
 //! OpenAI's wire format.
 
 mod chat;
+mod completions;
 pub(crate) mod conversation;
 mod finish;
+mod form;
 mod models;
 pub(crate) mod parameters;
 mod usage;
@@ -19,6 +21,7 @@ use crate::{Api, parameters::Parameter};
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/completions", post(completions::create))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
 }
@@ -27,11 +30,11 @@ pub(crate) fn routes() -> Router<Api> {
 #[derive(OpenApi)]
 #[openapi(
     tags((name = "openai", description = "Ask models in OpenAI's wire format.")),
-    paths(chat::create, models::list, models::one),
+    paths(chat::create, completions::create, models::list, models::one),
 )]
 pub(crate) struct Description;
 
 /// What the bodies of their requests may say.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
-    vec![("/v1/chat/completions", &chat::PARAMETERS)]
+    vec![("/v1/chat/completions", &chat::PARAMETERS), ("/v1/completions", &completions::PARAMETERS)]
 }

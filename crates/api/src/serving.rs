@@ -8,6 +8,7 @@
 
 mod answer;
 mod ask;
+pub(crate) mod infill;
 mod models;
 mod room;
 mod whole;

@@ -87,7 +87,7 @@ pub struct Settings {
 }
 
 /// What is asked of a model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// The prompt, at least one token.
     pub prompt: Vec<u32>,

@@ -5,7 +5,7 @@ mod stream;
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{constraint::Grammar, sampling::Sampling, tokenizer::Special};
+use athenaeum_inference::{sampling::Sampling, tokenizer::Special};
 use axum::{
     body::Body,
     extract::State,
@@ -15,6 +15,7 @@ use axum::{
 
 use super::{
     conversation::{self, CONVERSATION},
+    form,
     parameters::{self, ANSWER},
 };
 use crate::{
@@ -38,7 +39,7 @@ const OWN: &[Parameter] = &[
         Takes::Integer(-1, 1 << 30),
         "The same as max_tokens, and wins over it.",
     ),
-    Parameter::new("response_format", Takes::Object(RESPONSE_FORMAT), "What the answer must look like."),
+    form::RESPONSE_FORMAT,
     Parameter::new("logprobs", Takes::Bool, "Tells how likely each token was."),
     Parameter::new("top_logprobs", Takes::Integer(0, 20), "The same for so many of the likeliest tokens."),
     Parameter::only(
@@ -53,20 +54,6 @@ const OWN: &[Parameter] = &[
     Parameter::without_effect("audio", Takes::Any, "the model writes text only"),
     Parameter::without_effect("web_search_options", Takes::Any, "this server searches nothing by itself"),
     Parameter::without_effect("verbosity", Takes::Text(64), "templates have no place for it"),
-];
-
-const RESPONSE_FORMAT: &[Parameter] = &[
-    Parameter::required(
-        "type",
-        Takes::OneOf(&["text", "json_object", "json_schema"]),
-        "Text, any JSON object, or JSON of a schema.",
-    ),
-    Parameter::new(
-        "json_schema",
-        Takes::Map(&Takes::Any),
-        "An object whose field `schema` is a JSON schema.",
-    ),
-    Parameter::new("schema", Takes::Map(&Takes::Any), "A JSON schema, for clients that write it here."),
 ];
 
 /// Answer a conversation
@@ -87,7 +74,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
     let conversation = conversation::of(&mut read)?;
-    let form = form(&read)?;
+    let form = form::of(&read)?;
     let logprobs = logprobs(&read)?;
     contract.settle(&read.warnings)?;
 
@@ -111,15 +98,17 @@ pub(crate) async fn create(
         ..api.ask(Input::Conversation(Box::new(conversation)))
     };
     let mut answer = model.ask(ask).await?;
-    let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    contract.settle(&warnings)?;
     if read.flag("stream") == Some(true) {
         let usage = read.object("stream_options").flag("include_usage").unwrap_or(false);
         let format = stream::ChatStream::new(&answer, usage, warnings.clone());
-        return contract.warned(respond(answer, FrameKind::ServerSentEvents, format), &warnings);
+        return Ok(contract::shown(respond(answer, FrameKind::ServerSentEvents, format), &warnings));
     }
     let whole = answer.whole().await?;
+    warnings.extend(whole.late());
     let completion = object::ChatCompletion::new(&answer, whole, warnings.clone());
-    contract.warned(fresh(StatusCode::OK, &completion)?, &warnings)
+    Ok(contract::shown(fresh(StatusCode::OK, &completion)?, &warnings))
 }
 
 /// How many of the likeliest tokens are told beside each, where any are.
@@ -129,30 +118,5 @@ fn logprobs(read: &Read) -> Result<Option<usize>, Problem> {
         (true, top) => Ok(Some(top.unwrap_or(0))),
         (false, None | Some(0)) => Ok(None),
         (false, Some(_)) => Err(Problem::parameter("top_logprobs", "0 unless logprobs is true")),
-    }
-}
-
-fn form(read: &Read) -> Result<Option<Grammar>, Problem> {
-    let direct = parameters::form(read)?;
-    let format = read.object("response_format");
-    let asked = match format.text("type") {
-        None | Some("text") => None,
-        Some("json_object") => Some(match format.value("schema") {
-            Some(schema) => Grammar::JsonSchema(schema.clone()),
-            None => Grammar::JsonObject,
-        }),
-        Some(_) => {
-            let within = format.value("json_schema").and_then(|named| named.get("schema"));
-            let schema = within.or_else(|| format.value("schema")).filter(|schema| !schema.is_null());
-            let missing =
-                || Problem::missing_parameter("response_format.json_schema.schema", "a JSON schema");
-            Some(Grammar::JsonSchema(schema.cloned().ok_or_else(missing)?))
-        }
-    };
-    match (direct, asked) {
-        (Some(_), Some(_)) => {
-            Err(Problem::parameter("response_format", "nothing beside grammar, json_schema and guided_regex"))
-        }
-        (direct, asked) => Ok(direct.or(asked)),
     }
 }

@@ -69,7 +69,7 @@ const STREAM_OPTIONS: &[Parameter] = &[
 ];
 
 /// Each answer takes a place in the engine.
-const CHOICES_MAX: i64 = 128;
+pub(super) const CHOICES_MAX: i64 = 128;
 
 /// Reads tokens of the answer at most.
 pub(crate) fn tokens_max(read: &Read, names: &[&str]) -> Option<usize> {

@@ -1,25 +1,35 @@
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use athenaeum_inference::{
-    engine::{self, End, Event, Generation},
+    engine::{self, End, Event, Generation, Refused, Request},
     reply::{self, Reply},
-    sampling::LogProbs,
+    sampling::{LogProbs, Sampling},
     template::Change,
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::sleep;
 
-use super::{Loaded, room::Cut};
+use super::{Loaded, ask::Prompt, room::Cut};
 
 /// An answer that is being given, or several side by side. Dropping it ends the work on it.
 pub(crate) struct Answer {
     /// Who answers.
     pub(crate) model: Loaded,
-    /// Tokens of the prompt.
+    /// Tokens of all prompts.
     pub(crate) prompt_tokens: usize,
     /// What of the conversation was put in other words.
     pub(crate) changes: Vec<Change>,
     /// What of it was left out.
     pub(crate) cut: Option<Cut>,
+    prompts: Vec<Prompt>,
+    /// Choices of each prompt.
+    choices: usize,
+    /// What they have in common; it has no prompt.
+    request: Request,
+    /// Choices that were begun.
+    begun: usize,
+    /// Choices that were begun and have not ended.
+    open: usize,
     running: FuturesUnordered<Step>,
 }
 
@@ -57,48 +67,144 @@ pub(crate) struct Ended {
 }
 
 /// One of the answers.
-pub(super) struct Choice {
+struct Choice {
     index: usize,
-    generation: Generation,
+    /// `None` where the engine went away before it began.
+    generation: Option<Generation>,
     reply: Option<Reply>,
     reasoning_tokens: usize,
     called: bool,
 }
 
-type Step = Pin<Box<dyn Future<Output = (Choice, Option<Event>)> + Send>>;
+type Step = Pin<Box<dyn Future<Output = Happened> + Send>>;
+
+enum Happened {
+    Said(Choice, Option<Event>),
+    /// Others may have made room for a choice that waits.
+    RoomPerhaps,
+}
+
+/// A request of many choices waits so long before it asks for room again.
+const ROOM_AGAIN: Duration = Duration::from_millis(20);
 
 impl Answer {
-    pub(super) fn new(
+    /// Begins as many choices as can run at once; the others follow as these end.
+    pub(super) fn begin(
         model: Loaded,
-        running: FuturesUnordered<Step>,
-        prompt_tokens: usize,
-        changes: Vec<Change>,
-        cut: Option<Cut>,
-    ) -> Self {
-        Self { model, prompt_tokens, changes, cut, running }
+        prompts: Vec<Prompt>,
+        choices: usize,
+        request: Request,
+    ) -> Result<Self, Refused> {
+        let mut answer = Self {
+            model,
+            prompt_tokens: prompts.iter().map(|prompt| prompt.tokens.len()).sum(),
+            changes: prompts.iter().flat_map(|prompt| prompt.changes.iter().copied()).collect(),
+            cut: prompts.iter().filter_map(|prompt| prompt.cut).reduce(Cut::and),
+            prompts,
+            choices: choices.max(1),
+            request,
+            begun: 0,
+            open: 0,
+            running: FuturesUnordered::new(),
+        };
+        answer.begin_next()?;
+        // Refusals are for the first: once something runs, the rest waits.
+        answer.begin_more();
+        Ok(answer)
+    }
+
+    /// Returns the tokens that a choice goes on from.
+    pub(crate) fn prompt(&self, choice: usize) -> &[u32] {
+        self.prompts.get(choice / self.choices).map_or(&[], |prompt| &prompt.tokens)
+    }
+
+    /// Returns the tokens of each prompt.
+    pub(crate) fn prompts(&self) -> impl Iterator<Item = &[u32]> {
+        self.prompts.iter().map(|prompt| prompt.tokens.as_slice())
+    }
+
+    /// Says whether a choice is the first one of its prompt.
+    pub(crate) fn is_first(&self, choice: usize) -> bool {
+        choice.is_multiple_of(self.choices)
     }
 
     /// Waits for what is said next, by any of the choices; `None` when all have ended.
     pub(crate) async fn next(&mut self) -> Option<(usize, Said)> {
-        let (mut choice, event) = self.running.next().await?;
-        let index = choice.index;
-        let said = choice.said(event);
-        if !matches!(said, Said::Ended(_)) {
-            self.running.push(choice.step());
+        loop {
+            let Happened::Said(mut choice, event) = self.running.next().await? else {
+                self.begin_more();
+                continue;
+            };
+            let index = choice.index;
+            let said = choice.said(event);
+            if matches!(said, Said::Ended(_)) {
+                self.open -= 1;
+                self.begin_more();
+            } else {
+                self.running.push(choice.step());
+            }
+            return Some((index, said));
         }
-        Some((index, said))
+    }
+
+    fn begin_more(&mut self) {
+        let engine = self.model.model.engine();
+        let (at_once, waiting_max) = (engine.settings().sequences_max, engine.settings().waiting_max);
+        while self.begun < self.prompts.len() * self.choices && self.open < at_once.max(1) {
+            let full = self.model.model.engine().stats().waiting >= waiting_max;
+            match if full { None } else { Some(self.begin_next()) } {
+                Some(Ok(())) => {}
+                None | Some(Err(Refused::Busy { .. })) => {
+                    // Ours will be told when one of its own ends; with none of its own, it asks again.
+                    if self.open == 0 {
+                        let again = async {
+                            sleep(ROOM_AGAIN).await;
+                            Happened::RoomPerhaps
+                        };
+                        self.running.push(Box::pin(again));
+                    }
+                    return;
+                }
+                Some(Err(_)) => self.push(None),
+            }
+        }
+    }
+
+    /// Begins the next choice.
+    fn begin_next(&mut self) -> Result<(), Refused> {
+        let (of, which) = (self.begun / self.choices, self.begun % self.choices);
+        let Some(prompt) = self.prompts.get(of) else { return Ok(()) };
+        let sampling = &self.request.sampling;
+        let seed = sampling.seed.wrapping_add(which as u64);
+        let request = Request {
+            prompt: prompt.tokens.clone(),
+            sampling: Sampling { seed, ..sampling.clone() },
+            prompt_logprobs: self.request.prompt_logprobs.filter(|_| which == 0),
+            ..self.request.clone()
+        };
+        let generation = self.model.model.engine().submit(request)?;
+        self.push(Some(generation));
+        Ok(())
+    }
+
+    fn push(&mut self, generation: Option<Generation>) {
+        // Replies are read each by its own reader; they start alike.
+        let reply = self.prompts.get(self.begun / self.choices).and_then(|prompt| prompt.reply.clone());
+        let choice = Choice { index: self.begun, generation, reply, reasoning_tokens: 0, called: false };
+        self.running.push(choice.step());
+        self.begun += 1;
+        self.open += 1;
     }
 }
 
 impl Choice {
-    pub(super) fn new(index: usize, generation: Generation, reply: Option<Reply>) -> Self {
-        Self { index, generation, reply, reasoning_tokens: 0, called: false }
-    }
-
-    pub(super) fn step(mut self) -> Step {
+    fn step(mut self) -> Step {
         Box::pin(async move {
-            let event = self.generation.next().await;
-            (self, event)
+            let event = match &mut self.generation {
+                Some(generation) => generation.next().await,
+                None => None,
+            };
+            Happened::Said(self, event)
         })
     }
 
@@ -127,7 +233,7 @@ impl Choice {
                     cached_tokens: 0,
                     generated_tokens: 0,
                     first_token: None,
-                    whole: std::time::Duration::ZERO,
+                    whole: Duration::ZERO,
                 };
                 self.ended(Vec::new(), end)
             }

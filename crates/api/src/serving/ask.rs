@@ -1,17 +1,7 @@
 use std::time::{Duration, Instant};
 
-use athenaeum_inference::{
-    constraint::{self, Grammar},
-    engine::{Refused, Request},
-    local::PromptError,
-    sampling::Sampling,
-    template::{Change, Conversation},
-};
-use futures_util::stream::FuturesUnordered;
-
 use super::{
     Answer, Loaded,
-    answer::Choice,
     models::in_background,
     room::{self, Cut},
 };
@@ -19,12 +9,21 @@ use crate::{
     failure::sentence,
     problem::{Kind, Problem},
 };
+use athenaeum_inference::{
+    constraint::{self, Grammar},
+    engine::{Refused, Request},
+    local::PromptError,
+    sampling::Sampling,
+    template::{Change, Conversation},
+};
 
 /// What a request asks of a model, whichever dialect it came in.
 #[derive(Debug)]
 pub(crate) struct Ask {
     /// What to go on from.
     pub(crate) input: Input,
+    /// Further prompts, each answered alike: its choices come after those of the ones before.
+    pub(crate) more: Vec<Input>,
     /// How tokens are chosen. Further choices take the seeds after this one.
     pub(crate) sampling: Sampling,
     /// What the answer must look like.
@@ -33,7 +32,7 @@ pub(crate) struct Ask {
     pub(crate) stops: Vec<String>,
     /// Tokens of each answer at most.
     pub(crate) tokens_max: Option<usize>,
-    /// How many answers.
+    /// How many answers to each prompt.
     pub(crate) choices: usize,
     /// Probabilities of each token, with so many of the likeliest beside it.
     pub(crate) logprobs: Option<usize>,
@@ -87,6 +86,7 @@ impl Ask {
     pub(crate) fn new(input: Input) -> Self {
         Self {
             input,
+            more: Vec::new(),
             sampling: Sampling::default(),
             form: None,
             stops: Vec::new(),
@@ -113,40 +113,42 @@ impl Loaded {
     /// Blocks while the prompt is made and the form is compiled.
     fn begin(self, ask: Ask) -> Result<Answer, Problem> {
         let deadline = Instant::now().checked_add(ask.time);
-        let in_conversation = matches!(ask.input, Input::Conversation(_));
-        let form = ask.form.as_ref().map(|form| self.model.constraint(form)).transpose()?;
-        let mut prompt = room::prompt(&self.model, ask.input, ask.truncation, ask.tokens_max)?;
-        let prompt_tokens = prompt.tokens.len();
-        let running = FuturesUnordered::new();
-        let mut prompts = vec![(std::mem::take(&mut prompt.tokens), prompt.reply.take())];
-        // Replies are read each by its own reader; they start alike.
-        while prompts.len() < ask.choices.max(1) {
-            let Some((tokens, reply)) = prompts.first() else { break };
-            let another = (tokens.clone(), reply.clone());
-            prompts.push(another);
+        let show_special = matches!(ask.input, Input::Conversation(_));
+        let constraint = ask.form.as_ref().map(|form| self.model.constraint(form)).transpose()?;
+        let mut prompts = Vec::with_capacity(1 + ask.more.len());
+        for input in std::iter::once(ask.input).chain(ask.more) {
+            prompts.push(room::prompt(&self.model, input, ask.truncation, ask.tokens_max)?);
         }
-        for (index, (tokens, reply)) in prompts.into_iter().enumerate() {
-            let sampling =
-                Sampling { seed: ask.sampling.seed.wrapping_add(index as u64), ..ask.sampling.clone() };
-            let request = Request {
-                sampling,
-                constraint: form.clone(),
-                stops: ask.stops.clone(),
-                tokens_max: ask.tokens_max,
-                ignore_ends: ask.ignore_ends,
-                show_special: in_conversation,
-                logprobs: ask.logprobs,
-                prompt_logprobs: ask.prompt_logprobs.filter(|_| index == 0),
-                guesses: ask.guesses,
-                owner: ask.owner,
-                priority: ask.priority,
-                deadline,
-                ..Request::new(tokens)
-            };
-            let generation = self.model.engine().submit(request)?;
-            running.push(Choice::new(index, generation, reply).step());
+        let context_tokens = self.model.engine().settings().context_tokens;
+        let vocabulary = self.model.tokenizer().len();
+        for Prompt { tokens, .. } in &prompts {
+            if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+                return Err(Refused::UnknownToken { token, vocabulary }.into());
+            }
+            match tokens.len() {
+                0 => return Err(Refused::EmptyPrompt.into()),
+                tokens if tokens >= context_tokens => {
+                    return Err(Refused::TooLong { tokens, context_tokens }.into());
+                }
+                _ => {}
+            }
         }
-        Ok(Answer::new(self, running, prompt_tokens, prompt.changes, prompt.cut))
+        let request = Request {
+            sampling: ask.sampling,
+            constraint,
+            stops: ask.stops,
+            tokens_max: ask.tokens_max,
+            ignore_ends: ask.ignore_ends,
+            show_special,
+            logprobs: ask.logprobs,
+            prompt_logprobs: ask.prompt_logprobs,
+            guesses: ask.guesses,
+            owner: ask.owner,
+            priority: ask.priority,
+            deadline,
+            ..Request::new(Vec::new())
+        };
+        Ok(Answer::begin(self, prompts, ask.choices, request)?)
     }
 }
 

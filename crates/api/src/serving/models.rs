@@ -4,7 +4,11 @@ use std::{
 };
 
 use athenaeum_inference::{
+    batched::{self, Batched},
     catalog::{self, Catalog, Entry, Purpose, Unknown},
+    embedder::{self, Embedder},
+    local::LocalModel,
+    reranker::Reranker,
     residents::{self, Lease, Residents},
 };
 use tokio::{task::spawn_blocking, time::sleep};
@@ -25,9 +29,9 @@ type Make = Box<dyn FnOnce() -> Made + Send>;
 
 /// A model that is in memory for as long as this is held.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct Loaded<M = LocalModel> {
     pub(crate) entry: Entry,
-    pub(crate) model: Lease,
+    pub(crate) model: Lease<M>,
 }
 
 impl Models {
@@ -91,6 +95,53 @@ impl Models {
         let model = in_background(move || models.residents().get(&path, keep_alive)).await??;
         Ok(Loaded { entry, model })
     }
+
+    /// Brings a model into memory that makes vectors of texts: one for that, or any that writes.
+    pub(crate) async fn embedder(
+        &self,
+        name: Option<&str>,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<Loaded<Batched<Embedder>>, Problem> {
+        let entry = self.find_for(Purpose::Embed, name).await?;
+        let (models, path) = (self.clone(), entry.path.clone());
+        let model = in_background(move || models.residents().embedder(&path, keep_alive)).await??;
+        Ok(Loaded { entry, model })
+    }
+
+    /// The same for one that scores documents against a query.
+    pub(crate) async fn reranker(
+        &self,
+        name: Option<&str>,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<Loaded<Batched<Reranker>>, Problem> {
+        let entry = self.find_for(Purpose::Rerank, name).await?;
+        let (models, path) = (self.clone(), entry.path.clone());
+        let model = in_background(move || models.residents().reranker(&path, keep_alive)).await??;
+        Ok(Loaded { entry, model })
+    }
+
+    /// Finds a model for a purpose: where none is named, the only one that is for it.
+    async fn find_for(&self, purpose: Purpose, name: Option<&str>) -> Result<Entry, Problem> {
+        let (models, name) = (self.clone(), name.map(str::to_owned));
+        let find = move || {
+            let mut fitting = Vec::new();
+            if name.is_none() {
+                fitting = models.catalog().list();
+                fitting.retain(|entry| entry.purpose == purpose);
+            }
+            if fitting.len() == 1 { Ok(fitting.remove(0)) } else { models.catalog().resolve(name.as_deref()) }
+        };
+        let entry = in_background(find).await??;
+        if entry.can(purpose) {
+            return Ok(entry);
+        }
+        let what = if purpose == Purpose::Rerank {
+            "scores no documents; choose a reranker"
+        } else {
+            "makes no vectors of texts; choose an embedding model"
+        };
+        Err(Problem::new(Kind::Unprocessable, format!("The model {} {what}.", entry.name)).about("model"))
+    }
 }
 
 impl std::fmt::Debug for Models {
@@ -114,6 +165,26 @@ pub(crate) async fn in_background<T: Send + 'static>(
 impl From<Unknown> for Problem {
     fn from(unknown: Unknown) -> Self {
         Self::new(Kind::UnknownModel, sentence(&unknown)).about("model")
+    }
+}
+
+impl From<batched::Error> for Problem {
+    fn from(error: batched::Error) -> Self {
+        match error {
+            batched::Error::Texts(error) => match error {
+                embedder::Error::TooLong { tokens, tokens_max, .. }
+                | embedder::Error::NoRoom { tokens, tokens_max, .. } => {
+                    Self::context_length(tokens, tokens_max, sentence(&error))
+                }
+                embedder::Error::Dimensions { .. } => {
+                    Self::new(Kind::BadRequest, sentence(&error)).about("dimensions")
+                }
+                _ => Self::new(Kind::BadRequest, sentence(&error)).about("input"),
+            },
+            batched::Error::Refused(refused) => refused.into(),
+            batched::Error::Deadline => Self::new(Kind::TimedOut, sentence(&error)),
+            _ => Self::new(Kind::Internal, sentence(&error)),
+        }
     }
 }
 

@@ -15,6 +15,13 @@ pub(crate) struct Cut {
     pub(crate) tokens: usize,
 }
 
+impl Cut {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, tokens: self.tokens + other.tokens }
+    }
+}
+
 /// Tokens that are left for an answer when a prompt is cut and the request does not say how many it wants.
 const ANSWER_TOKENS: usize = 512;
 

@@ -1,17 +1,19 @@
 use athenaeum_inference::{engine::Reason, reply::Event, sampling::LogProbs};
 
 use super::{Answer, Ended, Said};
-use crate::problem::{Kind, Problem};
+use crate::{
+    contract,
+    parameters::Warning,
+    problem::{Kind, Problem},
+};
 
 /// Answers that have been given, for clients that wait for all of one.
 #[derive(Debug)]
 pub(crate) struct Whole {
     /// In the order that they were asked for.
     pub(crate) choices: Vec<Choice>,
-    /// Tokens of the prompt that were in the cache.
+    /// Tokens of the prompts that were in the cache.
     pub(crate) cached_tokens: usize,
-    /// For every token of the prompt but the first, where asked for.
-    pub(crate) prompt_logprobs: Vec<LogProbs>,
 }
 
 /// One answer.
@@ -24,6 +26,8 @@ pub(crate) struct Choice {
     pub(crate) tokens: Vec<u32>,
     /// One for each token, where asked for.
     pub(crate) logprobs: Vec<LogProbs>,
+    /// For every token of the prompt but the first, where asked for; of the first choice of a prompt only.
+    pub(crate) prompt_logprobs: Vec<LogProbs>,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -43,7 +47,7 @@ impl Answer {
     ///
     /// If an answer broke off.
     pub(crate) async fn whole(&mut self) -> Result<Whole, Problem> {
-        let mut whole = Whole { choices: Vec::new(), cached_tokens: 0, prompt_logprobs: Vec::new() };
+        let mut whole = Whole { choices: Vec::new(), cached_tokens: 0 };
         while let Some((index, said)) = self.next().await {
             if whole.choices.len() <= index {
                 whole.choices.resize_with(index + 1, Choice::default);
@@ -51,8 +55,9 @@ impl Answer {
             let Some(choice) = whole.choices.get_mut(index) else { continue };
             match said {
                 Said::Begun { cached_tokens, logprobs } => {
-                    if index == 0 {
-                        (whole.cached_tokens, whole.prompt_logprobs) = (cached_tokens, logprobs);
+                    choice.prompt_logprobs = logprobs;
+                    if self.is_first(index) {
+                        whole.cached_tokens += cached_tokens;
                     }
                 }
                 Said::Token { token, events, logprobs } => {
@@ -68,6 +73,13 @@ impl Answer {
             }
         }
         Ok(whole)
+    }
+}
+
+impl Whole {
+    /// Tells of answers whose time was over.
+    pub(crate) fn late(&self) -> Option<Warning> {
+        self.choices.iter().filter_map(|choice| choice.ended.as_ref()).find_map(contract::late)
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod chat;
+mod completions;
 mod contract;
 mod guards;
 mod hardware;

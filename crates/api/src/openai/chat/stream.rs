@@ -7,7 +7,7 @@ use super::{
     object::{ChoiceLogProbs, TokenLogProb, id},
 };
 use crate::{
-    clock,
+    clock, contract,
     dialect::Dialect,
     parameters::Warning,
     serving::{Answer, Call, Ended, Said},
@@ -117,6 +117,7 @@ impl ChatStream {
         self.events(answer, index, std::mem::take(&mut ended.events), out);
         self.generated_tokens += ended.end.generated_tokens;
         self.reasoning_tokens += ended.reasoning_tokens;
+        self.warnings.extend(contract::late(&ended));
         if let Err(problem) = ended.check() {
             out.push(&Dialect::OpenAi.failure_object(&problem, None));
             return;
@@ -140,7 +141,7 @@ impl StreamFormat for ChatStream {
         let choice = self.choice(index, out);
         match said {
             Said::Begun { cached_tokens, .. } => {
-                if index == 0 {
+                if answer.is_first(index) {
                     self.cached_tokens = cached_tokens;
                 }
             }
