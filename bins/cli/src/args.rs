@@ -317,7 +317,7 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct Serve {
-    /// Where to answer; an address of this machine [default: 127.0.0.1:7878]
+    /// Where to answer; others than this machine need a key [default: 127.0.0.1:7878]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) addr: Option<SocketAddr>,
     /// Serve a small sample library instead of your own, to look around
@@ -330,6 +330,7 @@ Examples:
   athenaeum serve                        http://127.0.0.1:7878
   athenaeum serve --sample               a dozen made-up conversations, apart from your own
   athenaeum serve --addr 127.0.0.1:0     any free port; the address is printed
+  athenaeum serve --addr 0.0.0.0:7878    every machine that reaches this one, with a key (`athenaeum keys add NAME`)
 
 Pages are at /, the REST API at /athenaeum/v1, its description at /openapi.json and /docs.
 Ctrl-C stops it in order: requests under way are answered, imports end cleanly.";

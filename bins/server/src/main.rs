@@ -9,11 +9,11 @@ use athenaeum::{
 };
 use clap::Parser;
 
-/// Serves a library of LLM conversations to this machine.
+/// Serves a library of LLM conversations to this machine, and to others who have a key.
 #[derive(Debug, Parser)]
 #[command(name = "athenaeum-server", version)]
 struct Args {
-    /// Where to answer; an address of this machine [default: 127.0.0.1:7878]
+    /// Where to answer; others than this machine need a key [default: 127.0.0.1:7878]
     #[arg(long, value_name = "ADDR:PORT")]
     addr: Option<SocketAddr>,
     /// Folder that holds the archive [default: the system's place for your data]
@@ -42,10 +42,11 @@ fn main() -> anyhow::Result<()> {
     // Two threads: one answers while another parses an upload or renders a long page.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = athenaeum::listen(settings.server.addr).await?;
+        let keys = athenaeum::open_keys(&data, &settings).await?;
+        let listener = athenaeum::listen(settings.server.addr, &keys).await?;
         let addr = listener.local_addr()?;
         let roots = places.model_roots(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
-        let athenaeum = Athenaeum::open(&data, &settings).await?.with_models(roots, &settings);
+        let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(roots, &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(())

@@ -5,14 +5,14 @@ mod messages;
 mod object;
 mod stream;
 
-use axum::{Router, routing::post};
+use axum::routing::post;
 use utoipa::OpenApi;
 
-use crate::{Api, parameters::Parameter};
+use crate::{parameters::Parameter, routes::Routes};
 
 /// The addresses of the format.
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::default()
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(messages::count))
 }

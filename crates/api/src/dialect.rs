@@ -105,8 +105,11 @@ fn open_ai(kind: Kind) -> (&'static str, Option<&'static str>) {
     match kind {
         Kind::ContextLength => ("invalid_request_error", Some("context_length_exceeded")),
         Kind::UnknownModel => ("invalid_request_error", Some("model_not_found")),
+        Kind::Unauthorized => ("authentication_error", Some("invalid_api_key")),
         Kind::NotFound => ("not_found_error", Some("not_found")),
-        Kind::RateLimited | Kind::QueueFull => ("rate_limit_error", Some("rate_limit_exceeded")),
+        Kind::RateLimited | Kind::QueueFull | Kind::WrongKeys => {
+            ("rate_limit_error", Some("rate_limit_exceeded"))
+        }
         Kind::NoRoom | Kind::Busy | Kind::TimedOut => ("unavailable_error", Some("overloaded")),
         Kind::Unsupported => ("not_supported_error", Some("not_supported")),
         Kind::ForeignHost | Kind::ForeignOrigin => ("permission_error", None),

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::{HeaderMap, Uri, header, uri::Authority};
 
@@ -7,7 +7,8 @@ use crate::problem::{Kind, Problem};
 /// Refuses requests that were sent to a name which is not this server's.
 ///
 /// A page of another site can make its own name resolve to 127.0.0.1 (DNS rebinding) and then counts as the
-/// same origin in the browser; the `Host` header still tells the other name. Ports do not matter.
+/// same origin in the browser; the `Host` header still tells the other name. Ports do not matter. In `allowed_hosts`,
+/// `0.0.0.0` and `::` stand for every address in digits: no name resolves to those, so none can be rebound.
 pub(crate) fn check(uri: &Uri, headers: &HeaderMap, allowed_hosts: &[String]) -> Result<(), Problem> {
     let refused = |detail: &str| Err(Problem::new(Kind::ForeignHost, detail));
     let mut values = headers.get_all(header::HOST).iter();
@@ -48,21 +49,27 @@ pub(crate) fn name_of(text: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
+/// Tells whether a name that [`name_of`] returned is this machine's own, wherever it is asked.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let loopback_v4 = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
     let loopback_v6 = host.parse::<Ipv6Addr>().is_ok_and(|address| {
         address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
     });
-    host == "localhost"
-        || loopback_v4
-        || loopback_v6
-        || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    host == "localhost" || loopback_v4 || loopback_v6
+}
+
+fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
+    let address = host.parse::<IpAddr>().ok().filter(|address| !address.to_canonical().is_unspecified());
+    let is_unspecified = |name: &str| name.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+    let matches = |allowed: &String| match is_unspecified(allowed) {
+        true => address.is_some(),
+        false => allowed.eq_ignore_ascii_case(host),
+    };
+    is_loopback(host) || allowed_hosts.iter().any(matches)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use axum::http::HeaderValue;
     use proptest::prelude::*;
 
@@ -139,6 +146,21 @@ mod tests {
         assert!(!allowed(&[]));
         assert!(!allowed(&["localhost", "localhost"]));
         assert!(!allowed(&[&"a".repeat(10_000)]));
+    }
+
+    #[test]
+    fn addresses_in_digits_pass_where_all_are_listened_on() {
+        let allowed = |host: &str, listed: &str| is_allowed(&name_of(host).unwrap(), &[listed.to_owned()]);
+        for host in ["192.168.1.4:7878", "10.0.0.1", "[2001:db8::1]:7878"] {
+            assert!(
+                allowed(host, "0.0.0.0") && allowed(host, "::") && !allowed(host, "192.168.1.5"),
+                "{host}"
+            );
+        }
+        assert!(allowed("192.168.1.4", "192.168.1.4"));
+        for host in ["evil.example", "10.0.0.1.evil.example", "0.0.0.0", "[::]", "10.1", "0x0a000001"] {
+            assert!(!allowed(host, "::"), "{host}");
+        }
     }
 
     #[test]

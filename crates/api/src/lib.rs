@@ -30,15 +30,19 @@
 //! Handlers read parameters strictly: an unknown one is refused, because a filter that is silently ignored looks
 //! like a filter that found everything. That costs clients the habit of appending what they like.
 //!
-//! There are no API keys yet, so whoever listens must listen on a loopback address only.
+//! Where there are keys, every request shows one, in one place ([`Access`], which [`protect`] asks): `Authorization:
+//! Bearer`, `x-api-key` or `api-key`, or a browser's session. Whoever listens on other than a loopback address asks for
+//! them first ([`athenaeum_tenancy::Keys::require`]).
 //!
 //! **Invariants:** nothing here opens a socket, reads the environment or prints; domain errors become HTTP
 //! statuses in one place (`failure`); a tenant's ids name nothing to anybody else.
 
+mod access;
 mod anthropic;
 mod clock;
 mod contract;
 mod conversations;
+mod cors;
 mod dialect;
 mod docs;
 mod dto;
@@ -62,15 +66,18 @@ mod protect;
 mod query_language;
 mod request_id;
 mod router;
+mod routes;
 mod sampling;
 mod search;
 mod serving;
 mod settings;
+mod sign_in;
 mod state;
 mod stream;
 mod upload;
 mod watch;
 
+pub use access::Access;
 pub use dto::hardware::Hardware;
 pub use mcp::Mcp;
 pub use metrics::{Metrics, observe};
@@ -78,7 +85,7 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use protect::protect;
 pub use request_id::RequestId;
-pub use router::{app, router};
+pub use router::{app, paths, router};
 pub use serving::Models;
 pub use settings::Settings;
 pub use state::Api;

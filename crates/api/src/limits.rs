@@ -66,7 +66,8 @@ impl SearchRate {
     }
 }
 
-fn network_of(address: IpAddr) -> IpAddr {
+/// Returns what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => IpAddr::V4(v4),

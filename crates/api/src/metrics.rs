@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use athenaeum_tenancy::Caller;
 use axum::{
     Router,
     extract::{Request, State},
@@ -117,8 +118,8 @@ impl Metrics {
     }
 }
 
-/// Counts and times every request of `router` and logs one line for each: method, route, status, time, id. What
-/// people search for is not logged. Apply it outside of [`crate::protect`], so that refusals count too;
+/// Counts and times every request of `router` and logs one line for each: method, route, status, time, id, and the
+/// name of the key. What people search for is not logged. Apply it outside of [`crate::protect`], so that refusals count too;
 /// `search_paths` are the route templates that count as searches.
 pub fn observe(router: Router, metrics: &Metrics, search_paths: &[String]) -> Router {
     let observer = Observer { metrics: metrics.clone(), search_paths: search_paths.into() };
@@ -142,10 +143,11 @@ async fn record(State(observer): State<Observer>, request: Request, next: Next) 
     let (status, took) = (response.status(), started.elapsed());
     let id = response.headers().get(RequestId::HEADER).and_then(|id| id.to_str().ok()).unwrap_or("");
     let took_ms = took.as_secs_f64() * 1e3;
+    let key = response.extensions().get::<Caller>().and_then(Caller::key_name);
     if status.is_server_error() {
-        tracing::warn!(method, path, status = status.as_u16(), took_ms, request_id = id, "answered");
+        tracing::warn!(method, path, status = status.as_u16(), took_ms, request_id = id, key, "answered");
     } else {
-        tracing::debug!(method, path, status = status.as_u16(), took_ms, request_id = id, "answered");
+        tracing::debug!(method, path, status = status.as_u16(), took_ms, request_id = id, key, "answered");
     }
     let search = observer.search_paths.contains(&path);
     observer.metrics.answered(method, path, status.as_u16(), took, search);

@@ -9,17 +9,14 @@ mod models;
 pub(crate) mod parameters;
 mod usage;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::{get, post};
 use utoipa::OpenApi;
 
-use crate::{Api, parameters::Parameter};
+use crate::{parameters::Parameter, routes::Routes};
 
 /// The addresses of the format.
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::default()
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
         .route("/v1/models", get(models::list))

@@ -8,12 +8,13 @@ use utoipa::{
         path::Operation,
         request_body::RequestBodyBuilder,
         schema::{AdditionalProperties, AnyOfBuilder, Type},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use crate::{
-    anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, openai, parameters,
-    problem::Kind, query_language, search,
+    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, openai,
+    parameters, problem::Kind, query_language, search,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -117,6 +118,8 @@ impl Modify for Refusals {
                 components.responses.insert(refusal_name(dialect, kind), RefOr::T(refusal(dialect, kind)));
             }
         }
+        let schemes = [("bearer", bearer()), ("x-api-key", bare_key("x-api-key"))];
+        components.security_schemes.extend(schemes.map(|(name, scheme)| (name.to_owned(), RefOr::T(scheme))));
         for (path, item) in &mut document.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.delete];
             for (at, operation) in operations.into_iter().enumerate() {
@@ -138,6 +141,10 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
         Kind::Internal,
         Kind::Busy,
     ];
+    if !Settings::default().open_paths.iter().any(|open| open == path) {
+        kinds.extend([Kind::Unauthorized, Kind::WrongKeys]);
+        operation.security = Some(ways_in());
+    }
     if path.contains("{id}") {
         kinds.push(Kind::NotFound);
     }
@@ -162,6 +169,30 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
     }
 }
 
+/// None, where no key exists; or one of the headers that can carry one.
+fn ways_in() -> Vec<SecurityRequirement> {
+    let none: [&str; 0] = [];
+    vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new("bearer", none),
+        SecurityRequirement::new("x-api-key", none),
+    ]
+}
+
+fn bearer() -> SecurityScheme {
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A key that `athenaeum keys add` made; asked for as soon as there is one."));
+    SecurityScheme::Http(scheme.build())
+}
+
+fn bare_key(header: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        header,
+        "The same, as Anthropic's clients send it.",
+    )))
+}
+
 fn refusal_name(dialect: Dialect, kind: Kind) -> String {
     let name = kind.parts().1;
     match dialect {
@@ -182,8 +213,15 @@ fn refusal(dialect: Dialect, kind: Kind) -> openapi::Response {
         .description(description)
         .content(if dialect == Dialect::Own { PROBLEM } else { "application/json" }, failure_content(dialect))
         .header("x-request-id", id_header());
-    if matches!(kind, Kind::Busy | Kind::TimedOut | Kind::RateLimited | Kind::QueueFull | Kind::NoRoom) {
+    if matches!(
+        kind,
+        Kind::Busy | Kind::TimedOut | Kind::RateLimited | Kind::QueueFull | Kind::NoRoom | Kind::WrongKeys
+    ) {
         response = response.header("retry-after", seconds_header());
+    }
+    if kind == Kind::Unauthorized {
+        let how = HeaderBuilder::new().schema(Some(text().build())).description(Some("How to show a key."));
+        response = response.header("www-authenticate", how.build());
     }
     response.build()
 }

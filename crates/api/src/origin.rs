@@ -1,6 +1,7 @@
 use axum::http::{HeaderMap, HeaderName, Method, header};
 
 use crate::{
+    cors,
     host::name_of,
     problem::{Kind, Problem},
 };
@@ -9,8 +10,12 @@ use crate::{
 ///
 /// A request that changes something must come from our own pages, from the address bar or from a program
 /// without a browser. Reads are refused too where another site's script or tag makes them; following a link
-/// from there is allowed. `Host` must have been checked before.
-pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+/// from there is allowed. Pages of `allowed_origins` may do what programs may. `Host` must have been checked before.
+pub(crate) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    allowed_origins: &[String],
+) -> Result<Asker, Problem> {
     let refused = || {
         let detail = "Another site's page made this request; open this server's own pages instead.";
         Err(Problem::new(Kind::ForeignOrigin, detail))
@@ -22,16 +27,31 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem>
         // page it was.
         let withheld = origin == "null" && site == Some("same-origin");
         let own = withheld || origin.to_str().is_ok_and(|origin| is_own(origin, headers));
-        if !own || origins.next().is_some() {
+        let more = origins.next().is_some();
+        if !own && !more && origin.to_str().is_ok_and(|origin| cors::allows(origin, allowed_origins)) {
+            return Ok(Asker::OtherSite);
+        }
+        if !own || more {
             return refused();
         }
     }
     let read = matches!(*method, Method::GET | Method::HEAD);
     match site {
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(_) if read && text(headers, &SEC_FETCH_MODE) == Some("navigate") => Ok(()),
+        None | Some("same-origin" | "none") => Ok(Asker::Own),
+        Some(_) if read && text(headers, &SEC_FETCH_MODE) == Some("navigate") => Ok(Asker::Link),
         Some(_) => refused(),
     }
+}
+
+/// Who made a request, as far as a browser tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Our own pages, the address bar, or a program without a browser.
+    Own,
+    /// A link on another site's page was followed.
+    Link,
+    /// A script of a site whose pages may ask.
+    OtherSite,
 }
 
 /// Tells whether `origin` (`scheme://host[:port]`) is where this very request was sent to.
@@ -71,7 +91,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        check(method, &headers).is_ok()
+        check(method, &headers, &[]).is_ok()
     }
 
     #[test]
@@ -113,10 +133,28 @@ mod tests {
     }
 
     #[test]
+    fn a_site_that_is_allowed_is_told_apart() {
+        let check = |pairs: &[(&str, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "localhost:7878".parse().unwrap());
+            for (name, value) in pairs {
+                headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+            }
+            check(&Method::POST, &headers, &["https://app.example".to_owned()]).ok()
+        };
+        let site = ("sec-fetch-site", "cross-site");
+        assert_eq!(check(&[("origin", "https://app.example"), site]), Some(Asker::OtherSite));
+        assert_eq!(check(&[("origin", "http://localhost:7878")]), Some(Asker::Own));
+        assert_eq!(check(&[("origin", "https://other.example"), site]), None);
+        assert_eq!(check(&[("origin", "https://app.example"), ("origin", "https://app.example")]), None);
+        assert_eq!(check(&[site]), None, "without its name it is any site");
+    }
+
+    #[test]
     fn the_default_port_may_be_left_out() {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "library.home.arpa".parse().unwrap());
         headers.insert(header::ORIGIN, "https://library.home.arpa:443".parse().unwrap());
-        assert!(check(&Method::POST, &headers).is_ok());
+        assert!(check(&Method::POST, &headers, &[]).is_ok());
     }
 }

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     BadParameter,
     ContextLength,
     UnknownModel,
+    Unauthorized,
     ForeignHost,
     ForeignOrigin,
     NotFound,
@@ -46,6 +47,7 @@ pub(crate) enum Kind {
     MediaType,
     Unprocessable,
     RateLimited,
+    WrongKeys,
     HeadersTooLarge,
     Internal,
     Busy,
@@ -56,9 +58,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::BadRequest,
         Self::BadParameter,
+        Self::Unauthorized,
         Self::ForeignHost,
         Self::ForeignOrigin,
         Self::NotFound,
@@ -71,6 +74,7 @@ impl Kind {
         Self::MediaType,
         Self::Unprocessable,
         Self::RateLimited,
+        Self::WrongKeys,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
@@ -89,6 +93,7 @@ impl Kind {
             Self::BadParameter => {
                 (StatusCode::BAD_REQUEST, "bad-parameter", "A parameter is not what it should be")
             }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A key is needed"),
             Self::ForeignHost => {
                 (StatusCode::FORBIDDEN, "foreign-host", "This server does not answer to that name")
             }
@@ -115,6 +120,7 @@ impl Kind {
                 (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The body holds nothing to work on")
             }
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many searches"),
+            Self::WrongKeys => (StatusCode::TOO_MANY_REQUESTS, "wrong-keys", "Too many wrong keys"),
             Self::HeadersTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "headers-too-large",
@@ -213,6 +219,11 @@ impl Problem {
         self
     }
 
+    /// Tells whether a key was missing or wrong.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.kind == Kind::Unauthorized
+    }
+
     /// Tells which answer the framework's bare `status` deserves; `text` is what the framework said.
     pub(crate) fn of_status(status: StatusCode, text: &str) -> Self {
         let kind = Kind::of_status(status);
@@ -269,6 +280,10 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.kind == Kind::Unauthorized {
+            let how = HeaderValue::from_static("Bearer realm=\"athenaeum\"");
+            headers.insert(header::WWW_AUTHENTICATE, how);
         }
         response.extensions_mut().insert(self.clone());
         response

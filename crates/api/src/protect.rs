@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use athenaeum_tenancy::Caller;
 use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{self, HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -26,26 +27,34 @@ use tower_http::{
 };
 
 use crate::{
-    RequestId, Settings, host,
+    Access, RequestId, Settings,
+    access::until_revoked,
+    cors, host,
     limits::{self, SearchRate},
-    origin,
+    origin::{self, Asker},
     problem::{Kind, Problem},
+    sign_in,
 };
 
 /// Puts every guard in front of `router`: apply it once, to all routes that share a listener.
 ///
 /// From the outside in: request ids, problems as the answer to all that fails, security headers, panics caught;
-/// then `Host` and `Origin` checked, sizes, search rate, requests at once, time; then compression. Routes may
+/// then `Host` and `Origin` checked, sizes, the key, search rate, requests at once, time; then compression. Routes may
 /// set their own `Content-Security-Policy` and `Cache-Control`.
+///
+/// Every request that gets through carries a [`Caller`] in its extensions. What is still being answered when the caller
+/// may go on no longer is cut off, also in the middle of a stream; what leaves HTTP behind (a WebSocket) waits for
+/// [`Caller::revoked`] by itself. People without a key are sent to `/sign-in`, whose page somebody has to serve.
 ///
 /// The search rate is per client address where the server was started with
 /// [`into_make_service_with_connect_info::<SocketAddr>`](Router::into_make_service_with_connect_info), and one
 /// for all clients where it was not.
-pub fn protect(router: Router, settings: &Settings) -> Router {
+pub fn protect(router: Router, settings: &Settings, access: &Access) -> Router {
     let upload_bytes_max = usize::try_from(settings.upload_bytes_max).unwrap_or(usize::MAX);
     let gate = Arc::new(Gate {
         rate: SearchRate::new(settings),
         at_once: Semaphore::new(settings.requests_max.max(1)),
+        access: access.clone(),
         settings: settings.clone(),
     });
     router
@@ -53,9 +62,9 @@ pub fn protect(router: Router, settings: &Settings) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(upload_bytes_max))
         .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.upload_idle_seconds)))
-        .layer(from_fn_with_state(gate, guard))
+        .layer(from_fn_with_state(Arc::clone(&gate), guard))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(finish))
+        .layer(from_fn_with_state(gate, finish))
 }
 
 /// Small answers, pictures and streams go as they are; what comes line by line is a stream too.
@@ -66,26 +75,64 @@ fn worth_compressing() -> impl Predicate {
 struct Gate {
     rate: SearchRate,
     at_once: Semaphore,
+    access: Access,
     settings: Settings,
 }
 
 async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    match admit(&gate, &request) {
-        Ok(()) if route_of(&request) == "/healthz" => next.run(request).await,
-        Ok(()) => bounded(&gate, request, next).await,
-        Err(problem) => problem.into_response(),
+    let (head, body) = request.into_parts();
+    let request = http::Request::from_parts(head, ());
+    if let Err(problem) = host::check(request.uri(), request.headers(), &gate.settings.allowed_hosts) {
+        return problem.into_response();
     }
+    if cors::is_preflight(request.method(), request.headers()) {
+        return cors::preflight(request.headers());
+    }
+    let caller = match admit(&gate, &request).await {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal,
+    };
+    let mut request = request.map(|()| body);
+    request.extensions_mut().insert(caller.clone());
+    if route_of(&request) == "/healthz" {
+        return next.run(request).await;
+    }
+    let mut response = tokio::select! {
+        response = bounded(&gate, request, next) => until_revoked(response, &caller),
+        () = caller.revoked() => Problem::new(Kind::Unauthorized, "The key does not open this server.").into_response(),
+    };
+    response.extensions_mut().insert(caller);
+    response
 }
 
-fn admit(gate: &Gate, request: &Request) -> Result<(), Problem> {
-    let (uri, headers) = (request.uri(), request.headers());
-    host::check(uri, headers, &gate.settings.allowed_hosts)?;
-    origin::check(request.method(), headers)?;
-    limits::check_sizes(uri, headers, &gate.settings)?;
-    if gate.settings.search_paths.iter().any(|path| path == route_of(request)) {
-        gate.rate.check(client_of(request))?;
+/// Finds out who asks, and whether they may.
+async fn admit(gate: &Gate, request: &http::Request<()>) -> Result<Caller, Response> {
+    let (uri, headers, settings) = (request.uri(), request.headers(), &gate.settings);
+    let refused = |problem: Problem| problem.into_response();
+    let asker = origin::check(request.method(), headers, &settings.allowed_origins).map_err(refused)?;
+    limits::check_sizes(uri, headers, settings).map_err(refused)?;
+    let (route, client) = (route_of(request), client_of(request));
+    if settings.open_paths.iter().any(|path| path == route) {
+        return Ok(Caller::local());
     }
-    Ok(())
+    let caller = match gate.access.admit(headers, client, asker != Asker::OtherSite).await {
+        Ok(caller) => caller,
+        Err(problem) if problem.is_unauthorized() && is_of_a_person(request) => {
+            return Err(sign_in::ask(request.uri(), asker));
+        }
+        Err(problem) => return Err(refused(problem)),
+    };
+    if settings.search_paths.iter().any(|path| path == route) {
+        gate.rate.check(client).map_err(refused)?;
+    }
+    Ok(caller)
+}
+
+/// Somebody opened a page, rather than a program or a script on one.
+fn is_of_a_person<B>(request: &http::Request<B>) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mode = request.headers().get("sec-fetch-mode");
+    reads && wants_page(request) && mode.is_none_or(|mode| mode == "navigate")
 }
 
 /// Runs the request when one of the places is free. Uploads take as long as they take: they are bounded in
@@ -108,18 +155,21 @@ async fn bounded(gate: &Gate, request: Request, next: Next) -> Response {
     }
 }
 
-/// Gives every answer its id, its security headers and, where it failed, the shape of a problem.
-async fn finish(mut request: Request, next: Next) -> Response {
+/// Gives every answer its id, its security headers, what other sites may do with it and, where it failed, the shape
+/// of a problem.
+async fn finish(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let path: String = request.uri().path().chars().take(500).collect();
     let for_people = wants_page(&request);
     request.extensions_mut().insert(id.clone());
+    let asked = request.headers().clone();
     let mut response = as_problem(next.run(request).await, &path, &id, for_people).await;
     let headers = response.headers_mut();
     if let Some(value) = id.header_value() {
         headers.insert(RequestId::HEADER, value);
     }
     add_security_headers(headers);
+    cors::permit(&asked, &gate.settings.allowed_origins, headers);
     response
 }
 
@@ -160,7 +210,7 @@ fn is_bare(headers: &HeaderMap) -> bool {
 }
 
 /// Somebody typed an address of a page or followed a link to it; the API's own routes always answer programs.
-fn wants_page(request: &Request) -> bool {
+fn wants_page<B>(request: &http::Request<B>) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
         && !request.uri().path().starts_with("/athenaeum/")
@@ -189,12 +239,12 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Problem::new(Kind::Internal, detail).into_response()
 }
 
-fn client_of(request: &Request<Body>) -> Option<IpAddr> {
+pub(crate) fn client_of<B>(request: &http::Request<B>) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 /// Returns the template of the route that will answer, `unmatched` where there is none.
-pub(crate) fn route_of<B>(request: &Request<B>) -> &str {
+pub(crate) fn route_of<B>(request: &http::Request<B>) -> &str {
     request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str)
 }
 

@@ -6,7 +6,7 @@ use axum::{
 
 use crate::{
     Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, openai,
-    protect, query_language, search,
+    protect, query_language, routes::Routes, search, sign_in,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -14,7 +14,16 @@ use crate::{
 /// They stand bare, so that they can share a listener with other routes: put [`crate::protect`] over all of
 /// them, or let [`app`] do so.
 pub fn router(api: Api) -> Router {
-    Router::new()
+    routes(&api).into_router().with_state(api)
+}
+
+/// Lists the templates of all routes that [`router`] makes, so that a test can walk them.
+pub fn paths(api: &Api) -> Vec<&'static str> {
+    routes(api).paths().to_vec()
+}
+
+fn routes(api: &Api) -> Routes {
+    Routes::default()
         .route("/athenaeum/v1/search", get(search::search))
         .route("/athenaeum/v1/facets", get(search::facets))
         .route("/athenaeum/v1/suggestions", get(search::suggestions))
@@ -30,7 +39,7 @@ pub fn router(api: Api) -> Router {
         .route("/athenaeum/v1/imports", post(imports::start).get(imports::list))
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
-        .route("/mcp", mcp::route(&api))
+        .route("/mcp", mcp::route(api))
         .merge(anthropic::routes())
         .merge(openai::routes())
         .route("/healthz", get(health::alive))
@@ -39,9 +48,10 @@ pub fn router(api: Api) -> Router {
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
+        .route("/sign-in", sign_in::post())
+        .route("/sign-out", post(sign_in::end))
         .route("/athenaeum/{*rest}", any(nowhere))
         .route("/v1/{*rest}", any(nowhere))
-        .with_state(api)
 }
 
 /// Pages that share the listener have an answer of their own for unknown addresses; programs get ours.
@@ -51,7 +61,7 @@ async fn nowhere() -> Problem {
 
 /// Makes a server's whole surface: these routes and `others` (pages), guarded and counted as one.
 pub fn app(api: Api, others: Router) -> Router {
-    let (settings, metrics) = (api.settings().clone(), api.metrics().clone());
-    let guarded = protect(router(api).merge(others), &settings);
+    let (settings, metrics, access) = (api.settings().clone(), api.metrics().clone(), api.access().clone());
+    let guarded = protect(router(api).merge(others), &settings, &access);
     observe(guarded, &metrics, &settings.search_paths)
 }

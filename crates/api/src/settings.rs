@@ -40,6 +40,16 @@ pub struct Settings {
     pub searches_burst: u32,
     /// Route templates whose requests count as searches.
     pub search_paths: Vec<String>,
+    /// Route templates that need no key even where keys are asked for.
+    pub open_paths: Vec<String>,
+    /// Wrong keys a minute that one client address may show in the long run.
+    pub wrong_keys_per_minute: u32,
+    /// Wrong keys that one client address may show at once before the rate applies.
+    pub wrong_keys_burst: u32,
+    /// Other sites whose pages may ask this server: origins (`https://app.example`), `localhost` for every page of this
+    /// machine, or `*` for all. The program sets it from its own settings (`server.allowed_origins`).
+    #[serde(skip)]
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -69,6 +79,12 @@ impl Default for Settings {
             ]
             .map(str::to_owned)
             .to_vec(),
+            open_paths: ["/healthz", "/readyz", "/health", "/v1/health", "/sign-in", "/assets/{file_name}"]
+                .map(str::to_owned)
+                .to_vec(),
+            wrong_keys_per_minute: 10,
+            wrong_keys_burst: 20,
+            allowed_origins: Vec::new(),
         }
     }
 }

@@ -3,12 +3,12 @@ use std::{sync::Arc, time::Duration};
 use athenaeum_archive::Archive;
 use athenaeum_hardware::{Backends, Overrides, Probe};
 use athenaeum_retrieval::Imports;
-use athenaeum_tenancy::Scope;
+use athenaeum_tenancy::{Keys, Scope};
 use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Metrics, Models, Settings,
+    Access, Metrics, Models, Settings,
     hardware::Machine,
     serving::{Ask, Input},
     watch::ArchiveWatch,
@@ -20,6 +20,7 @@ pub struct Api {
     pub(crate) archive: Archive,
     pub(crate) imports: Imports,
     pub(crate) scope: Scope,
+    pub(crate) access: Access,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Metrics,
     pub(crate) watch: Arc<ArchiveWatch>,
@@ -36,6 +37,7 @@ impl Api {
             archive,
             imports,
             scope: athenaeum_tenancy::local(),
+            access: Access::new(Keys::none(), &settings),
             metrics: Metrics::new(),
             watch: Arc::default(),
             machine: Arc::new(Machine::new(Probe::default(), Overrides::default(), Backends::default())),
@@ -50,6 +52,13 @@ impl Api {
     #[must_use]
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Lets in whom `keys` let in, instead of everybody.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys) -> Self {
+        self.access = Access::new(keys, &self.settings);
         self
     }
 
@@ -80,6 +89,11 @@ impl Api {
     /// Returns the counters that `/metrics` writes, to hand to [`crate::observe`].
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Returns who is let in, to hand to [`crate::protect`].
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Returns the limits that the routes keep, to hand to [`crate::protect`].

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mine = Router::new().route("/hello", get(async || "This route is mine; the rest is Athenaeum."));
     let app = mine.merge(athenaeum.router());
 
-    let listener = athenaeum::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let listener = athenaeum::listen(SocketAddr::from(([127, 0, 0, 1], 0)), athenaeum.keys()).await?;
     writeln!(std::io::stdout(), "http://{}/hello", listener.local_addr()?)?;
     // The API limits searches by client, so it needs to know who calls.
     let service = app.into_make_service_with_connect_info::<SocketAddr>();

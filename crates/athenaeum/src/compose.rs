@@ -7,13 +7,14 @@ use athenaeum_archive::Archive;
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::model::Root;
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
-use athenaeum_tenancy::Scope;
+use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
 use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
     Error,
+    address::is_private,
     connections::{self, Connections},
     device::backends,
     settings::Settings,
@@ -24,6 +25,7 @@ pub struct Athenaeum {
     archive: Archive,
     imports: Imports,
     scope: Scope,
+    keys: Keys,
     limits: athenaeum_api::Settings,
     pages: athenaeum_web::Settings,
     hardware: Overrides,
@@ -37,8 +39,17 @@ impl Athenaeum {
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where the archive cannot be opened.
+    /// [`Error::Open`] where the archive cannot be opened, and those of [`open_keys`].
     pub async fn open(data: &Path, settings: &Settings) -> Result<Self, Error> {
+        Self::open_with(data, settings, open_keys(data, settings).await?).await
+    }
+
+    /// Opens the library in `data` for those whom `keys` let in, which may be kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] where the archive cannot be opened.
+    pub async fn open_with(data: &Path, settings: &Settings, keys: Keys) -> Result<Self, Error> {
         let archive = open_archive(data, settings).await?;
         let limits = limits(data, settings);
         if let Some(uploads) = limits.upload_dir.clone() {
@@ -49,6 +60,7 @@ impl Athenaeum {
             imports: Imports::new(archive.clone()),
             archive,
             scope: athenaeum_tenancy::local(),
+            keys,
             pages: pages(&limits, settings),
             hardware: settings.hardware.clone(),
             models: models::of(Vec::new(), settings),
@@ -88,6 +100,12 @@ impl Athenaeum {
         &self.scope
     }
 
+    /// Returns who may use the server. Whoever mounts [`Athenaeum::router`] where other machines can reach it calls
+    /// [`Keys::require`] first.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// Makes the router of pages and API, with the layers that protect both.
     pub fn router(&self) -> Router {
         let api = Api::new(self.archive.clone(), self.imports.clone(), self.limits.clone());
@@ -95,9 +113,11 @@ impl Athenaeum {
             archive: self.archive.clone(),
             imports: self.imports.clone(),
             settings: self.pages.clone(),
+            keys: self.keys.clone(),
         });
         let api = api
             .with_scope(self.scope.clone())
+            .with_keys(self.keys.clone())
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone());
         athenaeum_api::app(api, pages)
@@ -105,7 +125,13 @@ impl Athenaeum {
 
     /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives
     /// requests under way the seconds of `server.shutdown_seconds`, and closes the archive.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    ///
+    /// Where other machines can reach `listener`, a key is asked for, and the address is a name of this server.
+    pub async fn serve(mut self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        if let Some(addr) = listener.local_addr().ok().filter(|addr| !is_private(*addr)) {
+            self.keys.require();
+            self.limits.allowed_hosts.push(addr.ip().to_canonical().to_string());
+        }
         let mut connections = Connections::new(self.router(), self.server.clone());
         let sweeping = tokio::spawn(self.models.clone().sweep());
         connections.take(listener, shutdown).await;
@@ -133,6 +159,33 @@ pub async fn open_archive(data: &Path, settings: &Settings) -> Result<Archive, E
     opened.map_err(|source| Error::Open { path: data.to_owned(), source })
 }
 
+/// Reads the keys in `data` and those that the settings give.
+///
+/// # Errors
+///
+/// [`Error::Keys`] and [`Error::KeysFile`] where they cannot be read.
+pub async fn open_keys(data: &Path, settings: &Settings) -> Result<Keys, Error> {
+    Ok(Keys::open(data, given_keys(settings)?).await?)
+}
+
+/// Reads the keys that the settings give, and those of the file that they name.
+///
+/// # Errors
+///
+/// As [`open_keys`].
+pub fn given_keys(settings: &Settings) -> Result<Vec<GivenKey>, Error> {
+    let server = &settings.server;
+    let mut text = server.api_keys.expose().to_owned();
+    if !server.api_keys_file.as_os_str().is_empty() {
+        let path = &server.api_keys_file;
+        let read = std::fs::read_to_string(path);
+        let more = read.map_err(|source| Error::KeysFile { path: path.clone(), source })?;
+        text.push('\n');
+        text.push_str(&more);
+    }
+    Ok(GivenKey::parse(&text)?)
+}
+
 /// Removes the uploads of programs that were killed.
 fn tidy(uploads: &Path) {
     match remove_abandoned_uploads(uploads) {
@@ -147,6 +200,7 @@ fn tidy(uploads: &Path) {
 fn limits(data: &Path, settings: &Settings) -> athenaeum_api::Settings {
     let mut limits = settings.limits.clone();
     limits.upload_dir.get_or_insert_with(|| data.join("uploads"));
+    limits.allowed_origins.clone_from(&settings.server.allowed_origins);
     limits
 }
 

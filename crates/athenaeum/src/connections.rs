@@ -158,8 +158,9 @@ mod tests {
         };
         let from = |ConnectInfo(client): ConnectInfo<SocketAddr>| async move { client.ip().to_string() };
         let router = Router::new().route("/", get(from)).route("/slow", get(slow));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        // As it listens for other machines, where the limits matter most.
+        let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let addr = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(async move {
             let mut connections = Connections::new(router, limits);

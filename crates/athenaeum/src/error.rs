@@ -20,13 +20,23 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Other machines could reach the address.
+    /// Other machines could reach the address, and there is no key to ask them for.
     #[error(
-        "{0} can be reached from other machines, and this version cannot ask them for a key yet; use an address of \
-         this machine such as 127.0.0.1:7878, and an SSH tunnel or a proxy that asks for a password to come from \
-         outside"
+        "{0} can be reached from other machines, and there is no key to ask them for; make one with `athenaeum keys add \
+         NAME` (or set ATHENAEUM_SERVER_API_KEYS), or use an address of this machine such as 127.0.0.1:7878"
     )]
-    NotLoopback(SocketAddr),
+    NoKeys(SocketAddr),
+    /// The keys cannot be read.
+    #[error("cannot read the keys of those who may use the server")]
+    Keys(#[from] athenaeum_tenancy::Error),
+    /// The file with keys that the settings name cannot be read.
+    #[error("cannot read the keys in {}, which server.api_keys_file names", path.display())]
+    KeysFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Something else listens there.
     #[error(
         "{0} is taken by another program, perhaps by an Athenaeum that runs already: open http://{0} and see, or \

@@ -19,7 +19,7 @@
 //!
 //! It holds no logic of its own: wiring only. It reads the environment only through what a program hands it.
 //!
-//! **Invariant:** nothing here listens on an address that other machines can reach.
+//! **Invariant:** nothing here listens on an address that other machines can reach without asking them for a key.
 
 pub mod sample;
 pub mod settings;
@@ -41,7 +41,7 @@ pub use athenaeum_ingest as ingest;
 pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
-pub use compose::{Athenaeum, archive_settings, open_archive};
+pub use compose::{Athenaeum, archive_settings, given_keys, open_archive, open_keys};
 pub use device::{backends, computing_on, device};
 pub use error::Error;
 pub use process::{interrupted, telemetry};

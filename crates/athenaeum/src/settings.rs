@@ -65,8 +65,14 @@ pub struct Archive {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Where it listens; a loopback address.
+    /// Where it listens; other than a loopback address where there is a key.
     pub addr: SocketAddr,
+    /// Keys beside those of `athenaeum keys`: `NAME:SECRET`, or secrets alone, apart by commas, spaces or line ends.
+    pub api_keys: Secret,
+    /// A file with such keys; empty for none.
+    pub api_keys_file: PathBuf,
+    /// Other sites whose pages may use the API: origins, `localhost` for all pages of this machine, `*` for all.
+    pub allowed_origins: Vec<String>,
     /// Seconds that requests under way are given when it is stopped. 0 to 3600.
     pub shutdown_seconds: u64,
     /// Connections open at once; further ones wait until one is free. 1 to 65536.
@@ -316,6 +322,9 @@ impl Default for Settings {
             },
             server: Server {
                 addr: SocketAddr::from(([127, 0, 0, 1], 7878)),
+                api_keys: Secret::default(),
+                api_keys_file: PathBuf::new(),
+                allowed_origins: Vec::new(),
                 shutdown_seconds: 10,
                 connections_max: 512,
                 header_seconds: 10,
@@ -343,6 +352,13 @@ impl Default for Settings {
 }
 
 // === impl Secret ===
+
+impl Secret {
+    /// Returns the text, for whoever needs it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -395,7 +411,7 @@ fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Figment {
 }
 
 /// Settings that are [`Secret`].
-const SECRETS: [&str; 2] = ["models.hub_token", "models.proxy"];
+const SECRETS: [&str; 3] = ["models.hub_token", "models.proxy", "server.api_keys"];
 
 fn shown(name: &str, value: &Value) -> String {
     match value.as_str() {
@@ -471,6 +487,24 @@ mod tests {
         for debug in [format!("{:?}", layered.settings), format!("{pull:?}")] {
             assert!(!debug.contains("1234"), "{debug}");
         }
+    }
+
+    #[test]
+    fn keys_are_read_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys");
+        std::fs::write(&file, "# of the container\nphone:0123456789abcdeg\n").unwrap();
+        let variables = [
+            ("ATHENAEUM_SERVER_API_KEYS", "0123456789abcdef"),
+            ("ATHENAEUM_SERVER_API_KEYS_FILE", file.to_str().unwrap()),
+        ];
+        let layered = layered(None, &variables, &[]).unwrap();
+        assert_eq!(origin(&layered, "server.api_keys"), "\"(hidden)\" (environment)");
+        let keys = crate::given_keys(&layered.settings).unwrap();
+        assert_eq!(keys.iter().map(|key| key.name()).collect::<Vec<_>>(), ["settings-1", "phone"]);
+        assert!(!format!("{:?}{keys:?}", layered.settings).contains("0123456789"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(crate::given_keys(&layered.settings), Err(crate::Error::KeysFile { .. })));
     }
 
     #[test]

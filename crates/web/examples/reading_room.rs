@@ -28,6 +28,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let imports = Imports::new(archive.clone());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, athenaeum_web::router(Web { archive, imports, settings })).await?;
+    axum::serve(
+        listener,
+        athenaeum_web::router(Web { archive, imports, keys: athenaeum_tenancy::Keys::none(), settings }),
+    )
+    .await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
+use athenaeum_tenancy::Caller;
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -18,9 +19,21 @@ use crate::error::Error;
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+tokio::task_local! {
+    /// Whether the page that is being made is for somebody who showed a key.
+    static SIGNED_IN: bool;
+}
+
+/// Tells the frame of a page whether there is somebody to sign out.
+pub(crate) fn signed_in() -> bool {
+    SIGNED_IN.try_with(|signed_in| *signed_in).unwrap_or_default()
+}
+
 /// Adds the headers that all answers carry. Pages show private text: no cache keeps them beyond this browser.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let caller = request.extensions().get::<Caller>();
+    let signed_in = caller.is_some_and(|caller| caller.key_name().is_some());
+    let mut response = SIGNED_IN.scope(signed_in, next.run(request)).await;
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

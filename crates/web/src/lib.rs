@@ -3,11 +3,13 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use athenaeum_archive::{Archive, Settings};
+//! use athenaeum_tenancy::Keys;
 //! use athenaeum_web::Web;
 //!
 //! let archive = Archive::open("data".as_ref(), &Settings::default()).await?;
 //! let imports = athenaeum_retrieval::Imports::new(archive.clone());
-//! let pages = athenaeum_web::router(Web { archive, imports, settings: Default::default() });
+//! let web = Web { archive, imports, keys: Keys::none(), settings: Default::default() };
+//! let pages = athenaeum_web::router(web);
 //! # drop(pages);
 //! # Ok(())
 //! # }
@@ -19,7 +21,8 @@
 //! typed and not typeset.
 //!
 //! Pages show what the scope [`athenaeum_tenancy::local`] opens, so whoever mounts this router lets only requests
-//! through that come from this machine (`athenaeum-api` has such a guard).
+//! through that come from this machine or show a key (`athenaeum-api` has such a guard; it answers what the form of
+//! `/sign-in` sends, too).
 //!
 //! **Invariants:** no page holds an inline script or style or names a foreign resource, and the content policy of
 //! every answer forbids them; no foreign text reaches a page but through `html` or a template's escaping.
@@ -43,6 +46,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use athenaeum_archive::Archive;
 use athenaeum_retrieval::Imports;
+use athenaeum_tenancy::Keys;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -59,6 +63,8 @@ pub struct Web {
     pub archive: Archive,
     /// Carries out the imports that pages begin.
     pub imports: Imports,
+    /// Who may read: told on the page where one signs in. They are asked for in front of this router.
+    pub keys: Keys,
     /// How pages are made.
     pub settings: Settings,
 }
@@ -96,6 +102,7 @@ impl Default for Settings {
 pub(crate) struct Desk {
     archive: Archive,
     imports: Imports,
+    keys: Keys,
     settings: Settings,
     statistics: Statistics,
     streams: Arc<Semaphore>,
@@ -104,9 +111,9 @@ pub(crate) struct Desk {
 /// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
 /// page that says so.
 pub fn router(web: Web) -> Router {
-    let Web { archive, imports, settings } = web;
+    let Web { archive, imports, keys, settings } = web;
     let streams = Arc::new(Semaphore::new(settings.streams_max.max(1)));
-    let desk = Desk { streams, archive, imports, settings, statistics: Statistics::default() };
+    let desk = Desk { streams, archive, imports, keys, settings, statistics: Statistics::default() };
     Router::new()
         .route("/", get(pages::home::show))
         .route("/search", get(pages::search::show))
@@ -126,8 +133,14 @@ pub fn router(web: Web) -> Router {
         .route("/imports/{id}/cancel", post(pages::import::cancel))
         .route("/stats", get(pages::stats::show))
         .route("/help", get(pages::help::show))
+        .route("/sign-in", get(pages::sign_in::show))
+        .route("/sign-out", get(pages::sign_in::leave))
         .route("/assets/{file_name}", get(assets::serve))
         .fallback(pages::missing)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn(guard::headers))
         .with_state(desk)
 }
+
+/// Forms without files hold a token and a word or two.
+const FORM_BYTES_MAX: usize = 64 * 1024;

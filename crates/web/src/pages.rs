@@ -12,6 +12,7 @@ pub(crate) mod imports;
 pub(crate) mod message;
 mod parts;
 pub(crate) mod search;
+pub(crate) mod sign_in;
 pub(crate) mod stats;
 
 use askama::Template;

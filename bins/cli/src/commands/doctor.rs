@@ -25,6 +25,7 @@ pub(super) async fn run(context: &mut Context) -> Outcome {
     let data = context.data()?;
     let mut findings =
         vec![settings(context), folder(&data), rights(&data), server(&context.settings.settings).await];
+    findings.push(keys(&context.settings.settings, &data).await);
     findings.extend(archive(context, &data).await);
     findings.extend(machine::findings(hardware::probe(), &context.settings.settings.hardware));
     for finding in &findings {
@@ -117,6 +118,19 @@ async fn server(settings: &Settings) -> Finding {
             good("server", format!("{addr} is in use, perhaps by a running server"))
         }
         Err(error) => bad("server", error.to_string(), "set server.addr to 127.0.0.1:7878"),
+    }
+}
+
+/// Tells whom the server would let in.
+async fn keys(settings: &Settings, data: &Path) -> Finding {
+    let for_others = !settings.server.addr.ip().to_canonical().is_loopback();
+    let advice = "make a key with `athenaeum keys add NAME`, or set server.addr to 127.0.0.1:7878";
+    match athenaeum::open_keys(data, settings).await {
+        Ok(keys) if keys.can_open() => good("keys", "the server asks for one"),
+        Ok(keys) if keys.are_required() => bad("keys", "none opens any more", advice),
+        Ok(_) if for_others => bad("keys", "there is none, so the server will not start", advice),
+        Ok(_) => good("keys", "none: the server answers this machine only"),
+        Err(error) => bad("keys", format!("{:#}", anyhow::Error::from(error)), advice),
     }
 }
 

@@ -23,13 +23,14 @@ pub(super) fn run(mut context: Context, args: &Serve) -> Outcome {
 async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     let settings = context.settings.settings.clone();
     let data = context.data()?;
+    let keys = athenaeum::open_keys(&data, &settings).await?;
     let data = if args.sample { sample::folder(&data) } else { data };
     // The address first: where it is refused, nothing else should have happened.
-    let listener = listen(settings.server.addr).await?;
+    let listener = listen(settings.server.addr, &keys).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let roots = context.places.model_roots(&settings, variable)?;
-    let athenaeum = Athenaeum::open(&data, &settings).await?.with_models(roots, &settings);
+    let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(roots, &settings);
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }
@@ -38,7 +39,8 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     } else {
         context.output.line(format_args!("Athenaeum is open at {url}"))?;
         let what = if args.sample { "a sample library" } else { "your library" };
-        note(&format_args!("Serving {what} from {}. Ctrl-C stops it.", data.display()));
+        let who = if athenaeum.keys().are_required() { " to those who have a key" } else { "" };
+        note(&format_args!("Serving {what} from {}{who}. Ctrl-C stops it.", data.display()));
     }
     context.output.flush()?;
     athenaeum.serve(listener, athenaeum::interrupted()).await;

@@ -124,3 +124,47 @@ fn nothing_connects_to_anywhere() {
         assert!(outward.is_empty(), "{args:?}: {outward:?}");
     }
 }
+
+#[test]
+fn other_machines_are_answered_with_a_key_only() {
+    let library = Library::new();
+    let refused = library.run(&["serve", "--addr", "0.0.0.0:0"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("athenaeum keys add"), "{refused:?}");
+    assert!(!library.data().exists(), "nothing was made before it was refused");
+
+    let key = library.ok(&["keys", "add", "phone"]);
+    let key = key.trim_end();
+    let server = library.serve(&["--addr", "0.0.0.0:0"]);
+    let port = server.addr.rsplit_once(':').unwrap().1;
+    let ask = |host: &str, headers: &str| server.ask(&format!("127.0.0.1:{port}"), host, headers);
+    let stats = |headers: &str| ask("127.0.0.1", headers);
+    assert_eq!(stats(""), 401);
+    assert_eq!(stats("x-api-key: ath_wrong-wrong-wrong\r\n"), 401);
+    assert_eq!(stats(&format!("x-api-key: {key}\r\n")), 200);
+    let bearer = format!("Authorization: Bearer {key}\r\n");
+    assert_eq!(stats(&bearer), 200);
+    assert_eq!(ask("192.168.1.4:7878", &bearer), 200, "any address in digits is ours");
+    assert_eq!(ask("rebound.example", &bearer), 403);
+    assert_eq!(server.get_from(&format!("127.0.0.1:{port}"), "/healthz").0, 200);
+
+    library.ok(&["keys", "revoke", "phone"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(stats(&bearer), 401, "the server noticed");
+}
+
+#[test]
+fn a_key_of_the_environment_opens() {
+    let library = Library::new();
+    let mut child = library
+        .command()
+        .args(["serve", "--addr", "127.0.0.1:0", "--json"])
+        .env("ATHENAEUM_SERVER_API_KEYS", "box:0123456789abcdef")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let server = crate::support::Server::started(&mut child);
+    let server = crate::support::Server { child, addr: server };
+    assert_eq!(server.get("/athenaeum/v1/stats").0, 401);
+    assert_eq!(server.ask(&server.addr, &server.addr, "api-key: 0123456789abcdef\r\n"), 200);
+}

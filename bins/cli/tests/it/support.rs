@@ -76,18 +76,17 @@ impl Library {
 
     /// Starts a server on a free port.
     pub(crate) fn serve(&self, args: &[&str]) -> Server {
+        let addr = if args.contains(&"--addr") { &[][..] } else { &["--addr", "127.0.0.1:0"] };
         let mut child = self
             .command()
-            .args(["serve", "--addr", "127.0.0.1:0", "--json"])
+            .args(["serve", "--json"])
+            .args(addr)
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap();
-        let addr = started["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let addr = Server::started(&mut child);
         Server { child, addr }
     }
 }
@@ -99,10 +98,32 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Waits until it says where it answers.
+    pub(crate) fn started(child: &mut Child) -> String {
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).unwrap();
+        started["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned()
+    }
+
     /// Returns status and body.
     pub(crate) fn get(&self, target: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.addr).unwrap();
-        write!(stream, "GET {target} HTTP/1.0\r\nHost: {}\r\n\r\n", self.addr).unwrap();
+        self.get_from(&self.addr, target)
+    }
+
+    /// As [`Server::get`], by another of its addresses.
+    pub(crate) fn get_from(&self, addr: &str, target: &str) -> (u16, String) {
+        self.send(addr, target, &format!("Host: {addr}\r\n"))
+    }
+
+    /// Asks for the statistics at `addr`, by the name `host` and with more headers; returns the status.
+    pub(crate) fn ask(&self, addr: &str, host: &str, headers: &str) -> u16 {
+        self.send(addr, "/athenaeum/v1/stats", &format!("Host: {host}\r\n{headers}")).0
+    }
+
+    fn send(&self, addr: &str, target: &str, headers: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(stream, "GET {target} HTTP/1.0\r\n{headers}\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8(answer).unwrap();

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use athenaeum_api::{Metrics, Settings, observe, protect};
+use athenaeum_api::{Access, Metrics, Settings, observe};
+use athenaeum_tenancy::Keys;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -24,6 +25,11 @@ fn stranger() -> Router {
         .route("/panics", get(async || panic!("on purpose") as &'static str))
         .route("/sleeps", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
         .route("/swallows", post(async |body: axum::body::Bytes| body.len().to_string()))
+}
+
+/// With nobody asked for a key.
+fn protect(router: Router, settings: &Settings) -> Router {
+    athenaeum_api::protect(router, settings, &Access::new(Keys::none(), settings))
 }
 
 async fn ask(app: &Router, request: Request) -> Response<Body> {

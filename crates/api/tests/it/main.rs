@@ -4,9 +4,11 @@
 mod chat;
 mod completions;
 mod contract;
+mod cors;
 mod guards;
 mod hardware;
 mod imports;
+mod keys;
 mod matrix;
 mod mcp;
 mod messages;

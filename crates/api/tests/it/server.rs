@@ -8,6 +8,7 @@ use athenaeum_inference::{
     residents::{self, Residents},
 };
 use athenaeum_retrieval::Imports;
+use athenaeum_tenancy::{Keys, Register};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -21,7 +22,7 @@ pub(crate) struct Server {
     pub(crate) app: Router,
     pub(crate) api: Api,
     pub(crate) archive: Archive,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// A model that talks a little, and always alike.
@@ -60,7 +61,7 @@ impl Server {
         settings.upload_dir = Some(folder.path().join("uploads"));
         let archive = Archive::open(folder.path(), &athenaeum_archive::Settings::default()).await.unwrap();
         let api = Api::new(archive.clone(), Imports::new(archive.clone()), settings);
-        Self { app: app(api.clone(), Router::new()), api, archive, _folder: folder }
+        Self { app: app(api.clone(), Router::new()), api, archive, folder }
     }
 
     pub(crate) async fn add(&self, conversations: Vec<Conversation>) {
@@ -75,6 +76,16 @@ impl Server {
     /// The same archive, asked by somebody else.
     pub(crate) fn as_stranger(&self) -> Router {
         app(self.api.clone().with_scope(athenaeum_tenancy::for_test("stranger")), Router::new())
+    }
+
+    /// The same archive, behind the keys of its folder.
+    pub(crate) async fn with_keys(&self) -> Router {
+        let keys = Keys::open(self.folder.path(), Vec::new()).await.unwrap();
+        app(self.api.clone().with_keys(keys), Router::new())
+    }
+
+    pub(crate) fn register(&self) -> Register {
+        Register::in_folder(self.folder.path())
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {

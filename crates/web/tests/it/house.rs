@@ -26,6 +26,7 @@ impl House {
         let web = Web {
             archive: archive.clone(),
             imports: Imports::new(archive.clone()),
+            keys: athenaeum_tenancy::Keys::none(),
             settings: athenaeum_web::Settings {
                 time_zone: Some("UTC".into()),
                 messages_per_page: 50,
