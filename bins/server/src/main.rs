@@ -45,8 +45,8 @@ fn main() -> anyhow::Result<()> {
         let keys = athenaeum::open_keys(&data, &settings).await?;
         let listener = athenaeum::listen(settings.server.addr, &keys).await?;
         let addr = listener.local_addr()?;
-        let roots = places.model_roots(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
-        let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(roots, &settings);
+        let catalog = places.catalog(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
+        let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(catalog, &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(())

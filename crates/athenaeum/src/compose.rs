@@ -1,11 +1,14 @@
 mod models;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use athenaeum_api::{Api, Models};
 use athenaeum_archive::Archive;
 use athenaeum_hardware::{Overrides, Probe};
-use athenaeum_inference::model::Root;
+use athenaeum_inference::catalog;
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
@@ -30,6 +33,7 @@ pub struct Athenaeum {
     pages: athenaeum_web::Settings,
     hardware: Overrides,
     models: Models,
+    data: PathBuf,
     server: connections::Limits,
 }
 
@@ -63,7 +67,8 @@ impl Athenaeum {
             keys,
             pages: pages(&limits, settings),
             hardware: settings.hardware.clone(),
-            models: models::of(Vec::new(), settings),
+            models: models::of(catalog::Settings::default(), data, settings),
+            data: data.to_owned(),
             limits,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
@@ -73,10 +78,11 @@ impl Athenaeum {
         })
     }
 
-    /// Answers with the models in these folders; without this, with none. Nothing is looked at before somebody asks.
+    /// Answers with the models of a catalogue ([`Places::catalog`](crate::Places::catalog)); without this, with none. Nothing
+    /// is looked at before somebody asks.
     #[must_use]
-    pub fn with_models(mut self, roots: Vec<Root>, settings: &Settings) -> Self {
-        self.models = models::of(roots, settings);
+    pub fn with_models(mut self, catalog: catalog::Settings, settings: &Settings) -> Self {
+        self.models = models::of(catalog, &self.data, settings);
         self
     }
 
@@ -133,7 +139,7 @@ impl Athenaeum {
             self.limits.allowed_hosts.push(addr.ip().to_canonical().to_string());
         }
         let mut connections = Connections::new(self.router(), self.server.clone());
-        let sweeping = tokio::spawn(self.models.clone().sweep());
+        let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
         connections.take(listener, shutdown).await;
         sweeping.abort();
         tokio::join!(connections.end(), self.imports.shut_down());

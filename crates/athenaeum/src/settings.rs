@@ -113,6 +113,8 @@ pub struct Models {
     pub folders: Vec<PathBuf>,
     /// Whether to look where Ollama, LM Studio and Hugging Face's libraries keep theirs.
     pub other_programs: bool,
+    /// Other names that clients may use, and the models that they stand for.
+    pub aliases: BTreeMap<String, String>,
     /// Minutes that a model of the server stays in memory after its last use. 0: for ever.
     pub keep_minutes: u64,
     /// Tokens of prompt and answer together. 0: what the model was made for, up to 8192.
@@ -124,6 +126,11 @@ pub struct Models {
     /// Memory for keys and values of each model of the server, in mebibytes. One answer of `context_tokens` always has
     /// room.
     pub cache_mib: usize,
+    /// Mebibytes in the data folder for the beginnings of prompts that the server has read, so that they need not be read
+    /// again after a restart. 0: none.
+    pub kept_mib: u64,
+    /// Whether the server loads no more models, and then refuses requests, when the machine is short of memory.
+    pub memory_guard: bool,
     /// Where `models pull` finds Hugging Face's hub; empty for the usual place, or the one that HF_ENDPOINT names.
     pub hub: String,
     /// What says to the hub who asks; empty for none, or the one in HF_TOKEN.
@@ -335,11 +342,14 @@ impl Default for Settings {
                 default: String::new(),
                 folders: Vec::new(),
                 other_programs: true,
+                aliases: BTreeMap::new(),
                 keep_minutes: 30,
                 context_tokens: 0,
                 slots: 16,
                 waiting_max: 64,
                 cache_mib: 512,
+                kept_mib: 0,
+                memory_guard: true,
                 hub: String::new(),
                 hub_token: Secret::default(),
                 ollama_registry: pull::Settings::OLLAMA_REGISTRY.to_owned(),
@@ -429,6 +439,10 @@ fn show(value: &Value) -> String {
             (None, None) => number.to_f64().unwrap_or_default().to_string(),
         },
         Value::Bool(_, truth) => truth.to_string(),
+        Value::Dict(_, values) => {
+            let pairs = values.iter().map(|(name, value)| format!("{name:?} = {}", show(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
         Value::Array(_, values) => format!("[{}]", values.iter().map(show).collect::<Vec<_>>().join(", ")),
         other => format!("{other:?}"),
     }
@@ -526,6 +540,18 @@ mod tests {
             settings.models.hub = wrong.to_owned();
             assert!(matches!(settings.pull(variable), Err(Error::Address { name: "models.hub" })), "{wrong}");
         }
+    }
+
+    #[test]
+    fn models_have_other_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "[models.aliases]\n'gpt-4o' = 'qwen3'\n").unwrap();
+        let of_file = layered(Some(&file), &[], &[]).unwrap();
+        assert_eq!(of_file.settings.models.aliases["gpt-4o"], "qwen3");
+        assert!(origin(&of_file, "models.aliases").starts_with("{\"gpt-4o\" = \"qwen3\"}"));
+        let variable = ("ATHENAEUM_MODELS_ALIASES", "{a = 'b'}");
+        assert_eq!(layered(None, &[variable], &[]).unwrap().settings.models.aliases["a"], "b");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use athenaeum::{
     hardware,
     inference::{
-        catalog::Unknown,
+        catalog::{Catalog, Unknown},
         constraint::Grammar,
         engine::{self, Reason},
         local::{self, LocalModel},
@@ -38,8 +38,8 @@ pub(super) fn load(
 /// Finds a model: a path, or a name as the catalogue knows it.
 pub(super) fn find(context: &Context, name: Option<&str>) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let catalog = context.places.catalog(&context.settings.settings, variable)?;
-    catalog.resolve_or_path(name).map_err(|unknown| match (unknown, name) {
+    let known = context.places.catalog(&context.settings.settings, variable)?;
+    Catalog::new(known).resolve_or_path(name).map_err(|unknown| match (unknown, name) {
         (Unknown::Nothing, Some(name)) => {
             anyhow!("there is no file {name}, and no model in any of the folders")
         }

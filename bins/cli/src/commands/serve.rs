@@ -29,8 +29,8 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     let listener = listen(settings.server.addr, &keys).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let roots = context.places.model_roots(&settings, variable)?;
-    let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(roots, &settings);
+    let catalog = context.places.catalog(&settings, variable)?;
+    let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(catalog, &settings);
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }

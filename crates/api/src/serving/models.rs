@@ -60,14 +60,22 @@ impl Models {
         &self.0.1
     }
 
-    /// Lets models go whose time is over, for ever. A server runs this beside its listener.
-    pub async fn sweep(self) {
+    /// Lets models go whose time is over, or for which memory is short, for ever. A server runs this beside its listener.
+    /// `free_bytes` tells how much memory is free, and may block.
+    pub async fn sweep(self, free_bytes: fn() -> Option<u64>) {
         loop {
             sleep(SWEEP_EVERY).await;
             if LazyLock::get(&self.0).is_some() {
                 let models = self.clone();
                 // Giving gigabytes back takes a while.
-                let _ = in_background(move || models.residents().sweep()).await;
+                let look = move || {
+                    let residents = models.residents();
+                    if let Some(free_bytes) = free_bytes() {
+                        residents.relieve(free_bytes);
+                    }
+                    residents.sweep();
+                };
+                let _ = in_background(look).await;
             }
         }
     }
@@ -86,6 +94,10 @@ impl Models {
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded, Problem> {
         let entry = self.find(name).await?;
+        if !self.residents().memory().takes_requests() {
+            let detail = "The machine is short of memory; end other programs, or ask again in a while.";
+            return Err(Problem::new(Kind::NoRoom, detail).retry_after(SWEEP_EVERY));
+        }
         if entry.purpose == Purpose::Rerank {
             let detail =
                 format!("The model {} scores texts, and writes none; choose another one.", entry.name);
@@ -191,7 +203,7 @@ impl From<batched::Error> for Problem {
 impl From<residents::Error> for Problem {
     fn from(error: residents::Error) -> Self {
         match &error {
-            residents::Error::NoRoom { .. } => {
+            residents::Error::NoRoom { .. } | residents::Error::ShortOfMemory { .. } => {
                 Self::new(Kind::NoRoom, sentence(&error)).retry_after(Duration::from_secs(10))
             }
             _ => {

@@ -1,14 +1,14 @@
 //! Which models a server has, and how they run.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use athenaeum_api::Models;
-use athenaeum_hardware::{probe, propose};
+use athenaeum_hardware::{Probe, probe, propose};
 use athenaeum_inference::{
     catalog::{self, Catalog},
-    engine, local,
-    model::Root,
-    residents::{self, Residents},
+    engine,
+    local::{self, Beginnings},
+    residents::{self, Residents, Thresholds},
 };
 
 use crate::{
@@ -17,18 +17,20 @@ use crate::{
 };
 
 /// Makes the models of a server. Looking at folders and at the machine waits until somebody asks for a model.
-pub(super) fn of(roots: Vec<Root>, settings: &Settings) -> Models {
-    let settings = settings.clone();
-    Models::lazily(move || {
-        let default = Some(settings.models.default.clone()).filter(|name| !name.is_empty());
-        let catalog = Catalog::new(catalog::Settings { roots, default, ..catalog::Settings::default() });
-        (catalog, Residents::new(residents(&settings)))
-    })
+pub(super) fn of(catalog: catalog::Settings, data: &Path, settings: &Settings) -> Models {
+    let (data, settings) = (data.to_owned(), settings.clone());
+    Models::lazily(move || (Catalog::new(catalog), Residents::new(residents(&data, &settings))))
 }
 
-fn residents(settings: &Settings) -> residents::Settings {
+/// Returns how much memory is free, for models to give way where it is short.
+pub(super) fn free_bytes() -> Option<u64> {
+    Probe::default().memory().free_bytes()
+}
+
+fn residents(data: &Path, settings: &Settings) -> residents::Settings {
     let models = &settings.models;
-    let plan = propose(&probe(), &settings.hardware, backends());
+    let machine = probe();
+    let plan = propose(&machine, &settings.hardware, backends());
     let engine = engine::Settings {
         context_tokens: models.context_tokens,
         sequences_max: models.slots.max(1),
@@ -40,6 +42,10 @@ fn residents(settings: &Settings) -> residents::Settings {
     residents::Settings {
         load: local::Settings {
             engine,
+            beginnings: (models.kept_mib > 0).then(|| Beginnings {
+                dir: data.join("beginnings"),
+                bytes_max: models.kept_mib.saturating_mul(1 << 20),
+            }),
             device: computing_on(plan.device.value),
             ..local::Settings::default()
         },
@@ -47,6 +53,9 @@ fn residents(settings: &Settings) -> residents::Settings {
         keep_alive: Some(models.keep_minutes)
             .filter(|&minutes| minutes > 0)
             .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
-        ..residents::Settings::default()
+        short_of_memory: match machine.memory.whole_bytes() {
+            Some(whole) if models.memory_guard => Thresholds::of_machine(whole),
+            _ => Thresholds::NONE,
+        },
     }
 }

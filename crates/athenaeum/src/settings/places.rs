@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use athenaeum_inference::{
-    catalog::{self, Catalog, Named},
+    catalog::{self, Named},
     model::{Root, known_roots},
     shelf::Shelf,
 };
@@ -81,8 +81,8 @@ impl Places {
         Ok(roots)
     }
 
-    /// Makes the catalogue of the models in these folders. A default that is a path is in it by its file's name. Nothing is
-    /// read yet.
+    /// Returns what makes the catalogue of the models in these folders. A default that is a path is in it by its file's name.
+    /// Nothing is read yet.
     ///
     /// # Errors
     ///
@@ -91,9 +91,10 @@ impl Places {
         &self,
         settings: &Settings,
         variable: impl Fn(&str) -> Option<PathBuf>,
-    ) -> Result<Catalog, Error> {
+    ) -> Result<catalog::Settings, Error> {
         let mut known = catalog::Settings {
             roots: self.model_roots(settings, variable)?,
+            aliases: settings.models.aliases.clone(),
             ..catalog::Settings::default()
         };
         let default = settings.models.default.as_str();
@@ -105,7 +106,7 @@ impl Places {
         } else if !default.is_empty() {
             known.default = Some(default.to_owned());
         }
-        Ok(Catalog::new(known))
+        Ok(known)
     }
 
     /// Replaces a leading `~/`, which no shell expands in a settings file.
@@ -145,6 +146,23 @@ mod tests {
         assert_eq!(folder("~/chats").unwrap(), Path::new("/h/chats"));
         assert_eq!(folder("/srv/x").unwrap(), Path::new("/srv/x"));
         assert!(Places::default().data_folder(&Settings::default()).is_err());
+    }
+
+    #[test]
+    fn a_default_that_is_a_path_has_a_name() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("some.gguf"), b"").unwrap();
+        let places = Places::find(|name| (name == "HOME").then(|| home.path().into()));
+        let mut settings = Settings { data: "~/data".into(), ..Settings::default() };
+        let mut check = |default: &str, expected: Option<&str>, files: usize| {
+            settings.models.default = default.to_owned();
+            let known = places.catalog(&settings, |_| None).unwrap();
+            assert_eq!((known.default.as_deref(), known.files.len()), (expected, files), "{default}");
+        };
+        check("", None, 0);
+        check("qwen3:8b", Some("qwen3:8b"), 0);
+        check("~/some.gguf", Some("some"), 1);
+        check("~/none.gguf", Some("~/none.gguf"), 0);
     }
 
     #[test]
