@@ -56,6 +56,7 @@ mod json;
 mod limits;
 mod mcp;
 mod metrics;
+mod ollama;
 mod openai;
 mod openapi;
 mod origin;

@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use crate::{
-    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, openai,
-    parameters, problem::Kind, query_language, search,
+    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, ollama,
+    openai, parameters, problem::Kind, query_language, search,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -25,6 +25,7 @@ pub fn document() -> openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(anthropic::Description::openapi());
     document.merge(openai::Description::openapi());
+    document.merge(ollama::Description::openapi());
     Requests.modify(&mut document);
     Refusals.modify(&mut document);
     document
@@ -89,7 +90,7 @@ struct Requests;
 
 impl Modify for Requests {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        for (path, table) in [anthropic::bodies(), openai::bodies()].concat() {
+        for (path, table) in [anthropic::bodies(), openai::bodies(), ollama::bodies()].concat() {
             let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
             let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
             if let Some(operation) = operation {

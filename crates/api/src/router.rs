@@ -5,8 +5,8 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, openai,
-    protect, query_language, routes::Routes, search, sign_in,
+    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, ollama,
+    openai, protect, query_language, routes::Routes, search, sign_in,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -42,6 +42,7 @@ fn routes(api: &Api) -> Routes {
         .route("/mcp", mcp::route(api))
         .merge(anthropic::routes())
         .merge(openai::routes())
+        .merge(ollama::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -52,6 +53,7 @@ fn routes(api: &Api) -> Routes {
         .route("/sign-out", post(sign_in::end))
         .route("/athenaeum/{*rest}", any(nowhere))
         .route("/v1/{*rest}", any(nowhere))
+        .route("/api/{*rest}", any(nowhere))
 }
 
 /// Pages that share the listener have an answer of their own for unknown addresses; programs get ours.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::{
     Answer, Loaded,
     models::in_background,
-    room::{self, Cut},
+    room::{Cut, Room},
 };
 use crate::{
     failure::sentence,
@@ -44,6 +44,10 @@ pub(crate) struct Ask {
     pub(crate) guesses: usize,
     /// What is done with a prompt that does not fit.
     pub(crate) truncation: Truncation,
+    /// Tokens of prompt and answer together at most, where that is to be less than what the model's context has.
+    pub(crate) context_tokens: Option<usize>,
+    /// Tokens that stand before those of each input, as an earlier answer left them.
+    pub(crate) before: Vec<u32>,
     /// How long the answer may take.
     pub(crate) time: Duration,
     /// Higher goes first.
@@ -76,9 +80,17 @@ pub(crate) enum Truncation {
 /// How a prompt came out.
 pub(super) struct Prompt {
     pub(super) tokens: Vec<u32>,
+    /// Tokens of an answer at most.
+    pub(super) tokens_max: Option<usize>,
     pub(super) changes: Vec<Change>,
     pub(super) reply: Option<athenaeum_inference::reply::Reply>,
     pub(super) cut: Option<Cut>,
+}
+
+impl Prompt {
+    pub(super) fn of(tokens: Vec<u32>) -> Self {
+        Self { tokens, tokens_max: None, changes: Vec::new(), reply: None, cut: None }
+    }
 }
 
 impl Ask {
@@ -97,6 +109,8 @@ impl Ask {
             ignore_ends: false,
             guesses: 0,
             truncation: Truncation::Refuse,
+            context_tokens: None,
+            before: Vec::new(),
             time: Duration::from_secs(3600),
             priority: 0,
             owner: 0,
@@ -116,12 +130,17 @@ impl Loaded {
         let show_special = matches!(ask.input, Input::Conversation(_));
         let constraint = ask.form.as_ref().map(|form| self.model.constraint(form)).transpose()?;
         let mut prompts = Vec::with_capacity(1 + ask.more.len());
-        for input in std::iter::once(ask.input).chain(ask.more) {
-            prompts.push(room::prompt(&self.model, input, ask.truncation, ask.tokens_max)?);
-        }
         let context_tokens = self.model.engine().settings().context_tokens;
+        let room = Room {
+            context_tokens: ask.context_tokens.map_or(context_tokens, |asked| asked.min(context_tokens)),
+            tokens_max: ask.tokens_max,
+            truncation: ask.truncation,
+        };
+        for input in std::iter::once(ask.input).chain(ask.more) {
+            prompts.push(room.prompt(&self.model, input, &ask.before)?);
+        }
         let vocabulary = self.model.tokenizer().len();
-        for Prompt { tokens, .. } in &prompts {
+        for Prompt { tokens, tokens_max, .. } in &mut prompts {
             if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
                 return Err(Refused::UnknownToken { token, vocabulary }.into());
             }
@@ -130,14 +149,16 @@ impl Loaded {
                 tokens if tokens >= context_tokens => {
                     return Err(Refused::TooLong { tokens, context_tokens }.into());
                 }
-                _ => {}
+                tokens if room.context_tokens < context_tokens => {
+                    *tokens_max = Some(room.left(tokens)?.min(ask.tokens_max.unwrap_or(usize::MAX)));
+                }
+                _ => *tokens_max = ask.tokens_max,
             }
         }
         let request = Request {
             sampling: ask.sampling,
             constraint,
             stops: ask.stops,
-            tokens_max: ask.tokens_max,
             ignore_ends: ask.ignore_ends,
             show_special,
             logprobs: ask.logprobs,

@@ -12,5 +12,6 @@ mod keys;
 mod matrix;
 mod mcp;
 mod messages;
+mod ollama;
 mod reading;
 mod server;

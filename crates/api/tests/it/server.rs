@@ -127,6 +127,12 @@ impl Answer {
         )
     }
 
+    /// Reads the objects of a stream of lines.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        assert_eq!(self.header("content-type"), "application/x-ndjson", "{}", self.text());
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -143,11 +149,15 @@ impl Answer {
 
     /// Reads a refusal in the shape that clients of `path` look for.
     pub(crate) fn refusal(&self, path: &str) -> Value {
-        if !path.starts_with("/v1") {
+        if !path.starts_with("/v1") && !path.starts_with("/api") {
             return self.problem();
         }
         assert_eq!(self.header("content-type"), "application/json", "{}", self.text());
         let body: Value = serde_json::from_slice(&self.body).unwrap();
+        if path.starts_with("/api") {
+            assert!(body["error"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+            return body;
+        }
         for field in ["message", "type"] {
             assert!(body["error"][field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {body}");
         }

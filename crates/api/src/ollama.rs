@@ -1,0 +1,63 @@
+//! Ollama's wire format.
+
+mod asking;
+mod chat;
+mod conversation;
+mod details;
+mod duration;
+mod generate;
+mod name;
+mod options;
+mod reply;
+mod tags;
+mod version;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+    routing::{get, post},
+};
+use utoipa::OpenApi;
+
+use crate::{
+    Api,
+    parameters::{Parameter, Read, body},
+    problem::Problem,
+    routes::Routes,
+};
+
+/// The addresses of the format.
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .route("/api/chat", post(chat::create))
+        .route("/api/generate", post(generate::create))
+        .route("/api/tags", get(tags::list))
+        .route("/api/version", get(version::tell))
+}
+
+/// Their description.
+#[derive(OpenApi)]
+#[openapi(
+    tags((name = "ollama", description = "Ask models in Ollama's wire format.")),
+    paths(chat::create, generate::create, tags::list, version::tell),
+)]
+pub(crate) struct Description;
+
+/// What the bodies of their requests may say.
+pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
+    vec![("/api/chat", &chat::PARAMETERS), ("/api/generate", &generate::PARAMETERS)]
+}
+
+/// Reads a body against its table. Ollama takes JSON by whatever name it comes, and its own examples send it as `curl -d`
+/// does, which says that it is a form.
+async fn read(api: &Api, headers: &HeaderMap, request: Body, table: &[Parameter]) -> Result<Read, Problem> {
+    const ALSO: [&[u8]; 2] = [b"application/x-www-form-urlencoded", b"text/plain"];
+    let mut headers = headers.clone();
+    if headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| ALSO.iter().any(|also| kind.as_bytes().starts_with(also)))
+    {
+        headers.remove(header::CONTENT_TYPE);
+    }
+    body(&headers, request, api.settings.request_bytes_max, table).await
+}

@@ -1,0 +1,135 @@
+//! `POST /api/chat`.
+
+use std::{sync::LazyLock, time::Instant};
+
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    asking::{self, ANSWER},
+    conversation::{self, MESSAGES, THINK, TOOLS},
+    duration::{KEEP_ALIVE, keep_alive},
+    name::answering,
+    options::{self, OPTIONS},
+    reply::{self, Counts, LogProb, Piece, Told, ToolCall, nanoseconds},
+};
+use crate::{
+    Api,
+    contract::{self, Contract},
+    parameters::{Parameter, Takes, Warning},
+    problem::Problem,
+    serving::Input,
+};
+
+/// What a request may say.
+pub(crate) static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
+    let options = Parameter::new(
+        "options",
+        Takes::Object(OPTIONS.as_slice()),
+        "How tokens are chosen, and how much room there is.",
+    );
+    [ANSWER, &[MESSAGES, TOOLS, THINK, KEEP_ALIVE, options]].concat()
+});
+
+/// An answer, or a piece of one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ollama::Chat)]
+pub(crate) struct Chat {
+    model: String,
+    /// When it was written, RFC 3339.
+    created_at: String,
+    message: Message,
+    /// Whether it is the last piece.
+    done: bool,
+    /// `stop`, `length`, `load` or `unload`; in the last piece, as what follows but for `logprobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logprobs: Vec<LogProb>,
+    /// Nanoseconds from the request to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_duration: Option<u64>,
+    #[serde(flatten)]
+    counts: Option<Counts>,
+    /// What of the request was not done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// What was said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ollama::Message)]
+pub(crate) struct Message {
+    role: &'static str,
+    /// To whoever asked.
+    content: String,
+    /// By the model to itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thinking: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+}
+
+/// Answer a conversation
+///
+/// As Ollama's endpoint of that name: unless `stream` is false, the answer comes a JSON object a line
+/// (`application/x-ndjson`). Parameters that are unknown or have no effect are listed in `warnings`.
+#[utoipa::path(
+    post,
+    path = "/api/chat",
+    operation_id = "ollamaChat",
+    tag = "ollama",
+    responses((status = 200, description = "The answer.", content((Chat = "application/json"), (Chat = "application/x-ndjson")))),
+)]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let started = Instant::now();
+    let mut read = super::read(&api, &headers, request, &PARAMETERS).await?;
+    let name = asking::model(&read)?;
+    let keep_alive = keep_alive(&read)?;
+    let logprobs = asking::logprobs(&read)?;
+    let mut conversation = conversation::of(&read)?;
+    contract.settle(&read.warnings)?;
+    if read.list("messages").is_empty() {
+        return asking::only_load::<Chat>(&api, contract, &read, keep_alive, started).await;
+    }
+    let model = api.models.load(Some(&name), keep_alive).await?;
+    let load = started.elapsed();
+    conversation::think(&mut read, model.model.template(), &mut conversation);
+    let mut ask = api.ask(Input::Conversation(Box::new(conversation)));
+    options::apply(&mut read, &model, &mut ask)?;
+    contract.settle(&read.warnings)?;
+    (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
+    let answer = model.ask(ask).await?;
+    let told = Told {
+        model: answering(&answer.model.entry, &name),
+        started,
+        load,
+        warnings: contract::told(std::mem::take(&mut read.warnings), &answer),
+        context: false,
+        stream: read.flag("stream").unwrap_or(true),
+    };
+    reply::write::<Chat>(answer, told, contract).await
+}
+
+impl From<Piece> for Chat {
+    fn from(piece: Piece) -> Self {
+        let Piece { model, created_at, text, thinking, calls, logprobs, last } = piece;
+        Self {
+            model,
+            created_at,
+            message: Message { role: "assistant", content: text, thinking, tool_calls: calls },
+            done: last.is_some(),
+            done_reason: last.as_ref().map(|last| last.reason),
+            logprobs,
+            total_duration: last.as_ref().map(|last| nanoseconds(last.total)),
+            counts: last.as_ref().and_then(|last| last.counts),
+            warnings: last.map(|last| last.warnings).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    details::{Details, capabilities, digest, modified_at},
+    name::tagged,
+};
+use crate::{
+    Api,
+    contract::{self, Contract},
+    json::fresh,
+    problem::Problem,
+    serving::in_background,
+};
+
+/// The models that are here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ollama::ModelList)]
+pub(crate) struct ModelList {
+    models: Vec<Model>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ollama::Model)]
+pub(crate) struct Model {
+    /// What requests call it.
+    name: String,
+    /// The same.
+    model: String,
+    /// When its files were last written, RFC 3339.
+    modified_at: String,
+    /// Bytes that its files take.
+    size: u64,
+    /// Changes with its files.
+    digest: String,
+    details: Details,
+    /// What it can do: `completion`, `tools`, `thinking`, `embedding`.
+    capabilities: Vec<&'static str>,
+}
+
+/// List models
+#[utoipa::path(
+    get,
+    path = "/api/tags",
+    operation_id = "ollamaTags",
+    tag = "ollama",
+    responses((status = 200, description = "The models.", body = ModelList)),
+)]
+pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+    let warnings = contract::query(&uri, &[]);
+    contract.settle(&warnings)?;
+    let models = api.models.clone();
+    let mut entries = in_background(move || models.catalog().list()).await?;
+    entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
+    let models = entries.iter().map(|entry| Model {
+        name: tagged(&entry.name),
+        model: tagged(&entry.name),
+        modified_at: modified_at(entry),
+        size: entry.summary.bytes,
+        digest: digest(entry),
+        details: Details::of(entry),
+        capabilities: capabilities(entry),
+    });
+    let list = ModelList { models: models.collect() };
+    contract.warned(fresh(StatusCode::OK, &list)?, &warnings)
+}
