@@ -168,6 +168,9 @@
     }
   }
 
+  // Other scripts of ours put in what the server wrote, and ask for it.
+  document.addEventListener("dress-up", (event) => dressUp(event.target));
+
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text);

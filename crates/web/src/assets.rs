@@ -34,6 +34,9 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 static THEME: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("theme", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/theme.js"))
 });
+static CHAT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("chat", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/chat.js"))
+});
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")));
 
@@ -52,6 +55,11 @@ pub(crate) fn theme() -> String {
     THEME.href()
 }
 
+/// Returns the address of the chat page's own script.
+pub(crate) fn chat() -> String {
+    CHAT.href()
+}
+
 /// Returns the address of the icon.
 pub(crate) fn icon() -> String {
     ICON.href()
@@ -59,7 +67,7 @@ pub(crate) fn icon() -> String {
 
 /// Answers `GET /assets/{file_name}`. A name holds the hash of its content, so caches may keep it for good.
 pub(crate) async fn serve(Path(file_name): Path<String>, headers: HeaderMap) -> Response {
-    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*ICON];
+    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*CHAT, &*ICON];
     let Some(asset) = assets.into_iter().find(|asset| asset.file_name == file_name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

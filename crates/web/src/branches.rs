@@ -68,6 +68,11 @@ impl Branches {
         path
     }
 
+    /// Returns the position of the message before this one in its branch.
+    pub(crate) fn parent(&self, position: u32) -> Option<u32> {
+        *self.parents.get(position as usize)?
+    }
+
     /// Returns the fork that `position` begins a way of, if it does.
     pub(crate) fn fork(&self, position: u32) -> Option<Fork> {
         let parent = *self.parents.get(position as usize)?;

@@ -31,6 +31,7 @@ mod address;
 mod assets;
 mod branches;
 mod charts;
+mod chat;
 mod choice;
 mod error;
 mod guard;
@@ -53,6 +54,7 @@ use axum::{
     middleware,
     routing::{get, post},
 };
+use chat::Keeping;
 use statistics::Statistics;
 use tokio::sync::Semaphore;
 
@@ -106,14 +108,26 @@ pub(crate) struct Desk {
     settings: Settings,
     statistics: Statistics,
     streams: Arc<Semaphore>,
+    keeping: Arc<Keeping>,
 }
+
+/// Most bytes of what the chat page sends.
+const CHAT_BYTES_MAX: usize = 32 << 20;
 
 /// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
 /// page that says so.
 pub fn router(web: Web) -> Router {
     let Web { archive, imports, keys, settings } = web;
     let streams = Arc::new(Semaphore::new(settings.streams_max.max(1)));
-    let desk = Desk { streams, archive, imports, keys, settings, statistics: Statistics::default() };
+    let desk = Desk {
+        streams,
+        archive,
+        imports,
+        keys,
+        settings,
+        statistics: Statistics::default(),
+        keeping: Arc::default(),
+    };
     Router::new()
         .route("/", get(pages::home::show))
         .route("/search", get(pages::search::show))
@@ -131,6 +145,12 @@ pub fn router(web: Web) -> Router {
         .route("/imports/{id}", get(pages::imports::show))
         .route("/imports/{id}/events", get(pages::imports::events))
         .route("/imports/{id}/cancel", post(pages::import::cancel))
+        .route("/chat", get(pages::chat::begin))
+        .route("/chat/{id}", get(pages::chat::go_on))
+        .route("/chat/{id}/turns", get(pages::chat::turns))
+        // Whole documents are shown to models, as text.
+        .route("/chat/keep", post(pages::chat::keep).layer(DefaultBodyLimit::max(CHAT_BYTES_MAX)))
+        .route("/chat/render", post(pages::chat::show).layer(DefaultBodyLimit::max(CHAT_BYTES_MAX)))
         .route("/stats", get(pages::stats::show))
         .route("/help", get(pages::help::show))
         .route("/sign-in", get(pages::sign_in::show))

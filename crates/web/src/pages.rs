@@ -1,6 +1,7 @@
 //! One module a page: what it asks the archive, and what its template gets.
 
 pub(crate) mod browse;
+pub(crate) mod chat;
 pub(crate) mod conversation;
 pub(crate) mod delete;
 pub(crate) mod entry;

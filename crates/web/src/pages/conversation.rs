@@ -109,6 +109,8 @@ struct ConversationPage {
     /// Where the reader came from, and what that is called.
     back: (String, &'static str),
     hidden: Option<HiddenLink>,
+    /// The chat page, with this branch.
+    go_on: String,
     facts: Vec<(&'static str, String)>,
     facts_peek: String,
     /// HTML.
@@ -216,6 +218,9 @@ fn page(
             "" => ("/conversations".into(), "All conversations"),
             q => (Address::new("/search").with("q", q).finish(), "Back to the results"),
         },
+        go_on: Address::new(&format!("/chat/{}", summary.id))
+            .with("branch", &off_branch.map(|branch| branch.to_string()).unwrap_or_default())
+            .finish(),
         hidden: hidden_link(hidden_count, show_hidden, &here, &asked.q),
         facts_peek: facts
             .iter()

