@@ -180,13 +180,13 @@ impl Turns {
         });
         let is_ours = chat::provider().is_some_and(|ours| ours == summary.provider);
         let instructions = messages.iter().map(|stored| &stored.message);
-        let instructions =
+        let mut instructions =
             instructions.filter(|message| message.role == Role::System).map(athenaeum_core::Message::content);
         Self {
             conversation: is_ours.then(|| summary.external_id.clone()),
             page: format!("/conversations/{}", summary.id),
             title: title_of(summary).0,
-            system: conversation.system_prompt.clone().or(instructions.last()).unwrap_or_default(),
+            system: conversation.system_prompt.clone().or(instructions.next_back()).unwrap_or_default(),
             temperature: conversation.temperature,
             max_tokens: conversation.max_tokens,
             model: summary.model.as_deref().map(|model| shortened(model, 200)),
