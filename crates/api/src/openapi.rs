@@ -85,12 +85,17 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
 )]
 struct Document;
 
+/// What the bodies of requests may say, by path.
+pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> {
+    [anthropic::bodies(), openai::bodies(), ollama::bodies()].concat()
+}
+
 /// Adds the bodies of requests, from the tables that they are read against.
 struct Requests;
 
 impl Modify for Requests {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        for (path, table) in [anthropic::bodies(), openai::bodies(), ollama::bodies()].concat() {
+        for (path, table) in bodies() {
             let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
             let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
             if let Some(operation) = operation {

@@ -8,6 +8,8 @@
 mod check;
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use read::{Read, body};
 pub(crate) use schema::schema;

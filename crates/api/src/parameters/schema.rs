@@ -81,6 +81,7 @@ fn of(takes: Takes) -> Value {
             let choices: Vec<Value> = choices.iter().map(|choice| of(*choice)).collect();
             json!({ "anyOf": choices })
         }
-        Takes::Any => json!({}),
+        // utoipa reads no schema without a type.
+        Takes::Any => json!({ "type": ["object", "array", "string", "number", "boolean", "null"] }),
     }
 }

@@ -34,6 +34,10 @@ fn every_operation_is_fully_described() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["description"].is_string(), "{place}: {parameter}");
             }
+            for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten()
+            {
+                assert!(content["schema"].is_object(), "{place}: {media_type}");
+            }
             let responses = operation["responses"].as_object().unwrap();
             for status in ["400", "403", "414", "431", "500", "503"] {
                 let response = resolved(&document, &responses[status]);
