@@ -42,7 +42,7 @@ impl Dialect {
             |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match () {
             () if within("/v1/messages") => Self::Anthropic,
-            () if within("/v1") => Self::OpenAi,
+            () if within("/v1") || within("/v2") => Self::OpenAi,
             () if within("/api") => Self::Ollama,
             () if LLAMA_CPP.iter().any(|root| within(root)) => Self::LlamaCpp,
             () => Self::Own,

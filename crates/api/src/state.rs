@@ -81,9 +81,14 @@ impl Api {
     pub(crate) fn ask(&self, input: Input) -> Ask {
         Ask {
             time: Duration::from_secs(self.settings.answer_seconds.max(1)),
-            owner: xxh3_64(self.scope.tenant().as_str().as_bytes()),
+            owner: self.owner(),
             ..Ask::new(input)
         }
+    }
+
+    /// Returns who shares a cache: see [`athenaeum_inference::engine::Request::owner`].
+    pub(crate) fn owner(&self) -> u64 {
+        xxh3_64(self.scope.tenant().as_str().as_bytes())
     }
 
     /// Returns the counters that `/metrics` writes, to hand to [`crate::observe`].

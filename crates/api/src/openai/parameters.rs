@@ -16,6 +16,13 @@ const STOPS: Takes = Takes::Either(&[Takes::Text(1024), Takes::List(&Takes::Text
 pub(crate) const MODEL: Parameter =
     Parameter::new("model", NAME, "The model, as /v1/models lists it; the usual one where nothing is said.");
 
+/// What is done with what is too long.
+pub(crate) const TRUNCATION: Parameter = Parameter::new(
+    "truncation",
+    Takes::OneOf(&["disabled", "auto"]),
+    "Leaves out the oldest part of a prompt that is too long, and says so; otherwise it is refused.",
+);
+
 /// What the answer looks like, how long it may be, and what else of it is wanted.
 pub(crate) const ANSWER: &[Parameter] = &[
     MODEL,
@@ -39,11 +46,7 @@ pub(crate) const ANSWER: &[Parameter] = &[
         "A JSON schema that the answer keeps to.",
     ),
     Parameter::new("guided_regex", ANY_TEXT, "A regular expression that the answer keeps to."),
-    Parameter::new(
-        "truncation",
-        Takes::OneOf(&["disabled", "auto"]),
-        "Leaves out the oldest part of a prompt that is too long, and says so; otherwise it is refused.",
-    ),
+    TRUNCATION,
     Parameter::new("priority", Takes::Integer(-1000, 1000), "Higher goes first among waiting requests."),
     Parameter::only(
         "cache_prompt",

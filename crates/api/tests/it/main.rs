@@ -15,3 +15,9 @@ mod messages;
 mod ollama;
 mod reading;
 mod server;
+mod texts;
+
+/// Small encoders, as the engine's own tests have them.
+#[path = "../../../inference/tests/it/encoder/models.rs"]
+#[allow(dead_code, reason = "one of them is needed")]
+mod encoders;

@@ -31,8 +31,13 @@ const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/t
 impl Server {
     /// Starts with the small model of the examples, and nothing in the archive.
     pub(crate) async fn with_model(settings: Settings) -> Self {
+        Self::with_files(settings, Vec::new()).await
+    }
+
+    /// The same with further models beside it.
+    pub(crate) async fn with_files(settings: Settings, mut files: Vec<Named>) -> Self {
         let server = Self::empty(settings).await;
-        let files = vec![Named { name: "tiny".to_owned(), path: TINY.into() }];
+        files.push(Named { name: "tiny".to_owned(), path: TINY.into() });
         let catalog = Catalog::new(catalog::Settings { files, ..catalog::Settings::default() });
         let models = Models::new(catalog, Residents::new(residents::Settings::default()));
         let api = server.api.clone().with_models(models);
