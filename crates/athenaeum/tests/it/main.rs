@@ -5,6 +5,12 @@
     reason = "a test that panics says where; Clippy's exemption misses helper functions"
 )]
 
+/// The browser of the pages' own tests.
+#[path = "../../../web/tests/it/chromium.rs"]
+#[expect(dead_code, reason = "one test needs a few of its ways")]
+mod chromium;
+mod sign_in;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,

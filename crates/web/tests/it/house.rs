@@ -3,6 +3,7 @@
 use athenaeum_archive::{Archive, Settings};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp};
 use athenaeum_retrieval::Imports;
+use athenaeum_tenancy::Keys;
 use athenaeum_web::Web;
 use axum::{
     Router,
@@ -16,6 +17,7 @@ use tower::ServiceExt;
 pub(crate) struct House {
     pub(crate) archive: Archive,
     pub(crate) router: Router,
+    pub(crate) keys: Keys,
     _folder: TempDir,
 }
 
@@ -23,10 +25,11 @@ impl House {
     pub(crate) async fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(folder.path(), &Settings::default()).await.unwrap();
+        let keys = Keys::none();
         let web = Web {
             archive: archive.clone(),
             imports: Imports::new(archive.clone()),
-            keys: athenaeum_tenancy::Keys::none(),
+            keys: keys.clone(),
             settings: athenaeum_web::Settings {
                 time_zone: Some("UTC".into()),
                 messages_per_page: 50,
@@ -35,7 +38,7 @@ impl House {
                 ..athenaeum_web::Settings::default()
             },
         };
-        Self { archive, router: athenaeum_web::router(web), _folder: folder }
+        Self { archive, router: athenaeum_web::router(web), keys, _folder: folder }
     }
 
     pub(crate) async fn furnished() -> Self {

@@ -542,3 +542,23 @@ async fn what_a_model_wrote_is_shown_by_our_own_writer() {
     let unknown = serde_json::json!({"role": "user", "text": "x", "html": "<b>"});
     assert_eq!(house.send(chat("/chat/render", &unknown)).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+/// The page to sign in on is open to everybody, so it must hold nothing that is not for everybody.
+#[tokio::test]
+async fn the_page_to_sign_in_on_gives_nothing_away() {
+    let house = House::furnished().await;
+    let (status, _) = house.get("/sign-in").await;
+    assert_eq!(status, 303, "there is nothing to sign in to");
+    house.keys.require();
+    let (status, page) = house.get("/sign-in?next=/search%3Fq%3D%22%3E%3Cscript%3E&wrong=1").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("role=\"alert\"") && page.contains("type=\"password\""), "{page}");
+    assert!(
+        !page.contains("<script>") && !page.contains("name=\"token\"") && !page.contains("Sign out"),
+        "{page}"
+    );
+    let (status, _) = house.get("/sign-out").await;
+    assert_eq!(status, 303, "nobody is signed in");
+    let (_, page) = house.get("/").await;
+    assert!(!page.contains("Sign out"), "{page}");
+}
