@@ -206,6 +206,10 @@ impl Work for Embedder {
         item.tokens()
     }
 
+    fn room(&self, item: &Prepared) -> usize {
+        Embedder::room(self, item)
+    }
+
     fn compute(&self, items: &[&Prepared], pool: &Pool) -> Vec<Embedding> {
         Embedder::compute(self, items, pool)
     }
@@ -217,6 +221,10 @@ impl Work for Reranker {
 
     fn tokens(item: &Pair) -> usize {
         item.tokens()
+    }
+
+    fn room(&self, item: &Pair) -> usize {
+        Reranker::room(self, item)
     }
 
     fn compute(&self, items: &[&Pair], pool: &Pool) -> Vec<Score> {

@@ -124,6 +124,22 @@ pub enum Unknown {
         /// What there is, by name.
         known: Vec<String>,
     },
+    /// It is for something else.
+    #[error("the model {name:?} is made to {}, and cannot {}", is_for.as_str(), asked.as_str())]
+    OtherPurpose {
+        /// What it is called.
+        name: String,
+        /// What it is for.
+        is_for: Purpose,
+        /// What was asked of it.
+        asked: Purpose,
+    },
+    /// None is for that.
+    #[error("no model that can {} is here yet; pull one, or name one", asked.as_str())]
+    NoneFor {
+        /// What was asked for.
+        asked: Purpose,
+    },
     /// There is a file of that name, and it cannot be used.
     #[error("the model {:?} cannot be used: {reason}", short(name))]
     Unusable {
@@ -174,8 +190,7 @@ impl Catalog {
     ///
     /// [`Unknown`], which says what there is.
     pub fn resolve(&self, name: Option<&str>) -> Result<Entry, Unknown> {
-        let default = self.0.settings.default.as_deref().filter(|name| !name.is_empty());
-        let asked = name.or(default);
+        let asked = name.or(self.default());
         let known = asked.and_then(|asked| {
             let scan = self.lock();
             let entry = scan.as_ref()?.exact(&self.0.settings, asked)?.clone();
@@ -192,15 +207,50 @@ impl Catalog {
         found.map_err(|missed| self.unknown(asked, missed))
     }
 
+    /// The same for something that not every model can do. Nothing stands for the default if it can, or the only one that is
+    /// for it, or the only one that can.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::resolve`], and [`Unknown::OtherPurpose`].
+    pub fn resolve_for(&self, name: Option<&str>, purpose: Purpose) -> Result<Entry, Unknown> {
+        let named = |name| {
+            let entry = self.resolve(Some(name))?;
+            if entry.can(purpose) {
+                return Ok(entry);
+            }
+            Err(Unknown::OtherPurpose { name: entry.name, is_for: entry.purpose, asked: purpose })
+        };
+        if let Some(name) = name {
+            return named(name);
+        }
+        match self.default().map(named) {
+            None | Some(Err(Unknown::OtherPurpose { .. })) => {}
+            Some(decided) => return decided,
+        }
+        let mut entries = self.list();
+        entries.retain(|entry| entry.can(purpose));
+        if let [only] = entries.iter().filter(|entry| entry.purpose == purpose).collect::<Vec<_>>()[..] {
+            return Ok(only.clone());
+        }
+        match entries.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Unknown::NoneFor { asked: purpose }),
+            several => {
+                Err(Unknown::Unnamed { known: several.iter().map(|entry| entry.name.clone()).collect() })
+            }
+        }
+    }
+
     /// The same for callers whose words may name any file: what is a path is one. Not for names that come from others.
     ///
     /// # Errors
     ///
     /// As [`Catalog::resolve`].
-    pub fn resolve_or_path(&self, name: Option<&str>) -> Result<PathBuf, Unknown> {
+    pub fn resolve_or_path(&self, name: Option<&str>, purpose: Purpose) -> Result<PathBuf, Unknown> {
         match name.map(Path::new).filter(|path| path.exists()) {
             Some(path) => Ok(path.to_owned()),
-            None => self.resolve(name).map(|entry| entry.path),
+            None => self.resolve_for(name, purpose).map(|entry| entry.path),
         }
     }
 
@@ -215,6 +265,10 @@ impl Catalog {
     /// Returns what it was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    fn default(&self) -> Option<&str> {
+        self.0.settings.default.as_deref().filter(|name| !name.is_empty())
     }
 
     fn scan(&self, fresh: Duration) -> MutexGuard<'_, Option<Scan>> {

@@ -345,6 +345,11 @@ impl Embedder {
         embeddings
     }
 
+    /// Returns the tokens that a text takes room for.
+    pub(crate) fn room(&self, text: &Prepared) -> usize {
+        self.backbone.room(text.tokens.len())
+    }
+
     fn check_dimensions(&self, options: &Options) -> Result<usize, Error> {
         let most = self.dimensions();
         match options.dimensions {

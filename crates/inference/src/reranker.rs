@@ -185,9 +185,14 @@ impl Reranker {
         pairs.iter().zip(self.logits(pairs, pool)).map(score).collect()
     }
 
+    /// Returns the tokens that a pair takes room for.
+    pub(crate) fn room(&self, pair: &Pair) -> usize {
+        self.backbone.room(pair.tokens.len())
+    }
+
     fn logits(&self, pairs: &[&Pair], pool: &Pool) -> Vec<f32> {
         let mut logits = Vec::with_capacity(pairs.len());
-        for these in backbone::groups(pairs, |pair| pair.tokens.len()) {
+        for these in backbone::groups(pairs, |pair| self.room(pair)) {
             match (&self.backbone, self.answers) {
                 (Backbone::Encoder(encoder), _) => encoder.with_work(|encoder, work| {
                     let inputs: Vec<Input<'_>> = these

@@ -5,6 +5,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use athenaeum::inference::{
+    catalog::Purpose,
     embedder::{self, Embedder, Options, Truncate, UsePrompt},
     kernels::Pool,
     model::{self, Model},
@@ -39,7 +40,7 @@ enum Vector<'a> {
 }
 
 pub(super) async fn run(context: &mut Context, args: &Embed) -> Outcome {
-    let model = open(context, &args.model)?;
+    let model = open(context, &args.model, Purpose::Embed)?;
     let embedder = Embedder::load(&model, Access::Map)
         .with_context(|| format!("cannot use {}", model.path.display()))?;
     let pool = pool(context, &args.model);
@@ -90,8 +91,8 @@ fn write(
 }
 
 /// Opens the model that was named.
-pub(super) fn open(context: &Context, args: &compare::Model) -> anyhow::Result<Model> {
-    let path = local::find(context, args.model.as_deref())?;
+pub(super) fn open(context: &Context, args: &compare::Model, purpose: Purpose) -> anyhow::Result<Model> {
+    let path = local::find(context, args.model.as_deref(), purpose)?;
     Ok(model::open(&path)?)
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use athenaeum::{
     hardware,
     inference::{
-        catalog::{Catalog, Unknown},
+        catalog::{Catalog, Purpose, Unknown},
         constraint::Grammar,
         engine::{self, Reason},
         local::{self, LocalModel},
@@ -29,17 +29,17 @@ pub(super) fn load(
     draft: Option<&str>,
     running: &Running,
 ) -> anyhow::Result<LocalModel> {
-    let path = find(context, name)?;
-    let draft = draft.map(|draft| find(context, Some(draft))).transpose()?;
+    let path = find(context, name, Purpose::Generate)?;
+    let draft = draft.map(|draft| find(context, Some(draft), Purpose::Generate)).transpose()?;
     let settings = local::Settings { draft, ..settings(context, running) };
     LocalModel::load(&path, &settings).with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// Finds a model: a path, or a name as the catalogue knows it.
-pub(super) fn find(context: &Context, name: Option<&str>) -> anyhow::Result<PathBuf> {
+pub(super) fn find(context: &Context, name: Option<&str>, purpose: Purpose) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let known = context.places.catalog(&context.settings.settings, variable)?;
-    Catalog::new(known).resolve_or_path(name).map_err(|unknown| match (unknown, name) {
+    Catalog::new(known).resolve_or_path(name, purpose).map_err(|unknown| match (unknown, name) {
         (Unknown::Nothing, Some(name)) => {
             anyhow!("there is no file {name}, and no model in any of the folders")
         }

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use athenaeum::inference::{
+    catalog::Purpose,
     reranker::{Reranker, Score},
     weights::Access,
 };
@@ -25,7 +26,7 @@ struct Told<'a> {
 const SHOWN: usize = 100;
 
 pub(super) async fn run(context: &mut Context, args: &Rerank) -> Outcome {
-    let model = embed::open(context, &args.model)?;
+    let model = embed::open(context, &args.model, Purpose::Rerank)?;
     let reranker = Reranker::load(&model, Access::Map)
         .with_context(|| format!("cannot use {}", model.path.display()))?;
     let pool = embed::pool(context, &args.model);

@@ -3,7 +3,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use athenaeum_kernels::Pool;
@@ -22,8 +22,11 @@ pub trait Work: Send + Sync + 'static {
     /// What it becomes.
     type Made: Send;
 
-    /// Returns how much work it is.
+    /// Returns how many tokens it has.
     fn tokens(item: &Self::Item) -> usize;
+
+    /// Returns how many tokens it takes room for, of those that one batch may have.
+    fn room(&self, item: &Self::Item) -> usize;
 
     /// Computes some together; what each becomes does not depend on the others.
     fn compute(&self, items: &[&Self::Item], pool: &Pool) -> Vec<Self::Made>;
@@ -50,6 +53,9 @@ pub(super) type Answer<M> = Result<Vec<<M as Work>::Made>, Error>;
 /// Takes a request out of the count when it is over.
 pub(super) struct Counted(pub(super) Arc<Counts>);
 
+/// How long texts are turned into tokens while some are ready already.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 /// The thread that computes.
 pub(super) struct Jobs<M: Work> {
     model: Arc<M>,
@@ -74,20 +80,33 @@ impl<M: Work> Jobs<M> {
             self.jobs.extend(inbox.try_iter());
             let now = Instant::now();
             self.jobs.retain_mut(|job| job.is_wanted(now));
-            let model = &self.model;
-            self.jobs.retain_mut(|job| job.prepare(model));
-            // Whoever asked for nothing has it.
-            self.jobs.retain_mut(|job| !job.answer());
-            if self.jobs.is_empty() {
-                continue;
+            self.prepare();
+            if self.jobs.iter().any(|job| job.made.len() < job.items.len()) {
+                self.batch();
             }
-            self.batch();
         }
+    }
+
+    /// Turns texts into tokens until some are ready to be computed and [`PATIENCE`] is over: those who ask for much do not
+    /// keep the others from being computed.
+    fn prepare(&mut self) {
+        let started = Instant::now();
+        let mut ready = false;
+        let model = &*self.model;
+        self.jobs.retain_mut(|job| {
+            let later = ready && started.elapsed() > PATIENCE;
+            if !later && !job.prepare(model) {
+                return false;
+            }
+            ready |= job.made.len() < job.items.len();
+            // Whoever asked for nothing has it.
+            job.prepare.is_some() || !job.answer()
+        });
     }
 
     /// Computes one batch.
     fn batch(&mut self) {
-        let chosen = choose(&self.jobs);
+        let chosen = choose(&*self.model, &self.jobs);
         let mut items = Vec::new();
         for (job, count) in self.jobs.iter().zip(&chosen) {
             items.extend(job.items.iter().skip(job.made.len()).take(*count));
@@ -121,14 +140,14 @@ impl<M: Work> Jobs<M> {
 
 /// Decides how many texts of each request are in the next batch: one of each owner in turn, and of an owner one of each
 /// request in turn, until it is full.
-fn choose<M: Work>(jobs: &[Job<M>]) -> Vec<usize> {
+fn choose<M: Work>(model: &M, jobs: &[Job<M>]) -> Vec<usize> {
     let mut chosen = vec![0; jobs.len()];
     let mut of_owner: HashMap<u64, usize> = HashMap::new();
     let mut left = TOKENS_AT_ONCE;
     let mut empty = true;
     loop {
         let next = |index: usize| jobs[index].items.get(jobs[index].made.len() + chosen[index]);
-        let ready = (0..jobs.len()).filter_map(|index| Some((index, M::tokens(next(index)?))));
+        let ready = (0..jobs.len()).filter_map(|index| Some((index, model.room(next(index)?))));
         // A text that does not fit into an empty batch is one alone.
         let fitting = ready.filter(|(_, tokens)| empty || *tokens <= left);
         let owned = |index: usize| of_owner.get(&jobs[index].owner).copied().unwrap_or(0);

@@ -25,7 +25,7 @@ pub(crate) struct Computing<M, W> {
     idle: Mutex<Vec<W>>,
 }
 
-/// Tokens that are computed together, so that buffers stay small; one text may have more.
+/// Tokens that are computed together, by the room they take, so that buffers stay small; one text may have more.
 pub(crate) const TOKENS_AT_ONCE: usize = 1024;
 
 impl Backbone {
@@ -62,13 +62,21 @@ impl Backbone {
         }
     }
 
+    /// Returns the tokens that a text of so many takes room for: decoders keep keys and values by the page.
+    pub(crate) fn room(&self, tokens: usize) -> usize {
+        match self {
+            Self::Encoder(_) => tokens,
+            Self::Decoder(_) => tokens.next_multiple_of(PAGE),
+        }
+    }
+
     /// Computes texts, none of them empty or too long, and hands out the vectors of each one's tokens, in order. Of texts that
     /// are asked for their last token's alone, it is the only one where that is less work.
     pub(crate) fn hidden(&self, texts: &[Asked<'_>], pool: &Pool, take: &mut dyn FnMut(&[f32])) {
         let width = self.width();
         match self {
             Self::Encoder(encoder) => encoder.with_work(|encoder, work| {
-                for group in groups(texts, |text| text.tokens.len()) {
+                for group in groups(texts, |text| self.room(text.tokens.len())) {
                     let inputs: Vec<Input<'_>> = group
                         .iter()
                         .map(|text| Input { tokens: text.tokens, second_from: text.tokens.len() })
@@ -82,7 +90,7 @@ impl Backbone {
                 }
             }),
             Self::Decoder(decoder) => decoder.with_work(|decoder, work| {
-                for group in groups(texts, |text| text.tokens.len()) {
+                for group in groups(texts, |text| self.room(text.tokens.len())) {
                     forward(decoder, group, Want::Hidden, work, pool, &mut |output| {
                         let mut hidden = output.hidden;
                         for text in group {
@@ -151,12 +159,12 @@ pub(crate) fn forward(
 }
 
 /// Parts texts into groups that are computed together.
-pub(crate) fn groups<T>(texts: &[T], tokens_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn groups<T>(texts: &[T], room_of: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = texts;
     std::iter::from_fn(move || {
         let mut tokens = 0;
         let more = |text: &&T| {
-            tokens += tokens_of(text);
+            tokens += room_of(text);
             tokens <= TOKENS_AT_ONCE
         };
         let count = rest.iter().take_while(more).count().max(1).min(rest.len());

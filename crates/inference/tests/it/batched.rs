@@ -169,6 +169,15 @@ fn a_short_request_does_not_wait_for_a_long_one() {
 }
 
 #[test]
+fn short_texts_take_no_more_room_than_long_ones() {
+    let batched = start(tiny(), 8);
+    let inputs: Vec<Input> = (0..200).map(|_| vec![5].into()).collect();
+    assert_eq!(batched.embed_blocking(inputs, Options::default()).unwrap().len(), 200);
+    // Each takes a page of 32 tokens, and 1024 are computed together.
+    assert_eq!(batched.stats().batches, 200_u64.div_ceil(1024 / 32));
+}
+
+#[test]
 fn what_cannot_be_taken_hurts_nobody_else() {
     let batched = start(tiny(), 8);
     let refuse = Options { truncate: Truncate::Refuse, ..Options::default() };

@@ -81,8 +81,13 @@ fn a_name_never_leads_out_of_the_catalogue() {
     ] {
         assert!(matches!(catalog.resolve(Some(name)), Err(Unknown::NotFound { .. })), "{name}");
     }
-    assert_eq!(catalog.resolve_or_path(path.to_str()).unwrap(), path, "those who may read files anyway");
-    assert_eq!(catalog.resolve_or_path(Some("inside")).unwrap(), folder.path().join("inside.gguf"));
+    assert_eq!(
+        catalog.resolve_or_path(path.to_str(), Purpose::Embed).unwrap(),
+        path,
+        "those who may read files anyway"
+    );
+    let inside = catalog.resolve_or_path(Some("inside"), Purpose::Generate).unwrap();
+    assert_eq!(inside, folder.path().join("inside.gguf"));
 }
 
 #[test]
@@ -170,6 +175,27 @@ fn what_each_is_for_is_known() {
     ];
     assert_eq!(purposes, expected.map(|(name, purpose, embeds)| (name.to_owned(), purpose, embeds)));
     assert_eq!(catalog.resolve(None).unwrap().name, "tiny", "the only one that generates");
+    let named = |name, purpose| catalog.resolve_for(name, purpose).map(|entry| entry.name);
+    assert_eq!(named(None, Purpose::Generate).unwrap(), "tiny");
+    assert_eq!(named(Some("tiny"), Purpose::Embed).unwrap(), "tiny");
+    let other = named(Some("bert.folder"), Purpose::Generate).unwrap_err();
+    assert_eq!(other.to_string(), "the model \"bert.folder\" is made to embed, and cannot generate");
+    let Unknown::Unnamed { known } = named(None, Purpose::Embed).unwrap_err() else { panic!("two are") };
+    assert_eq!(known, ["bert", "bert.folder", "tiny"]);
+    let with = |default: &str| {
+        let default = Some(default.to_owned());
+        Catalog::new(Settings { default, ..catalog.settings().clone() })
+    };
+    assert_eq!(with("bert").resolve_for(None, Purpose::Embed).unwrap().name, "bert");
+    assert_eq!(with("tiny").resolve_for(None, Purpose::Embed).unwrap().name, "tiny");
+    assert!(matches!(with("bert").resolve_for(None, Purpose::Rerank), Err(Unknown::Unnamed { .. })));
+    assert!(matches!(with("gone").resolve_for(None, Purpose::Generate), Err(Unknown::NotFound { .. })));
+    let (_folder, only) = of(&["tiny.gguf"]);
+    assert_eq!(only.resolve_for(None, Purpose::Embed).unwrap().name, "tiny");
+    assert_eq!(
+        only.resolve_for(None, Purpose::Rerank).unwrap_err(),
+        Unknown::NoneFor { asked: Purpose::Rerank }
+    );
 }
 
 #[test]
