@@ -94,10 +94,7 @@ impl Models {
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded, Problem> {
         let entry = self.find(name).await?;
-        if !self.residents().memory().takes_requests() {
-            let detail = "The machine is short of memory; end other programs, or ask again in a while.";
-            return Err(Problem::new(Kind::NoRoom, detail).retry_after(SWEEP_EVERY));
-        }
+        self.check_memory()?;
         if entry.purpose == Purpose::Rerank {
             let detail =
                 format!("The model {} scores texts, and writes none; choose another one.", entry.name);
@@ -115,6 +112,7 @@ impl Models {
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded<Batched<Embedder>>, Problem> {
         let entry = self.find_for(Purpose::Embed, name).await?;
+        self.check_memory()?;
         let (models, path) = (self.clone(), entry.path.clone());
         let model = in_background(move || models.residents().embedder(&path, keep_alive)).await??;
         Ok(Loaded { entry, model })
@@ -127,9 +125,19 @@ impl Models {
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded<Batched<Reranker>>, Problem> {
         let entry = self.find_for(Purpose::Rerank, name).await?;
+        self.check_memory()?;
         let (models, path) = (self.clone(), entry.path.clone());
         let model = in_background(move || models.residents().reranker(&path, keep_alive)).await??;
         Ok(Loaded { entry, model })
+    }
+
+    /// Refuses while the machine is so short of memory that an answer might be its end.
+    fn check_memory(&self) -> Result<(), Problem> {
+        if self.residents().memory().takes_requests() {
+            return Ok(());
+        }
+        let detail = "The machine is short of memory; end other programs, or ask again in a while.";
+        Err(Problem::new(Kind::NoRoom, detail).retry_after(SWEEP_EVERY))
     }
 
     /// Finds a model for a purpose: where none is named, the only one that is for it.
