@@ -5,10 +5,13 @@ mod chat;
 mod conversation;
 mod details;
 mod duration;
+mod embed;
 mod generate;
 mod name;
 mod options;
 mod reply;
+mod running;
+mod show;
 mod tags;
 mod version;
 
@@ -31,6 +34,10 @@ pub(crate) fn routes() -> Routes {
     Routes::default()
         .route("/api/chat", post(chat::create))
         .route("/api/generate", post(generate::create))
+        .route("/api/embed", post(embed::create))
+        .route("/api/embeddings", post(embed::create_one))
+        .route("/api/ps", get(running::list))
+        .route("/api/show", post(show::create))
         .route("/api/tags", get(tags::list))
         .route("/api/version", get(version::tell))
 }
@@ -39,13 +46,28 @@ pub(crate) fn routes() -> Routes {
 #[derive(OpenApi)]
 #[openapi(
     tags((name = "ollama", description = "Ask models in Ollama's wire format.")),
-    paths(chat::create, generate::create, tags::list, version::tell),
+    paths(
+        chat::create,
+        generate::create,
+        embed::create,
+        embed::create_one,
+        running::list,
+        show::create,
+        tags::list,
+        version::tell,
+    ),
 )]
 pub(crate) struct Description;
 
 /// What the bodies of their requests may say.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
-    vec![("/api/chat", &chat::PARAMETERS), ("/api/generate", &generate::PARAMETERS)]
+    vec![
+        ("/api/chat", &chat::PARAMETERS),
+        ("/api/generate", &generate::PARAMETERS),
+        ("/api/embed", &embed::PARAMETERS),
+        ("/api/embeddings", &embed::PARAMETERS_BEFORE),
+        ("/api/show", show::PARAMETERS),
+    ]
 }
 
 /// Reads a body against its table. Ollama takes JSON by whatever name it comes, and its own examples send it as `curl -d`

@@ -103,6 +103,8 @@ pub struct Status {
     pub replaced: bool,
     /// When it goes if nobody uses it; `None` if it stays, or is in use.
     pub leaves_in: Option<Duration>,
+    /// How long it stays after its last use; `None` for ever.
+    pub stays: Option<Duration>,
 }
 
 /// Why a model is not to be had.
@@ -433,6 +435,7 @@ impl Resident {
                 loading: true,
                 replaced: false,
                 leaves_in: None,
+                stays: None,
             },
             Self::Here(here) => here.status(key),
         }

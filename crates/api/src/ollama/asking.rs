@@ -25,6 +25,12 @@ use crate::{
 pub(super) const MODEL: Parameter =
     Parameter::required("model", Takes::Text(512), "The model, as /api/tags lists it.");
 
+/// The same where it has an older name as well.
+pub(super) const NAME: [Parameter; 2] = [
+    Parameter::new("model", Takes::Text(512), "The model, as /api/tags lists it."),
+    Parameter::new("name", Takes::Text(512), "The same, as older clients write it."),
+];
+
 pub(super) const STREAM: Parameter = Parameter::new(
     "stream",
     Takes::Bool,
@@ -54,7 +60,7 @@ pub(super) const ANSWER: &[Parameter] = &[
 
 /// Returns the model that is named.
 pub(super) fn model(read: &Read) -> Result<String, Problem> {
-    let name = read.text("model").unwrap_or_default().trim();
+    let name = read.text("model").or_else(|| read.text("name")).unwrap_or_default().trim();
     match name.is_empty() {
         true => Err(Problem::missing_parameter("model", "a model's name, as /api/tags lists it")),
         false => Ok(name.to_owned()),

@@ -20,7 +20,7 @@ use crate::{
     contract::{self, Contract},
     parameters::{Parameter, Read, Takes, Warning},
     problem::{Kind, Problem},
-    serving::{Ask, Input, Loaded},
+    serving::{Ask, Input, Loaded, infill},
 };
 
 /// What a request may say.
@@ -42,7 +42,7 @@ const OWN: &[Parameter] = &[
         Takes::List(&Takes::Integer(0, u32::MAX as i64), 1 << 22),
         "What an earlier answer gave under that name: the model goes on from there.",
     ),
-    Parameter::new("suffix", ANY_TEXT, "Must be empty: what stands behind the answer is not looked at."),
+    Parameter::new("suffix", ANY_TEXT, "What stands behind the answer, for models that fill gaps."),
     Parameter::without_effect("template", ANY_TEXT, "the model's own template is used"),
 ];
 
@@ -106,12 +106,12 @@ pub(crate) async fn create(
     let logprobs = asking::logprobs(&read)?;
     check(&read)?;
     contract.settle(&read.warnings)?;
-    if read.text("prompt").unwrap_or_default().is_empty() {
+    if !says(&read, "prompt") && !says(&read, "suffix") {
         return asking::only_load::<Generated>(&api, contract, &read, keep_alive, started).await;
     }
     let model = api.models.load(Some(&name), keep_alive).await?;
     let load = started.elapsed();
-    let mut ask = ask(&api, &mut read, &model);
+    let mut ask = ask(&api, &mut read, &model)?;
     options::apply(&mut read, &model, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
@@ -130,13 +130,7 @@ pub(crate) async fn create(
 /// Refuses what cannot be together, or at all.
 fn check(read: &Read) -> Result<(), Problem> {
     conversation::no_images("images", read.value("images"))?;
-    let says = |name: &str| read.text(name).is_some_and(|text| !text.is_empty());
-    if says("suffix") {
-        let detail =
-            "The parameter 'suffix' accepts no text: what stands behind the answer is not looked at.";
-        return Err(Problem::new(Kind::BadRequest, detail).about("suffix"));
-    }
-    let beside = ["system", "template"].into_iter().find(|name| says(name));
+    let beside = ["system", "template", "suffix"].into_iter().find(|name| says(read, name));
     let beside = beside.or((!read.list("context").is_empty()).then_some("context"));
     match beside.filter(|_| read.flag("raw") == Some(true)) {
         Some(name) => {
@@ -146,14 +140,29 @@ fn check(read: &Read) -> Result<(), Problem> {
     }
 }
 
+fn says(read: &Read, name: &str) -> bool {
+    read.text(name).is_some_and(|text| !text.is_empty())
+}
+
 /// Makes of prompt, system message and context what is asked.
-fn ask(api: &Api, read: &mut Read, model: &Loaded) -> Ask {
+fn ask(api: &Api, read: &mut Read, model: &Loaded) -> Result<Ask, Problem> {
     let prompt = read.text("prompt").unwrap_or_default().to_owned();
     let system = read.text("system").filter(|text| !text.is_empty()).map(str::to_owned);
     if read.flag("raw") == Some(true) {
-        return api.ask(Input::Text(prompt));
+        return Ok(api.ask(Input::Text(prompt)));
     }
     let before = read.list("context").iter().filter_map(|token| token.as_u64()?.try_into().ok()).collect();
+    if let Some(suffix) = read.text("suffix").filter(|text| !text.is_empty()) {
+        let tokens = infill::between(model.model.tokenizer(), &prompt, suffix).ok_or_else(|| {
+            let detail =
+                format!("The model {} has not learnt to fill gaps; leave 'suffix' out.", model.entry.name);
+            Problem::new(Kind::BadRequest, detail).about("suffix")
+        })?;
+        if system.is_some() {
+            read.warn("system", "a model that fills a gap is told nothing else");
+        }
+        return Ok(Ask { before, ..api.ask(Input::Tokens(tokens)) });
+    }
     let input = match model.model.template() {
         Some(template) => {
             let system = system.map(|text| Message::new("system", text));
@@ -165,7 +174,7 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded) -> Ask {
         // A model that was never taught to talk goes on with what it is given.
         None => Input::Text(system.into_iter().chain([prompt]).collect::<Vec<_>>().join("\n\n")),
     };
-    Ask { before, ..api.ask(input) }
+    Ok(Ask { before, ..api.ask(input) })
 }
 
 impl From<Piece> for Generated {

@@ -230,3 +230,67 @@ async fn models_are_listed_under_names_that_answer() {
     assert_eq!(answer.status, 404);
     answer.refusal("/api/nowhere");
 }
+
+#[tokio::test]
+async fn texts_become_vectors() {
+    let server = Server::with_model(Settings::default()).await;
+    let texts = json!(["Who are you?", "A poem"]);
+    let made = server.post("/api/embed", &json!({ "model": "tiny", "input": texts })).await.json();
+    let vectors: Vec<Vec<f64>> = serde_json::from_value(made["embeddings"].clone()).unwrap();
+    assert_eq!(vectors.len(), 2);
+    for vector in &vectors {
+        let length: f64 = vector.iter().map(|number| number * number).sum();
+        assert!((length - 1.0).abs() < 1e-3, "{length}");
+    }
+    assert!(made["prompt_eval_count"].as_u64().unwrap() > 2 && made["total_duration"].is_u64());
+    let one = server.post("/api/embed", &json!({ "model": "tiny", "input": "A poem" })).await.json();
+    assert_eq!(one["embeddings"][0], made["embeddings"][1]);
+    let few = json!({ "model": "tiny", "input": "A poem", "dimensions": 8 });
+    assert_eq!(server.post("/api/embed", &few).await.json()["embeddings"][0].as_array().unwrap().len(), 8);
+    let old = server.post("/api/embeddings", &json!({ "model": "tiny", "prompt": "A poem" })).await.json();
+    assert_eq!(old["embedding"].as_array().unwrap().len(), vectors[0].len());
+
+    for nothing in [json!({ "model": "tiny" }), json!({ "model": "tiny", "input": [] })] {
+        assert_eq!(server.post("/api/embed", &nothing).await.json()["embeddings"], json!([]));
+    }
+    let long = "a tale of many words ".repeat(4000);
+    let body = json!({ "model": "tiny", "input": long, "options": { "num_ctx": 8 } });
+    let answer = server.post("/api/embed", &body).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    answer.refusal("/api/embed");
+    let cut = server.post("/api/embed", &with(body, &json!({ "truncate": true }))).await.json();
+    let names: Vec<&Value> =
+        cut["warnings"].as_array().unwrap().iter().map(|warning| &warning["parameter"]).collect();
+    assert_eq!(names, ["options", "input"]);
+}
+
+#[tokio::test]
+async fn a_model_is_described_and_seen_in_memory() {
+    let server = Server::with_model(Settings::default()).await;
+    assert_eq!(server.get("/api/ps").await.json()["models"], json!([]));
+    for body in [json!({ "model": "tiny" }), json!({ "name": "tiny:latest" })] {
+        let shown = server.post("/api/show", &body).await.json();
+        let family = shown["details"]["family"].as_str().unwrap();
+        assert_eq!(shown["model_info"]["general.architecture"], family);
+        assert!(shown["model_info"][format!("{family}.context_length")].is_u64());
+        assert!(shown["model_info"]["tokenizer.ggml.tokens"].is_null());
+        assert!(shown["template"].as_str().unwrap().contains("messages"));
+        assert!(shown["capabilities"].as_array().unwrap().contains(&json!("thinking")));
+        assert!(shown.get("tensors").is_none());
+    }
+    let shown = server.post("/api/show", &json!({ "model": "tiny", "verbose": true })).await.json();
+    assert!(shown["model_info"]["tokenizer.ggml.tokens"].as_array().unwrap().len() > 100);
+    assert!(shown["tensors"][0]["shape"][0].is_u64());
+    let answer = server.post("/api/show", &json!({ "model": "none" })).await;
+    assert_eq!(answer.status, 404);
+
+    server.post(CHAT, &json!({ "model": "tiny", "keep_alive": "1h" })).await.json();
+    let running = server.get("/api/ps").await.json()["models"][0].clone();
+    assert_eq!((&running["name"], &running["size_vram"]), (&json!("tiny:latest"), &json!(0)));
+    assert!(running["context_length"].as_u64().unwrap() > 0 && running["size"].as_u64().unwrap() > 0);
+    let now = athenaeum_core::Timestamp::now();
+    let expires: athenaeum_core::Timestamp = running["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(expires > now, "{running}");
+    server.post(CHAT, &json!({ "model": "tiny", "keep_alive": 0 })).await.json();
+    assert_eq!(server.get("/api/ps").await.json()["models"], json!([]));
+}

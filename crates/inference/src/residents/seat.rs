@@ -73,6 +73,7 @@ impl Here {
             loading: false,
             replaced: false,
             leaves_in: self.leaves_in().filter(|_| users == 0),
+            stays: self.keep_alive,
         }
     }
 }
