@@ -66,6 +66,7 @@ mod problem;
 mod protect;
 mod query_language;
 mod request_id;
+mod resume;
 mod router;
 mod routes;
 mod sampling;

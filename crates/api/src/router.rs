@@ -1,12 +1,13 @@
 use axum::{
     Router,
     http::StatusCode,
+    middleware::from_fn_with_state,
     routing::{any, get, post},
 };
 
 use crate::{
     Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, ollama,
-    openai, protect, query_language, routes::Routes, search, sign_in,
+    openai, protect, query_language, resume, routes::Routes, search, sign_in,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -23,6 +24,8 @@ pub fn paths(api: &Api) -> Vec<&'static str> {
 }
 
 fn routes(api: &Api) -> Routes {
+    let resumable = from_fn_with_state(api.clone(), resume::layer);
+    let resumable = anthropic::routes().merge(openai::routes()).map(|router| router.route_layer(resumable));
     Routes::default()
         .route("/athenaeum/v1/search", get(search::search))
         .route("/athenaeum/v1/facets", get(search::facets))
@@ -40,9 +43,9 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
         .route("/mcp", mcp::route(api))
-        .merge(anthropic::routes())
-        .merge(openai::routes())
+        .merge(resumable)
         .merge(ollama::routes())
+        .route("/athenaeum/v1/streams/{id}", get(resume::go_on))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

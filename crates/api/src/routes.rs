@@ -24,6 +24,12 @@ impl Routes {
         self
     }
 
+    /// Lays something around all that were added so far.
+    pub(crate) fn map(mut self, change: impl FnOnce(Router<Api>) -> Router<Api>) -> Self {
+        self.router = change(self.router);
+        self
+    }
+
     /// Returns the templates in the order in which they were added.
     pub(crate) fn paths(&self) -> &[&'static str] {
         &self.paths

@@ -29,6 +29,10 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// Seconds that an answer of a model may take, from its request to its end.
     pub answer_seconds: u64,
+    /// Seconds that a resumable stream goes on while nobody listens.
+    pub resume_seconds: u64,
+    /// Answers that are kept of each kind for clients to come back to; the oldest go first.
+    pub kept_max: u32,
     /// Refuses requests of which something would be left undone, instead of warning. A client may say so itself by the
     /// header `x-athenaeum-strict: true`, or `false`.
     pub strict: bool,
@@ -66,6 +70,8 @@ impl Default for Settings {
             timeout_seconds: 30,
             request_bytes_max: 32 * 1024 * 1024,
             answer_seconds: 3600,
+            resume_seconds: 60,
+            kept_max: 10_000,
             strict: false,
             upload_idle_seconds: 60,
             searches_per_second: 30,

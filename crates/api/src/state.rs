@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use athenaeum_archive::Archive;
+use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Backends, Overrides, Probe};
 use athenaeum_retrieval::Imports;
 use athenaeum_tenancy::{Keys, Scope};
@@ -10,6 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     Access, Metrics, Models, Settings,
     hardware::Machine,
+    openai::Running,
+    resume::Streams,
     serving::{Ask, Input},
     watch::ArchiveWatch,
 };
@@ -26,6 +28,9 @@ pub struct Api {
     pub(crate) watch: Arc<ArchiveWatch>,
     pub(crate) machine: Arc<Machine>,
     pub(crate) models: Models,
+    pub(crate) state: Option<State>,
+    pub(crate) resumable: Streams,
+    pub(crate) running: Running,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -42,6 +47,9 @@ impl Api {
             watch: Arc::default(),
             machine: Arc::new(Machine::new(Probe::default(), Overrides::default(), Backends::default())),
             models: Models::none(),
+            state: None,
+            resumable: Streams::default(),
+            running: Running::default(),
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -74,6 +82,13 @@ impl Api {
     #[must_use]
     pub fn with_models(mut self, models: Models) -> Self {
         self.models = models;
+        self
+    }
+
+    /// Keeps there what clients want to come back to; nothing is kept without this.
+    #[must_use]
+    pub fn with_state(mut self, state: State) -> Self {
+        self.state = Some(state);
         self
     }
 

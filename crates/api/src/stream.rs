@@ -73,6 +73,11 @@ impl Frames {
         self.end();
     }
 
+    /// Takes them out.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes.into()
+    }
+
     fn end(&mut self) {
         let end: &[u8] = if self.kind == FrameKind::ServerSentEvents { b"\n\n" } else { b"\n" };
         self.bytes.extend_from_slice(end);

@@ -34,10 +34,12 @@ mod fts5;
 pub mod index;
 pub mod query;
 pub mod snippet;
+mod state;
 mod store;
 pub mod text;
 mod view;
 
+pub use state::{Object, State};
 pub use store::{Archive, Counts, Error, ErrorKind, Finding, Import, Outcome, Settings};
 pub use view::{
     Conversation, ConversationSummary, Count, Cursor, Facets, Filters, Flag, Hit, ImportEvent, ImportStatus,

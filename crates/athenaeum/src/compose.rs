@@ -6,7 +6,7 @@ use std::{
 };
 
 use athenaeum_api::{Api, Models};
-use athenaeum_archive::Archive;
+use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::catalog;
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
@@ -34,6 +34,7 @@ pub struct Athenaeum {
     hardware: Overrides,
     models: Models,
     data: PathBuf,
+    state: State,
     server: connections::Limits,
 }
 
@@ -69,6 +70,7 @@ impl Athenaeum {
             hardware: settings.hardware.clone(),
             models: models::of(catalog::Settings::default(), data, settings),
             data: data.to_owned(),
+            state: State::in_folder(data),
             limits,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
@@ -125,7 +127,8 @@ impl Athenaeum {
             .with_scope(self.scope.clone())
             .with_keys(self.keys.clone())
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
-            .with_models(self.models.clone());
+            .with_models(self.models.clone())
+            .with_state(self.state.clone());
         athenaeum_api::app(api, pages)
     }
 
@@ -150,6 +153,7 @@ impl Athenaeum {
     pub async fn close(self) {
         self.imports.shut_down().await;
         self.archive.close().await;
+        self.state.close().await;
     }
 }
 

@@ -115,14 +115,16 @@ pub(crate) async fn create(
         ..api.ask(Input::Conversation(Box::new(conversation)))
     };
     let mut answer = model.ask(ask).await?;
-    let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    contract.settle(&warnings)?;
     if read.flag("stream") == Some(true) {
         let format = MessageStream::new(warnings.clone());
-        return contract.warned(respond(answer, FrameKind::ServerSentEvents, format), &warnings);
+        return Ok(contract::shown(respond(answer, FrameKind::ServerSentEvents, format), &warnings));
     }
     let whole = answer.whole().await?;
+    warnings.extend(whole.late());
     let message = object::Message::new(&answer, whole, warnings.clone());
-    contract.warned(fresh(StatusCode::OK, &message)?, &warnings)
+    Ok(contract::shown(fresh(StatusCode::OK, &message)?, &warnings))
 }
 
 /// Count the tokens of a conversation

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::object::{Message, Usage, stop};
 use crate::{
+    contract,
     dialect::Dialect,
     parameters::Warning,
     serving::{Answer, Call, Ended, Said},
@@ -99,6 +100,7 @@ impl MessageStream {
             self.open(Kind::Text, &json!({ "type": "text", "text": "" }), out);
         }
         self.close_block(out);
+        self.warnings.extend(contract::late(&ended));
         let (reason, sequence) = stop(&ended);
         let usage = Usage::new(answer.prompt_tokens, self.cached_tokens, ended.end.generated_tokens);
         let mut last = json!({

@@ -1,7 +1,10 @@
 //! `POST /v1/chat/completions`.
 
 mod object;
+pub(crate) mod stored;
 mod stream;
+
+pub(crate) use object::TokenLogProb;
 
 use std::sync::LazyLock;
 
@@ -48,8 +51,12 @@ const OWN: &[Parameter] = &[
         &["[\"text\"]"],
         "the model writes text only",
     ),
-    Parameter::only("store", Takes::Bool, &["false"], "completions are not stored"),
-    Parameter::without_effect("metadata", Takes::Map(&Takes::Text(512)), "completions are not stored"),
+    Parameter::new(
+        "store",
+        Takes::Bool,
+        "Keeps the completion, so that it can be read later; only where it does not stream.",
+    ),
+    Parameter::new("metadata", Takes::Map(&Takes::Text(512)), "Kept with a completion that is stored."),
     Parameter::without_effect("prediction", Takes::Any, "what may follow is guessed from the prompt"),
     Parameter::without_effect("audio", Takes::Any, "the model writes text only"),
     Parameter::without_effect("web_search_options", Takes::Any, "this server searches nothing by itself"),
@@ -76,6 +83,7 @@ pub(crate) async fn create(
     let conversation = conversation::of(&mut read)?;
     let form = form::of(&read)?;
     let logprobs = logprobs(&read)?;
+    let store = store(&api, &mut read);
     contract.settle(&read.warnings)?;
 
     let model = api.models.load(read.text("model"), None).await?;
@@ -108,7 +116,25 @@ pub(crate) async fn create(
     let whole = answer.whole().await?;
     warnings.extend(whole.late());
     let completion = object::ChatCompletion::new(&answer, whole, warnings.clone());
+    if store {
+        stored::keep(&api, &read, &serde_json::to_value(&completion).unwrap_or_default()).await?;
+    }
     Ok(contract::shown(fresh(StatusCode::OK, &completion)?, &warnings))
+}
+
+/// Whether the completion is kept.
+fn store(api: &Api, read: &mut Read) -> bool {
+    let wanted = read.flag("store") == Some(true);
+    match (api.state.is_some(), read.flag("stream") == Some(true)) {
+        (true, false) => return wanted,
+        _ if !wanted => {}
+        (false, _) => read.warn("store", "this server keeps nothing"),
+        (true, true) => read.warn("store", "completions that stream are not kept; /v1/responses keeps them"),
+    }
+    if read.has("metadata") {
+        read.warn("metadata", "it is kept only with a completion that is stored");
+    }
+    false
 }
 
 /// How many of the likeliest tokens are told beside each, where any are.

@@ -14,6 +14,7 @@ mod mcp;
 mod messages;
 mod ollama;
 mod reading;
+mod responses;
 mod server;
 mod texts;
 

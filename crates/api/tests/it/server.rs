@@ -1,7 +1,7 @@
 //! A whole server over a real archive in a temporary folder.
 
 use athenaeum_api::{Api, Models, Settings, app};
-use athenaeum_archive::Archive;
+use athenaeum_archive::{Archive, State};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
 use athenaeum_inference::{
     catalog::{self, Catalog, Named},
@@ -41,6 +41,7 @@ impl Server {
         let catalog = Catalog::new(catalog::Settings { files, ..catalog::Settings::default() });
         let models = Models::new(catalog, Residents::new(residents::Settings::default()));
         let api = server.api.clone().with_models(models);
+        let api = api.with_state(State::in_folder(server.folder.path()));
         Self { app: app(api.clone(), Router::new()), api, ..server }
     }
 

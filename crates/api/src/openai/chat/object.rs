@@ -156,7 +156,7 @@ impl From<serving::Call> for ToolCall {
 }
 
 impl TokenLogProb {
-    pub(super) fn new(model: &Loaded, logprobs: &LogProbs) -> Self {
+    pub(crate) fn new(model: &Loaded, logprobs: &LogProbs) -> Self {
         let of = |ranked: &Ranked| TopLogProb::new(model, ranked);
         Self { chosen: of(&logprobs.chosen), top_logprobs: logprobs.top.iter().map(of).collect() }
     }
