@@ -18,7 +18,8 @@ use tower::ServiceExt as _;
 
 use crate::server::{Answer, Server, ask};
 
-const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Ways to show a key: each makes headers of it.
 const WAYS: [fn(&str) -> Vec<(&'static str, String)>; 5] = [
