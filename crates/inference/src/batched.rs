@@ -231,3 +231,73 @@ impl Work for Reranker {
         Reranker::compute(self, items, pool)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        num::NonZeroUsize,
+        sync::{Mutex, atomic::AtomicBool},
+    };
+
+    use super::*;
+
+    /// Takes a quarter of a millisecond for each token, and remembers its batches.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<usize>>);
+
+    impl Work for Slow {
+        type Item = usize;
+        type Made = usize;
+
+        fn tokens(item: &usize) -> usize {
+            *item
+        }
+
+        fn room(&self, item: &usize) -> usize {
+            *item
+        }
+
+        fn compute(&self, items: &[&usize], _: &Pool) -> Vec<usize> {
+            let tokens: usize = items.iter().copied().sum();
+            self.0.lock().unwrap().push(tokens);
+            assert!(tokens != 13, "unlucky");
+            thread::sleep(Duration::from_micros(250 * tokens as u64));
+            items.iter().map(|item| **item).collect()
+        }
+    }
+
+    fn make(batched: &Batched<Slow>, items: Vec<usize>) -> Result<Vec<usize>, Error> {
+        batched.submit(|_| Ok(items), (0, None)).unwrap().blocking_recv().unwrap()
+    }
+
+    #[test]
+    fn batches_are_short_while_others_want_to_compute() {
+        let processor = Processor::new(NonZeroUsize::MIN);
+        let batched = Batched::start(Slow::default(), &processor, 8).unwrap();
+        assert_eq!(make(&batched, vec![10; 205]).unwrap(), vec![10; 205]);
+        assert_eq!(*batched.0.lock().unwrap(), [1020, 1020, 10], "alone, all that fits");
+        let ends = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ends.load(Ordering::Relaxed) {
+                    processor.turn(|_| thread::sleep(Duration::from_millis(1)));
+                }
+            });
+            assert_eq!(make(&batched, vec![10; 300]).unwrap().len(), 300);
+            ends.store(true, Ordering::Relaxed);
+        });
+        let mut batches = batched.0.lock().unwrap().split_off(4);
+        batches.sort_unstable();
+        // A hundred milliseconds are 400 tokens, or fewer where the machine is slow.
+        assert!(batches.iter().all(|tokens| *tokens <= 400), "{batches:?}");
+    }
+
+    #[test]
+    fn a_fault_hurts_those_alone_who_are_in_the_batch() {
+        let batched = Batched::start(Slow::default(), &Processor::new(NonZeroUsize::MIN), 8).unwrap();
+        assert!(matches!(make(&batched, vec![13]), Err(Error::Failed)));
+        let failing = batched.submit(|_| panic!("no"), (0, None)).unwrap();
+        assert!(matches!(failing.blocking_recv().unwrap(), Err(Error::Failed)));
+        assert_eq!(make(&batched, vec![1, 2]).unwrap(), [1, 2]);
+    }
+}

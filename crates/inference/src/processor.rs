@@ -50,6 +50,11 @@ impl Processor {
         work(&self.0.pool)
     }
 
+    /// Returns how many turns have been asked for so far; grows when others want to compute, too.
+    pub fn asked(&self) -> u64 {
+        self.lock().next
+    }
+
     fn lock(&self) -> MutexGuard<'_, Turns> {
         self.0.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,7 +106,7 @@ mod tests {
     #[test]
     fn nobody_is_passed_over() {
         let processor = processor();
-        let (long, mut short) = (AtomicUsize::new(0), 0);
+        let (long, mut passed) = (AtomicUsize::new(0), Vec::new());
         thread::scope(|scope| {
             scope.spawn(|| {
                 while long.load(Ordering::SeqCst) < 1000 {
@@ -109,17 +114,18 @@ mod tests {
                     long.fetch_add(1, Ordering::SeqCst);
                 }
             });
-            // As soon as it wants to, it is next but one.
-            while long.load(Ordering::SeqCst) < 10 {}
-            let before = long.load(Ordering::SeqCst);
-            for _ in 0..20 {
-                processor.turn(|_| short += 1);
+            while long.load(Ordering::SeqCst) < 10 {
+                thread::yield_now();
             }
-            let waited = long.load(Ordering::SeqCst) - before;
-            assert!(waited <= 42, "{waited} batches of the other went before 20 of this one");
+            for _ in 0..20 {
+                let before = long.load(Ordering::SeqCst);
+                passed.push(processor.turn(|_| long.load(Ordering::SeqCst) - before));
+            }
             long.store(1000, Ordering::SeqCst);
         });
-        assert_eq!(short, 20);
+        // The one under way, and one more where it asked first; more only if this thread was put to sleep before asking.
+        passed.sort_unstable();
+        assert!(passed[10] <= 2, "so many went before: {passed:?}");
     }
 
     #[test]

@@ -63,11 +63,27 @@ pub(super) struct Jobs<M: Work> {
     counts: Arc<Counts>,
     /// In the order in which they came.
     jobs: Vec<Job<M>>,
+    pace: Pace,
 }
+
+/// How fast batches are computed, and whether others wait for their end.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Of the last batch, by the room that tokens take; 0 before the first.
+    tokens_per_second: f64,
+    /// Turns that had been asked for when it was.
+    asked: u64,
+}
+
+/// How long a batch keeps others from computing, about. One text can take longer.
+const TURN: Duration = Duration::from_millis(100);
+/// However slow the model is.
+const TOKENS_MIN: usize = 32;
 
 impl<M: Work> Jobs<M> {
     pub(super) fn new(model: Arc<M>, processor: Processor, counts: Arc<Counts>) -> Self {
-        Self { model, processor, counts, jobs: Vec::new() }
+        let pace = Pace { tokens_per_second: 0.0, asked: processor.asked() };
+        Self { model, processor, counts, jobs: Vec::new(), pace }
     }
 
     /// Works until nobody can ask any more and everything is answered.
@@ -106,17 +122,24 @@ impl<M: Work> Jobs<M> {
 
     /// Computes one batch.
     fn batch(&mut self) {
-        let chosen = choose(&*self.model, &self.jobs);
+        let asked = self.processor.asked();
+        let room = self.pace.room(asked);
+        let chosen = choose(&*self.model, &self.jobs, room);
         let mut items = Vec::new();
         for (job, count) in self.jobs.iter().zip(&chosen) {
             items.extend(job.items.iter().skip(job.made.len()).take(*count));
         }
         let (texts, tokens) = (items.len(), items.iter().map(|item| M::tokens(item)).sum::<usize>());
+        let taken: usize = items.iter().map(|item| self.model.room(item)).sum();
         // A fault in one batch must not silence the model for everyone who comes later.
-        let made = self.processor.turn(|pool| {
-            catch_unwind(AssertUnwindSafe(|| self.model.compute(&items, pool))).unwrap_or_default()
+        let (made, took) = self.processor.turn(|pool| {
+            let started = Instant::now();
+            let compute = || self.model.compute(&items, pool);
+            (catch_unwind(AssertUnwindSafe(compute)).unwrap_or_default(), started.elapsed())
         });
         drop(items);
+        // One is this batch's own.
+        self.pace = Pace { tokens_per_second: taken as f64 / took.as_secs_f64().max(1e-6), asked: asked + 1 };
         self.counts.batches.fetch_add(1, Ordering::Relaxed);
         self.counts.texts.fetch_add(texts as u64, Ordering::Relaxed);
         self.counts.tokens.fetch_add(tokens as u64, Ordering::Relaxed);
@@ -140,10 +163,10 @@ impl<M: Work> Jobs<M> {
 
 /// Decides how many texts of each request are in the next batch: one of each owner in turn, and of an owner one of each
 /// request in turn, until it is full.
-fn choose<M: Work>(model: &M, jobs: &[Job<M>]) -> Vec<usize> {
+fn choose<M: Work>(model: &M, jobs: &[Job<M>], room: usize) -> Vec<usize> {
     let mut chosen = vec![0; jobs.len()];
     let mut of_owner: HashMap<u64, usize> = HashMap::new();
-    let mut left = TOKENS_AT_ONCE;
+    let mut left = room;
     let mut empty = true;
     loop {
         let next = |index: usize| jobs[index].items.get(jobs[index].made.len() + chosen[index]);
@@ -159,6 +182,17 @@ fn choose<M: Work>(model: &M, jobs: &[Job<M>]) -> Vec<usize> {
         chosen[index] += 1;
         left = left.saturating_sub(tokens);
         empty = false;
+    }
+}
+
+impl Pace {
+    /// Returns how many tokens the next batch has room for: what memory was set aside for, or what takes about [`TURN`]
+    /// where others have asked for a turn meanwhile.
+    fn room(&self, asked: u64) -> usize {
+        if asked == self.asked || self.tokens_per_second <= 0.0 {
+            return TOKENS_AT_ONCE;
+        }
+        ((self.tokens_per_second * TURN.as_secs_f64()) as usize).clamp(TOKENS_MIN, TOKENS_AT_ONCE)
     }
 }
 
