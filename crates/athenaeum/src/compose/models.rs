@@ -59,3 +59,29 @@ fn residents(data: &Path, settings: &Settings) -> residents::Settings {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_what_models_get() {
+        let mut settings = Settings::default();
+        let data = Path::new("/data");
+        let usual = residents(data, &settings);
+        assert_eq!((usual.load.beginnings, usual.keep_alive), (None, Some(Duration::from_secs(1800))));
+        assert!(usual.short_of_memory.emergency > 0);
+        settings.models.kept_mib = 3;
+        settings.models.memory_guard = false;
+        settings.models.keep_minutes = 0;
+        let other = residents(data, &settings);
+        let kept = Beginnings { dir: data.join("beginnings"), bytes_max: 3 << 20 };
+        assert_eq!((other.load.beginnings, other.keep_alive), (Some(kept), None));
+        assert_eq!(other.short_of_memory, Thresholds::NONE);
+    }
+
+    #[test]
+    fn free_memory_is_known() {
+        assert!(free_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}

@@ -228,6 +228,26 @@ fn beginnings_are_spared_for_their_owner_only() {
     assert_eq!(ask(2).cached_tokens, 0, "what others asked is not for measuring");
 }
 
+/// A conversation that goes on is not read again, its answers included; it needs no session to be held open.
+#[test]
+fn what_was_answered_is_known_as_well() {
+    let engine = engine(&settings(), 64);
+    let ask = |prompt: Vec<u32>, owner| {
+        let request = Request { prompt, owner, ..request(3, 1, 40) };
+        answer(engine.submit(request).unwrap())
+    };
+    let mut conversation = prompt(3, 100);
+    let (tokens, first) = ask(conversation.clone(), 1);
+    assert_eq!((first.cached_tokens, tokens.len()), (0, 40));
+    conversation.extend(tokens);
+    conversation.extend(prompt(4, 10));
+    let (tokens, second) = ask(conversation.clone(), 1);
+    // Whole pages of what was computed: the last token of an answer never was.
+    assert_eq!(second.cached_tokens, 139 / PAGE * PAGE);
+    let (again, other) = ask(conversation, 2);
+    assert_eq!((again, other.cached_tokens), (tokens, 0), "the same for those who know nothing of it");
+}
+
 #[test]
 fn beginnings_outlive_the_engine() {
     let dir = tempfile::tempdir().unwrap();
