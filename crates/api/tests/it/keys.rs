@@ -276,3 +276,36 @@ async fn revoking_a_key_ends_what_is_being_answered() {
     assert_eq!(hanging.status(), 401);
     assert_eq!(request("/drips").await.unwrap().status(), 401);
 }
+
+/// The same for a stream of our own: an import that waits for another one, followed by somebody whose key goes.
+#[tokio::test]
+async fn revoking_a_key_ends_following_an_import() {
+    let server = Server::start().await;
+    let secret = ring(&server).await.right;
+    let app = server.with_keys().await;
+    let scope = athenaeum_tenancy::local();
+    let mut other = server.archive.begin_import(&scope, "another.json", None).await.unwrap();
+    let more = athenaeum_core::Conversation { external_id: "c-more".to_owned(), ..crate::server::forked() };
+    other.add(more).await.unwrap();
+    let key = [("x-api-key", secret.as_str())];
+    let upload = Body::from(athenaeum_ingest::to_json_line(&crate::server::sourdough()));
+    let started = ask(&app, Method::POST, "/athenaeum/v1/imports", &key, upload).await;
+    let target = started.json()["events"].as_str().unwrap().to_owned();
+    let request = Request::get(target).header("host", "localhost").header("x-api-key", &secret);
+    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut events = response.into_body().into_data_stream();
+    let first = timeout(Duration::from_secs(20), events.next()).await.unwrap().unwrap().unwrap();
+    assert!(first.starts_with(b"event: progress"), "{first:?}");
+    server.register().revoke("right").await.unwrap();
+    let cut = async {
+        loop {
+            match events.next().await {
+                Some(Ok(_)) => {}
+                ended => return ended.is_some(),
+            }
+        }
+    };
+    assert!(timeout(Duration::from_secs(10), cut).await.unwrap(), "the events ended as if that were all");
+    other.finish("{}").await.unwrap();
+}
