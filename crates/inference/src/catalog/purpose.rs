@@ -34,6 +34,9 @@ impl Purpose {
 ///
 /// The reason why it is not computed at all.
 pub(super) fn of(model: &Model) -> Result<(Purpose, bool), decoder::ConfigError> {
+    // Rerankers of the Qwen3 family may be decoders like any other, and only called so.
+    let is_family = |config: &decoder::Config| config.architecture.name == "qwen3";
+    let mut asked = false;
     let encodes = match encoder::Config::of(model) {
         Ok(_) => true,
         Err(encoder::Error::Architecture { .. }) => false,
@@ -42,9 +45,9 @@ pub(super) fn of(model: &Model) -> Result<(Purpose, bool), decoder::ConfigError>
         Err(_) => false,
     };
     if !encodes {
-        decoder::Config::of(model)?;
+        asked = is_family(&decoder::Config::of(model)?) && is_called(model, "reranker");
     }
-    let purpose = match (scores(model), encodes || makes_vectors(model)) {
+    let purpose = match (asked || scores(model), encodes || makes_vectors(model)) {
         (true, _) => Purpose::Rerank,
         (false, true) => Purpose::Embed,
         (false, false) => Purpose::Generate,
@@ -62,9 +65,7 @@ fn scores(model: &Model) -> bool {
         Files::Safetensors(folder) => {
             let names = folder.config.as_ref().and_then(|config| config.get("architectures"));
             let first = names.and_then(|names| names.get(0)).and_then(serde_json::Value::as_str);
-            let scores = first.is_some_and(|name| name.ends_with("ForSequenceClassification"));
-            // Those of Qwen3 are decoders like any other, and only called so.
-            scores || is_called(model, "reranker")
+            first.is_some_and(|name| name.ends_with("ForSequenceClassification"))
         }
     }
 }
@@ -85,6 +86,9 @@ fn pooling(metadata: &gguf::Metadata) -> Option<u64> {
     metadata.get(&format!("{architecture}.pooling_type"))?.as_u64()
 }
 
+/// Whether the file or folder is called so, or what it lies in: `models--org--name/snapshots/revision`.
 fn is_called(model: &Model, part: &str) -> bool {
-    model.path.to_string_lossy().to_lowercase().contains(part)
+    let parts = model.path.components().rev().take(3);
+    let mut names = parts.map(|name| name.as_os_str().to_string_lossy().to_lowercase());
+    names.any(|name| name.contains(part))
 }

@@ -3,6 +3,7 @@ use std::{fs, path::PathBuf};
 use athenaeum_inference::{
     catalog::{Catalog, Named, Purpose, Settings, Unknown},
     model::{Record, RecordedFile, Root, RootKind, Sha256},
+    synthetic,
 };
 use proptest::prelude::*;
 
@@ -196,6 +197,22 @@ fn what_each_is_for_is_known() {
         only.resolve_for(None, Purpose::Rerank).unwrap_err(),
         Unknown::NoneFor { asked: Purpose::Rerank }
     );
+}
+
+#[test]
+fn decoders_that_rerank_are_known_by_what_they_are_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let qwen = synthetic::gguf(synthetic::find("qwen3").unwrap(), synthetic::STORAGES[0].1).unwrap();
+    let llama = synthetic::gguf(synthetic::find("llama").unwrap(), synthetic::STORAGES[0].1).unwrap();
+    for (name, bytes) in [("Qwen3-Reranker.gguf", &qwen), ("Qwen3.gguf", &qwen), ("a-reranker.gguf", &llama)]
+    {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let roots = vec![Root::recognised(folder.path().to_owned())];
+    let catalog = Catalog::new(Settings { roots, ..Settings::default() });
+    let purposes: Vec<&str> = catalog.list().iter().map(|entry| entry.purpose.as_str()).collect();
+    assert_eq!(purposes, ["generate", "rerank", "generate"], "by name, capitals first");
+    assert!(catalog.resolve_for(Some("qwen3-reranker"), Purpose::Rerank).is_ok());
 }
 
 #[test]
