@@ -74,6 +74,7 @@ mod search;
 mod serving;
 mod settings;
 mod sign_in;
+mod socket;
 mod state;
 mod stream;
 mod upload;

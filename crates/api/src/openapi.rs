@@ -14,7 +14,7 @@ use utoipa::{
 
 use crate::{
     Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, ollama,
-    openai, parameters, problem::Kind, query_language, resume, search,
+    openai, parameters, problem::Kind, query_language, resume, search, socket,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -72,6 +72,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         health::ready,
         health::metrics,
         resume::go_on,
+        socket::open,
     ),
     components(schemas(
         dto::problem::ProblemBody,

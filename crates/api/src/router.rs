@@ -7,7 +7,7 @@ use axum::{
 
 use crate::{
     Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, ollama,
-    openai, protect, query_language, resume, routes::Routes, search, sign_in,
+    openai, protect, query_language, resume, routes::Routes, search, sign_in, socket,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -45,6 +45,7 @@ fn routes(api: &Api) -> Routes {
         .route("/mcp", mcp::route(api))
         .merge(resumable)
         .merge(ollama::routes())
+        .route("/v1/ws", get(socket::open))
         .route("/athenaeum/v1/streams/{id}", get(resume::go_on))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -16,6 +16,7 @@ mod ollama;
 mod reading;
 mod responses;
 mod server;
+mod socket;
 mod texts;
 
 /// Small encoders, as the engine's own tests have them.
