@@ -1,6 +1,7 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
 mod embeddings;
+mod mcp;
 mod models;
 mod schemas;
 mod templates;
@@ -31,6 +32,9 @@ pub(crate) struct Conformance {
     /// Where all-MiniLM-L6-v2 lies, as Hugging Face has it; conformance/embeddings.py says where to get it.
     #[arg(long, env = "ATHENAEUM_MINILM")]
     minilm: Option<PathBuf>,
+    /// The Python whose packages are tried against our server.
+    #[arg(long, env = "ATHENAEUM_PYTHON", default_value = "python3")]
+    python: String,
 }
 
 impl Conformance {
@@ -47,6 +51,7 @@ impl Conformance {
         let minilm = self.minilm.unwrap_or_else(|| embeddings::usual(&data));
         failed += embeddings::vectors(&root.join("conformance/embeddings.json"), &minilm)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
+        failed += mcp::clients(&root.join("conformance/mcp.tsv"), &self.python)?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())
     }

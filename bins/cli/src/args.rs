@@ -62,6 +62,9 @@ pub(crate) enum Command {
     List(List),
     /// Run the server: pages and API on this machine
     Serve(Serve),
+    /// Let a program that works with models search and open your conversations (MCP, over pipes)
+    #[command(after_help = MCP_HELP)]
+    Mcp,
     /// Count what the archive holds
     Stats,
     /// List what was imported when, and how it went
@@ -332,8 +335,17 @@ Examples:
   athenaeum serve --addr 127.0.0.1:0     any free port; the address is printed
   athenaeum serve --addr 0.0.0.0:7878    every machine that reaches this one, with a key (`athenaeum keys add NAME`)
 
-Pages are at /, the REST API at /athenaeum/v1, its description at /openapi.json and /docs.
+Pages are at /, the REST API at /athenaeum/v1, its description at /openapi.json and /docs,
+and at /mcp programs that speak the Model Context Protocol search and open conversations.
 Ctrl-C stops it in order: requests under way are answered, imports end cleanly.";
+
+const MCP_HELP: &str = "\
+Examples:
+  claude mcp add --scope user athenaeum -- athenaeum mcp
+
+The program that uses it starts it, and talks with it over standard input and output; there is
+nothing to see in a terminal. Where `athenaeum serve` runs, the same is at
+http://127.0.0.1:7878/mcp. docs/mcp.md tells how to add it to Claude Desktop, VS Code and others.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Imports {

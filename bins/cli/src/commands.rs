@@ -16,6 +16,7 @@ mod keys;
 mod list;
 mod local;
 mod manual;
+mod mcp;
 mod models;
 mod rerank;
 mod search;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Query => manual::query(),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { to } => manual::man(to.as_deref()),
+        Command::Mcp => mcp::run(Context::new(&cli.global, None)?),
         Command::Serve(args) => serve::run(
             Context::new(&cli.global, args.addr.map(|addr| ("server.addr", addr.to_string())))?,
             &args,
@@ -90,9 +92,11 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Eval(args) => eval::run(context, &args).await,
         Command::Config(args) => config::run(context, &args),
         Command::Models(args) => models::run(context, &args).await,
-        Command::Serve(_) | Command::Query | Command::Completions { .. } | Command::Man { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Serve(_)
+        | Command::Mcp
+        | Command::Query
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -16,20 +16,23 @@ mod search;
 use std::{io, sync::Arc, time::Duration};
 
 use athenaeum_archive::Archive;
-use athenaeum_tenancy::Scope;
+use athenaeum_tenancy::{Caller, Scope};
 use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    handler::server::tool::schema_for_output,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-        CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation,
+        CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject,
         ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
         PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
         ServerConfig, Tool, ToolAnnotations,
     },
+    schemars::JsonSchema,
     service::RequestContext,
 };
 use serde::Serialize;
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
@@ -88,25 +91,26 @@ impl Mcp {
         talk.waiting().await.map(drop).map_err(io::Error::other)
     }
 
-    /// Tells who asks and by which name they call us.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
-        // Over pipes it is whoever started us; over HTTP the request says how it came here.
+    /// Tells who asks and by which name they call us. Over HTTP the guards have said who it is; over pipes, and where
+    /// nobody was asked for a key, it is whoever started us.
+    fn asker(&self, context: &RequestContext<RoleServer>) -> Asker {
         let request = context.extensions.get::<Parts>();
-        Caller {
-            scope: self.scope.clone(),
+        let known = request.and_then(|request| request.extensions.get::<Caller>());
+        Asker {
+            scope: known.map_or(&self.scope, Caller::scope).clone(),
             pages: request.and_then(http::own_address).or(self.pages.clone()),
         }
     }
 
-    async fn call(&self, request: CallToolRequestParams, caller: &Caller) -> Result<CallToolResult, Problem> {
+    async fn call(&self, request: CallToolRequestParams, asker: &Asker) -> Result<CallToolResult, Problem> {
         let arguments = request.arguments.unwrap_or_default();
         match request.name.as_ref() {
             search::NAME => {
-                let found = search::run(self, caller, &Params::of_tool(&arguments, search::KNOWN)?).await?;
+                let found = search::run(self, asker, &Params::of_tool(&arguments, search::KNOWN)?).await?;
                 complete(found.text(), &found)
             }
             open::NAME => {
-                let page = open::run(self, caller, &Params::of_tool(&arguments, open::KNOWN)?).await?;
+                let page = open::run(self, asker, &Params::of_tool(&arguments, open::KNOWN)?).await?;
                 complete(page.text(), &page)
             }
             name => {
@@ -136,7 +140,7 @@ impl Mcp {
 }
 
 /// Who asks, and where their browser finds our pages.
-struct Caller {
+struct Asker {
     scope: Scope,
     pages: Option<String>,
 }
@@ -179,8 +183,8 @@ impl ServerHandler for Mcp {
             let message = format!("Unknown tool: {name}. There are search and open.");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let caller = self.caller(&context);
-        let result = self.bounded(self.call(request, &caller)).await;
+        let asker = self.asker(&context);
+        let result = self.bounded(self.call(request, &asker)).await;
         Ok(result.unwrap_or_else(|problem| failed(&problem)).into())
     }
 
@@ -189,9 +193,9 @@ impl ServerHandler for Mcp {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let caller = self.caller(&context);
+        let asker = self.asker(&context);
         let after = request.and_then(|request| request.cursor);
-        self.bounded(resources::list(self, &caller, after)).await.map_err(|problem| refused(&problem))
+        self.bounded(resources::list(self, &asker, after)).await.map_err(|problem| refused(&problem))
     }
 
     async fn list_resource_templates(
@@ -208,8 +212,8 @@ impl ServerHandler for Mcp {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let caller = self.caller(&context);
-        let read = self.bounded(resources::read(self, &caller, &request.uri)).await;
+        let asker = self.asker(&context);
+        let read = self.bounded(resources::read(self, &asker, &request.uri)).await;
         read.map(Into::into).map_err(|problem| match problem.kind() {
             Kind::NotFound => ErrorData::resource_not_found(
                 problem.body(None, None).detail,
@@ -241,8 +245,8 @@ impl ServerHandler for Mcp {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let caller = self.caller(&context);
-        self.bounded(prompts::complete(self, &caller, &request)).await.map_err(|problem| refused(&problem))
+        let asker = self.asker(&context);
+        self.bounded(prompts::complete(self, &asker, &request)).await.map_err(|problem| refused(&problem))
     }
 }
 
@@ -250,6 +254,25 @@ fn tools() -> Vec<Tool> {
     let hints =
         || ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false);
     [search::tool(), open::tool()].map(|tool| tool.with_annotations(hints())).to_vec()
+}
+
+/// Returns the schema of what a tool answers. Widths of numbers (`uint32`) are left out: they mean something to Rust
+/// only, and validators complain of them.
+fn schema_of<T: JsonSchema + 'static>() -> Arc<JsonObject> {
+    let mut schema = schema_for_output::<T>();
+    Arc::make_mut(&mut schema).values_mut().for_each(forget_formats);
+    schema
+}
+
+fn forget_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, value| name != "format" || !value.is_string());
+            fields.values_mut().for_each(forget_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_formats),
+        _ => {}
+    }
 }
 
 /// An answer for people and the same for programs.

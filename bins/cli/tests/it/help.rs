@@ -18,6 +18,7 @@ fn the_reference_is_what_the_program_says() {
         "export",
         "list",
         "serve",
+        "mcp",
         "stats",
         "imports",
         "delete",

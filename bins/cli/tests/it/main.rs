@@ -12,6 +12,7 @@ mod help;
 mod hostile;
 mod json;
 mod keys;
+mod mcp;
 mod models;
 mod parser;
 mod pull;

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Caller, Mcp,
+    Asker, Mcp,
     reading::{Page, Place, read},
     resources::uri,
+    schema_of,
 };
 use crate::{
     params::Params,
@@ -18,7 +19,9 @@ pub(super) const KNOWN: &[&str] = &["id", "message", "start", "offset", "max_cha
 
 pub(super) fn tool() -> Tool {
     let Value::Object(input) = input() else { unreachable!("an object is written below") };
-    Tool::new(NAME, DESCRIPTION, input).with_title("Open a conversation").with_output_schema::<Opened>()
+    Tool::new(NAME, DESCRIPTION, input)
+        .with_title("Open a conversation")
+        .with_raw_output_schema(schema_of::<Opened>())
 }
 
 const DESCRIPTION: &str = "\
@@ -87,7 +90,7 @@ struct Next {
     offset: usize,
 }
 
-pub(super) async fn run(mcp: &Mcp, caller: &Caller, params: &Params) -> Result<Opened, Problem> {
+pub(super) async fn run(mcp: &Mcp, asker: &Asker, params: &Params) -> Result<Opened, Problem> {
     let length = params.number("max_characters", CHARACTERS_MIN..=CHARACTERS_MAX, CHARACTERS)?;
     let id = params.one("id")?.map(conversation).transpose()?;
     let message = params.one("message")?.map(message).transpose()?;
@@ -102,7 +105,7 @@ pub(super) async fn run(mcp: &Mcp, caller: &Caller, params: &Params) -> Result<O
         }
         (Some(id), None) => (id, None),
         (id, Some(message)) => {
-            let (conversation, position) = mcp.archive.locate(&caller.scope, message).await?;
+            let (conversation, position) = mcp.archive.locate(&asker.scope, message).await?;
             if id.is_some_and(|id| id != conversation) {
                 let detail =
                     format!("Message {} stands in conversation {conversation}, not in that.", message.0);
@@ -122,8 +125,8 @@ pub(super) async fn run(mcp: &Mcp, caller: &Caller, params: &Params) -> Result<O
         (None, Some(position)) => Place::Around(position),
         (None, None) => Place::At { start: 0, offset },
     };
-    let page = read(mcp, caller, id, place, length).await?;
-    Ok(Opened::new(page, caller, around.is_some() && start.is_none()))
+    let page = read(mcp, asker, id, place, length).await?;
+    Ok(Opened::new(page, asker, around.is_some() && start.is_none()))
 }
 
 /// Reads a conversation's id.
@@ -137,7 +140,7 @@ fn message(text: &str) -> Result<MessageId, Problem> {
 }
 
 impl Opened {
-    fn new(page: Page, caller: &Caller, around: bool) -> Self {
+    fn new(page: Page, asker: &Asker, around: bool) -> Self {
         let about = &page.head.summary;
         Self {
             id: about.id.to_string(),
@@ -149,7 +152,7 @@ impl Opened {
             last: page.last,
             next: page.next.map(|(start, offset)| Next { start, offset }),
             uri: uri(about.id, page.first, page.offset),
-            url: caller.pages.as_ref().map(|pages| format!("{pages}/conversations/{}", about.id)),
+            url: asker.pages.as_ref().map(|pages| format!("{pages}/conversations/{}", about.id)),
             markdown: page.markdown,
             around,
         }
@@ -167,7 +170,7 @@ impl Opened {
             self.message_count,
             self.id
         ));
-        if self.around && self.first > 0 {
+        if self.around && self.first > 1 {
             text.push_str(&format!(" What came before: open with id {} and a smaller start.", self.id));
         }
         match &self.next {

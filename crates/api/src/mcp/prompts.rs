@@ -5,7 +5,7 @@ use rmcp::model::{
     PromptArgument, PromptMessage, Reference, Role,
 };
 
-use super::{Caller, Mcp};
+use super::{Asker, Mcp};
 use crate::problem::{Kind, Problem};
 
 pub(super) fn all() -> Vec<Prompt> {
@@ -43,13 +43,13 @@ pub(super) fn get(request: &GetPromptRequestParams) -> Result<GetPromptResult, P
 /// Completes a topic by the titles that begin like it.
 pub(super) async fn complete(
     mcp: &Mcp,
-    caller: &Caller,
+    asker: &Asker,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, Problem> {
     let values = match &request.r#ref {
         Reference::Prompt(prompt) if prompt.name != RECALL => return Err(unknown(&prompt.name)),
         Reference::Prompt(_) if request.argument.name == TOPIC => {
-            let found = mcp.archive.suggest(&caller.scope, &request.argument.value, TITLES).await?;
+            let found = mcp.archive.suggest(&asker.scope, &request.argument.value, TITLES).await?;
             found.into_iter().filter_map(|summary| summary.title).collect()
         }
         // Ids have no beginnings that a person would know.

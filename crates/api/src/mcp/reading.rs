@@ -4,7 +4,7 @@ use athenaeum_archive::Conversation;
 use athenaeum_core::ConversationId;
 use athenaeum_retrieval::export;
 
-use super::{Caller, Mcp};
+use super::{Asker, Mcp};
 use crate::problem::Problem;
 
 /// Where a page begins.
@@ -34,16 +34,16 @@ pub(super) struct Page {
 /// Reads a page of about `length` characters: whole messages while they fit, and of the first at least a part.
 pub(super) async fn read(
     mcp: &Mcp,
-    caller: &Caller,
+    asker: &Asker,
     id: ConversationId,
     place: Place,
     length: usize,
 ) -> Result<Page, Problem> {
-    let head = mcp.archive.head(&caller.scope, id).await?;
+    let head = mcp.archive.head(&asker.scope, id).await?;
     let count = head.summary.message_count;
     let (start, offset) = match place {
         Place::At { start, offset } => (start, offset),
-        Place::Around(position) => (before(mcp, caller, id, position, length).await?, 0),
+        Place::Around(position) => (before(mcp, asker, id, position, length).await?, 0),
     };
     if start > count {
         let accepted = format!("0 to {count}: the conversation has {count} messages");
@@ -70,7 +70,7 @@ pub(super) async fn read(
     }
     while number <= count {
         let positions = number - 1..number.saturating_add(CHUNK - 1).min(count);
-        let stored = mcp.archive.messages(&caller.scope, id, positions).await?;
+        let stored = mcp.archive.messages(&asker.scope, id, positions).await?;
         if stored.is_empty() {
             break;
         }
@@ -92,13 +92,13 @@ pub(super) async fn read(
 /// Returns the number of the message to begin with, so that the one at `position` stands in the first half of the page.
 async fn before(
     mcp: &Mcp,
-    caller: &Caller,
+    asker: &Asker,
     id: ConversationId,
     position: u32,
     length: usize,
 ) -> Result<u32, Problem> {
     let earliest = position.saturating_sub(BEFORE);
-    let stored = mcp.archive.messages(&caller.scope, id, earliest..position).await?;
+    let stored = mcp.archive.messages(&asker.scope, id, earliest..position).await?;
     let mut number = position + 1;
     let mut room = length / 2;
     for (message, at) in stored.iter().zip(earliest..position).rev() {

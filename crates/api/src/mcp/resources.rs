@@ -7,7 +7,7 @@ use rmcp::model::{
 };
 
 use super::{
-    Caller, Mcp,
+    Asker, Mcp,
     reading::{Place, read as read_page},
 };
 use crate::problem::{Kind, Problem};
@@ -36,19 +36,19 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 /// Lists conversations, newest first.
 pub(super) async fn list(
     mcp: &Mcp,
-    caller: &Caller,
+    asker: &Asker,
     after: Option<String>,
 ) -> Result<ListResourcesResult, Problem> {
     let after = after.map(Cursor);
     let page =
-        mcp.archive.conversations(&caller.scope, &Filters::default(), after.as_ref(), ON_A_PAGE).await?;
+        mcp.archive.conversations(&asker.scope, &Filters::default(), after.as_ref(), ON_A_PAGE).await?;
     let mut list = ListResourcesResult::with_all_items(page.items.iter().map(resource).collect());
     list.next_cursor = page.next.map(|cursor| cursor.0);
     Ok(list.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
 }
 
 /// Reads a conversation, or the part of it that the address names.
-pub(super) async fn read(mcp: &Mcp, caller: &Caller, address: &str) -> Result<ReadResourceResult, Problem> {
+pub(super) async fn read(mcp: &Mcp, asker: &Asker, address: &str) -> Result<ReadResourceResult, Problem> {
     let (id, start, offset) = parse(address).ok_or_else(|| {
         let shown: String = address.chars().take(200).collect();
         Problem::new(
@@ -56,7 +56,7 @@ pub(super) async fn read(mcp: &Mcp, caller: &Caller, address: &str) -> Result<Re
             format!("Nothing has the address '{shown}'; there are {BASE}ID, {BASE}ID?start=N."),
         )
     })?;
-    let page = read_page(mcp, caller, id, Place::At { start, offset }, PART).await?;
+    let page = read_page(mcp, asker, id, Place::At { start, offset }, PART).await?;
     let mut text = page.markdown;
     if let Some((start, offset)) = page.next {
         text.push_str(&format!("\n---\nThe conversation goes on in {}\n", uri(id, start, offset)));

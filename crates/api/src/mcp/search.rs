@@ -3,7 +3,7 @@ use rmcp::{model::Tool, schemars};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Caller, Mcp, resources::uri};
+use super::{Asker, Mcp, resources::uri, schema_of};
 use crate::{params::Params, problem::Problem, search};
 
 pub(super) const NAME: &str = "search";
@@ -24,7 +24,9 @@ pub(super) const KNOWN: &[&str] = &[
 
 pub(super) fn tool() -> Tool {
     let Value::Object(input) = input() else { unreachable!("an object is written below") };
-    Tool::new(NAME, DESCRIPTION, input).with_title("Search the library").with_output_schema::<Found>()
+    Tool::new(NAME, DESCRIPTION, input)
+        .with_title("Search the library")
+        .with_raw_output_schema(schema_of::<Found>())
 }
 
 const DESCRIPTION: &str = "\
@@ -129,23 +131,33 @@ struct Hit {
     url: Option<String>,
 }
 
-pub(super) async fn run(mcp: &Mcp, caller: &Caller, params: &Params) -> Result<Found, Problem> {
+pub(super) async fn run(mcp: &Mcp, asker: &Asker, params: &Params) -> Result<Found, Problem> {
     let request = archive::SearchRequest {
         limit: params.number("limit", 1..=LIMIT_MAX, LIMIT)?,
         ..search::request(params, "query")?
     };
-    let found = mcp.archive.search(&caller.scope, &request).await?;
+    let found = mcp.archive.search(&asker.scope, &request).await?;
     let (total, total_is_exact) = match found.total {
         archive::Total::Exactly(count) => (count, true),
         archive::Total::AtLeast(count) => (count, false),
     };
+    let mut notices: Vec<String> = found.notices.into_iter().map(|notice| notice.0).collect();
+    if found.hits.is_empty() && is_empty(mcp, asker).await? {
+        notices
+            .push("The library is empty; `athenaeum import PATH` fills it from exported chats.".to_owned());
+    }
     Ok(Found {
-        results: found.hits.into_iter().map(|hit| Hit::new(hit, caller)).collect(),
+        results: found.hits.into_iter().map(|hit| Hit::new(hit, asker)).collect(),
         total,
         total_is_exact,
-        notices: found.notices.into_iter().map(|notice| notice.0).collect(),
+        notices,
         next_cursor: found.next.map(|cursor| cursor.0),
     })
+}
+
+async fn is_empty(mcp: &Mcp, asker: &Asker) -> Result<bool, Problem> {
+    let page = mcp.archive.conversations(&asker.scope, &archive::Filters::default(), None, 1).await?;
+    Ok(page.items.is_empty())
 }
 
 impl Found {
@@ -170,7 +182,7 @@ impl Found {
 }
 
 impl Hit {
-    fn new(hit: archive::Hit, caller: &Caller) -> Self {
+    fn new(hit: archive::Hit, asker: &Asker) -> Self {
         let about = &hit.conversation;
         let number = hit.message.map(|_| hit.position.saturating_add(1));
         let path = match hit.message {
@@ -189,7 +201,7 @@ impl Hit {
             snippet: hit.snippet.text,
             other_branch: hit.off_branch,
             uri: uri(about.id, number.unwrap_or(0), 0),
-            url: caller.pages.as_ref().map(|pages| format!("{pages}{path}")),
+            url: asker.pages.as_ref().map(|pages| format!("{pages}{path}")),
         }
     }
 

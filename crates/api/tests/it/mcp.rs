@@ -125,6 +125,7 @@ async fn tools_tell_what_they_take_and_give() {
             assert_eq!(tool[schema]["type"], "object", "{tool}");
         }
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
+        assert!(!tool["outputSchema"].to_string().contains("\"format\""), "{tool}");
         // Whatever is written must be in the schema, or strict clients refuse the answer.
         let arguments =
             if tool["name"] == "search" { json!({ "query": "sourdough" }) } else { json!({ "message": 1 }) };
@@ -177,6 +178,14 @@ async fn a_search_finds_filters_and_pages() {
     assert_ne!(first["results"][0], second["results"][0]);
     let (text, _) = call(&server.app, "search", json!({ "query": "bread AND (" })).await;
     assert!(text.contains("Note: "), "{text}");
+}
+
+#[tokio::test]
+async fn an_empty_library_says_so() {
+    let server = Server::empty(Settings::default()).await;
+    let (text, found) = call(&server.app, "search", json!({ "query": "bread" })).await;
+    assert!(text.contains("The library is empty"), "{text}");
+    assert_eq!((&found["total"], found["notices"].as_array().unwrap().len()), (&json!(0), 1));
 }
 
 #[tokio::test]
