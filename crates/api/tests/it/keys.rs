@@ -21,8 +21,10 @@ use crate::server::{Answer, Server, ask};
 const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
+type Headers = Vec<(&'static str, String)>;
+
 /// Ways to show a key: each makes headers of it.
-const WAYS: [fn(&str) -> Vec<(&'static str, String)>; 5] = [
+const WAYS: [fn(&str) -> Headers; 5] = [
     |key| vec![("authorization", format!("Bearer {key}"))],
     |key| vec![("authorization", format!("bearer {key}"))],
     |key| vec![("x-api-key", key.to_owned())],
