@@ -12,8 +12,8 @@ mod feed_forward;
 mod layer;
 mod rope;
 
-pub(crate) use config::Fields;
 pub use config::{Config, Error as ConfigError, Experts};
+pub(crate) use config::{Described, Fields};
 #[cfg(feature = "candle")]
 pub(crate) use feed_forward::{FeedForward, Gated};
 pub(crate) use layer::{Layer, Linear};
@@ -35,7 +35,7 @@ pub struct Decoder {
     config: Config,
     pub(crate) embeddings: Matrix,
     pub(crate) layers: Vec<Layer>,
-    pub(crate) output_norm: Option<Vec<f32>>,
+    pub(crate) output_norm: Vec<f32>,
     /// Where it is not the embeddings themselves.
     pub(crate) output: Option<Linear>,
     pub(crate) turns: Turns,
@@ -123,17 +123,27 @@ impl Decoder {
     ///
     /// If the architecture is not known, numbers make no sense, or a tensor is missing or of another shape.
     pub fn load(model: &Model, access: Access, context_tokens: usize) -> Result<Self, Error> {
-        let config = Config::of(model)?;
+        Self::with_config(model, Config::of(model)?, access, context_tokens)
+    }
+
+    /// The same for a model whose configuration was read before.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing or of another shape.
+    pub fn with_config(
+        model: &Model,
+        config: Config,
+        access: Access,
+        context_tokens: usize,
+    ) -> Result<Self, Error> {
         let weights = Weights::open(model, access)?;
         let output = if weights.has("output.weight") {
             Some(Linear::load(&weights, "output", config.vocabulary, config.width)?)
         } else {
             None
         };
-        let output_norm = match config.architecture.norm {
-            Norm::Rms => Some(layer::norm(&weights, &config, "output_norm.weight", config.width)?),
-            Norm::Plain => None,
-        };
+        let output_norm = layer::norm_before(&weights, &config, "output_norm.weight")?;
         let pairs =
             if config.is_checkpoint { architecture::Pairs::Halves } else { config.architecture.pairs };
         let divisors = divisors(&weights, &config, context_tokens)?;
@@ -298,10 +308,10 @@ impl Decoder {
                 continue;
             }
             if want == Want::Hidden {
-                self.normalise(self.output_norm.as_deref(), &work.wanted, &mut work.hidden);
+                self.normalise(Some(&self.output_norm), &work.wanted, &mut work.hidden);
                 continue;
             }
-            self.normalise(self.output_norm.as_deref(), &work.wanted, &mut work.normed);
+            self.normalise(Some(&self.output_norm), &work.wanted, &mut work.normed);
             resize(&mut work.logits, work.wanted.len() / width * self.config.vocabulary);
             match &self.output {
                 Some(output) => output.apply(pool, &work.normed, &mut work.logits),
@@ -322,8 +332,10 @@ impl Decoder {
         for (input, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
             match (self.config.architecture.norm, weights) {
                 (Norm::Rms, Some(weights)) => athenaeum_kernels::rms_norm(input, weights, epsilon, out),
-                (Norm::Rms, None) => out.copy_from_slice(input),
-                (Norm::Plain, _) => layer::plain_norm(input, epsilon, out),
+                (Norm::Plain, Some(weights)) => {
+                    athenaeum_kernels::layer_norm(input, weights, None, epsilon, out);
+                }
+                (_, None) => out.copy_from_slice(input),
             }
         }
     }
@@ -350,7 +362,7 @@ fn divisors(
 fn normalise_heads(weights: Option<&[f32]>, numbers: &mut [f32], epsilon: f32) {
     let Some(weights) = weights else { return };
     for numbers in numbers.chunks_exact_mut(weights.len()) {
-        layer::rms_norm_in_place(numbers, weights, epsilon);
+        athenaeum_kernels::rms_norm_in_place(numbers, weights, epsilon);
     }
 }
 

@@ -74,6 +74,16 @@ pub enum Error {
     /// Its files are not sound.
     #[error(transparent)]
     Model(#[from] model::Error),
+    /// Its files are not those that came.
+    #[error(
+        "{} is not as long as it was when it came; `athenaeum models verify` tells which file, and pulling it again \
+         brings it back",
+        path.display()
+    )]
+    Changed {
+        /// The model.
+        path: PathBuf,
+    },
     /// It cannot be computed.
     #[error("{} cannot be loaded", path.display())]
     Decoder {
@@ -169,7 +179,7 @@ impl LocalModel {
     /// As of [`LocalModel::load`].
     pub fn load_by(processor: &Processor, path: &Path, settings: &Settings) -> Result<Self, Error> {
         let started = Instant::now();
-        let model = model::open(path)?;
+        let model = opened(path)?;
         let summary = model.summary();
         let failed =
             |source: decoder::Error| Error::Decoder { path: path.to_owned(), source: Box::new(source) };
@@ -177,8 +187,8 @@ impl LocalModel {
         let context_tokens = context_tokens(settings, &config);
         let disk = settings.engine.disk.clone().or_else(|| disk(settings, path, context_tokens));
         let engine_settings = engine::Settings { context_tokens, disk, ..settings.engine.clone() };
-        let decoder =
-            Decoder::load(&model, settings.access, engine_settings.context_tokens).map_err(failed)?;
+        let decoder = Decoder::with_config(&model, config, settings.access, engine_settings.context_tokens)
+            .map_err(failed)?;
         let tokenizer = tokenizer(path, &model)?;
         let rows = decoder.config().vocabulary;
         if tokenizer.len() > rows {
@@ -204,9 +214,11 @@ impl LocalModel {
                 (on(Arc::clone(&decoder))?, draft(&on)?)
             }
         };
+        tracing::info!("{} is computed on {}, by {threads} threads", path.display(), settings.device);
         let engine = Engine::start(backend, draft, Arc::clone(&tokenizer), engine_settings);
         let engine = engine.map_err(Error::Thread)?;
         let load_time = started.elapsed();
+        tracing::info!("{} is ready after {} ms", path.display(), load_time.as_millis());
         let (path, vocabulary) = (path.to_owned(), OnceLock::new());
         Ok(Self { path, summary, decoder, tokenizer, template, engine, load_time, vocabulary })
     }
@@ -344,6 +356,20 @@ fn disk(settings: &Settings, path: &Path, context_tokens: usize) -> Option<disk:
     }
 }
 
+/// Opens a model, unless it is not what came here. Reading all of it to compare checksums would take longer than loading
+/// it; whoever wants that verifies it.
+fn opened(path: &Path) -> Result<Model, Error> {
+    let model = model::open(path)?;
+    let held = match model::lengths_hold(path) {
+        Some(false) => return Err(Error::Changed { path: path.to_owned() }),
+        Some(true) => "as long as recorded",
+        None => "nothing recorded to hold them against",
+    };
+    let bytes = model.summary().bytes;
+    tracing::info!("{} is opened: headers are sound, {bytes} bytes, {held}", path.display());
+    Ok(model)
+}
+
 /// Loads a draft, if it may guess for the model at `path`.
 fn draft(
     (path, tokenizer): (&Path, &Tokenizer),
@@ -352,12 +378,13 @@ fn draft(
     beside: &dyn Fn(Arc<Decoder>) -> Result<Box<dyn Backend>, Error>,
     settings: &engine::Settings,
 ) -> Result<Draft, Error> {
-    let model = model::open(draft)?;
+    let model = opened(draft)?;
     if let Some(token) = first_difference(tokenizer, &self::tokenizer(draft, &model)?) {
         return Err(Error::OtherVocabulary { path: path.to_owned(), draft: draft.to_owned(), token });
     }
-    let context_tokens = settings.context_tokens.min(config(draft, &model)?.context_tokens);
-    let decoder = Decoder::load(&model, access, context_tokens)
+    let config = config(draft, &model)?;
+    let context_tokens = settings.context_tokens.min(config.context_tokens);
+    let decoder = Decoder::with_config(&model, config, access, context_tokens)
         .map_err(|source| Error::Decoder { path: draft.to_owned(), source: Box::new(source) })?;
     Ok(Draft { backend: beside(Arc::new(decoder))?, context_tokens })
 }

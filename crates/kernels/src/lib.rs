@@ -55,7 +55,7 @@ pub use error::Error;
 pub use float::{bf16_from_f32, bf16_to_f32, f16_from_f32, f16_to_f32};
 pub use format::Format;
 pub use matrix::Matrix;
-pub use norm::{layer_norm, rms_norm};
+pub use norm::{layer_norm, rms_norm, rms_norm_in_place};
 pub use pool::Pool;
 pub use product::product;
 pub use quantize::quantize;

@@ -21,6 +21,20 @@ for_each_isa! {
 }
 
 for_each_isa! {
+    /// The same in place of `x`.
+    ///
+    /// # Panics
+    /// Where the two differ in length.
+    pub fn rms_norm_in_place(x: &mut [f32], weight: &[f32], eps: f32) {
+        assert!(x.len() == weight.len(), "a norm's input and weight are of one length");
+        let scale = 1.0 / (total(x, |x| x * x) / x.len() as f32 + eps).sqrt();
+        for (x, weight) in x.iter_mut().zip(weight) {
+            *x = *x * scale * weight;
+        }
+    }
+}
+
+for_each_isa! {
     /// Takes the mean of `x` away, divides by the root of its variance, multiplies by `weight` and adds `bias`, into `out`.
     ///
     /// # Panics

@@ -1,5 +1,7 @@
 mod checkpoint;
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use super::{
@@ -102,10 +104,42 @@ fn known() -> String {
 /// More than any model has, and little enough that products of three stay far from overflow.
 const SIZE_MAX: u64 = 1 << 20;
 
+/// What a model says of itself, before it is known whether that can be computed.
+pub(crate) struct Described<'a> {
+    /// Its architecture, by the name that its kind of file has for it.
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) fields: Fields<'a>,
+    /// Tokens of its vocabulary, where the file holds that.
+    pub(crate) tokens: Option<u64>,
+}
+
 /// Where numbers are looked up: `{architecture}.key` in GGUF, or the names of a `config.json`.
 pub(crate) enum Fields<'a> {
-    Gguf { metadata: &'a gguf::Metadata, prefix: &'a str },
+    Gguf { metadata: &'a gguf::Metadata, prefix: Cow<'a, str> },
     Json(&'a Json),
+}
+
+impl<'a> Described<'a> {
+    pub(crate) fn of(model: &'a Model) -> Result<Self, Error> {
+        match &model.files {
+            Files::Gguf(files) => {
+                let metadata = files.metadata();
+                let name = metadata.get("general.architecture").and_then(gguf::Value::as_text);
+                let name = name.ok_or(Error::NoArchitecture)?;
+                let tokens = metadata.get("tokenizer.ggml.tokens").and_then(gguf::Value::as_array);
+                let fields = Fields::Gguf { metadata, prefix: name.clone() };
+                Ok(Self { name, fields, tokens: tokens.map(gguf::Array::len) })
+            }
+            Files::Safetensors(folder) => {
+                let config = folder.config.as_ref().ok_or(Error::NoConfig)?;
+                // Models that also see keep what they are as a language model one level deeper.
+                let text = config.get("text_config").filter(|text| text.get("hidden_size").is_some());
+                let config = text.unwrap_or(config);
+                let name = config.get("model_type").and_then(Json::as_str).ok_or(Error::NoArchitecture)?;
+                Ok(Self { name: name.into(), fields: Fields::Json(config), tokens: None })
+            }
+        }
+    }
 }
 
 impl Config {
@@ -115,27 +149,14 @@ impl Config {
     ///
     /// If the architecture is not in the table, or numbers are missing or make no sense.
     pub fn of(model: &Model) -> Result<Self, Error> {
-        match &model.files {
-            Files::Gguf(files) => {
-                let metadata = files.metadata();
-                let name = metadata.get("general.architecture").and_then(gguf::Value::as_text);
-                let name = name.ok_or(Error::NoArchitecture)?.into_owned();
-                let architecture =
-                    architecture::of_gguf(&name).ok_or_else(|| Error::Architecture { name: name.clone() })?;
-                let tokens = metadata.get("tokenizer.ggml.tokens").and_then(gguf::Value::as_array);
-                let fields = Fields::Gguf { metadata, prefix: &name };
-                read(architecture, &fields, tokens.map(gguf::Array::len))
-            }
-            Files::Safetensors(folder) => {
-                let config = folder.config.as_ref().ok_or(Error::NoConfig)?;
-                // Models that also see keep what they are as a language model one level deeper.
-                let text = config.get("text_config").filter(|text| text.get("hidden_size").is_some());
-                let config = text.unwrap_or(config);
-                let name = config.get("model_type").and_then(Json::as_str).ok_or(Error::NoArchitecture)?;
-                let architecture = architecture::of_model_type(name)
-                    .ok_or_else(|| Error::Architecture { name: name.to_owned() })?;
+        let Described { name, fields, tokens } = Described::of(model)?;
+        let unknown = || Error::Architecture { name: name.clone().into_owned() };
+        match fields {
+            Fields::Gguf { .. } => read(architecture::of_gguf(&name).ok_or_else(unknown)?, &fields, tokens),
+            Fields::Json(config) => {
+                let architecture = architecture::of_model_type(&name).ok_or_else(unknown)?;
                 let config = checkpoint::classic(config, architecture.defaults);
-                read(architecture, &Fields::Json(&config), None)
+                read(architecture, &Fields::Json(&config), tokens)
             }
         }
     }
@@ -358,7 +379,7 @@ fn scaling(fields: &Fields<'_>, context_tokens: usize) -> Result<Scaling, Error>
     let (kind, within) = match fields {
         Fields::Gguf { metadata, prefix } => {
             let kind = metadata.get(&format!("{prefix}.rope.scaling.type")).and_then(gguf::Value::as_text);
-            (kind.map(std::borrow::Cow::into_owned), None)
+            (kind.map(Cow::into_owned), None)
         }
         Fields::Json(config) => {
             let scaling = config.get("rope_scaling");
@@ -439,15 +460,19 @@ impl Fields<'_> {
         names: &[&'static str],
     ) -> Result<Option<usize>, Error> {
         let number = self.number(key, names).filter(|number| *number != 0.0);
-        number.map(|number| size_of(names.first().copied().unwrap_or(key), number)).transpose()
+        number.map(|number| size_of(self.name(key, names), number)).transpose()
+    }
+
+    /// Returns what the file calls a number.
+    fn name(&self, key: &'static str, names: &[&'static str]) -> &'static str {
+        match self {
+            Self::Gguf { .. } => key,
+            Self::Json(_) => names.first().copied().unwrap_or(key),
+        }
     }
 
     pub(crate) fn size(&self, key: &'static str, names: &[&'static str]) -> Result<usize, Error> {
-        let missing = match self {
-            Self::Gguf { .. } => key,
-            Self::Json(_) => names.first().copied().unwrap_or(key),
-        };
-        self.optional_size(key, names)?.ok_or(Error::Missing { key: missing })
+        self.optional_size(key, names)?.ok_or(Error::Missing { key: self.name(key, names) })
     }
 
     pub(crate) fn size_or(

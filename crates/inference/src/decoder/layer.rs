@@ -31,13 +31,17 @@ pub(crate) struct Linear {
 impl Layer {
     pub(super) fn load(weights: &Weights, config: &Config, index: usize) -> Result<Self, Error> {
         let name = |part: &str| format!("blk.{index}.{part}");
-        let norm_if = |asked: bool, part: &str| {
-            let asked = asked && config.architecture.norm == Norm::Rms;
+        let before = |part: &str| {
+            let norm = || norm_before(weights, config, &name(part));
+            config.architecture.norm_before.then(norm).transpose()
+        };
+        let after = |part: &str| {
+            let asked = config.architecture.norm == Norm::Rms && weights.has(&name(part));
             asked.then(|| norm(weights, config, &name(part), config.width)).transpose()
         };
         let [queries, keys, values] = attention_inputs(weights, config, &name)?;
         Ok(Self {
-            attention_norm: norm_if(config.architecture.norm_before, "attn_norm.weight")?,
+            attention_norm: before("attn_norm.weight")?,
             queries,
             keys,
             values,
@@ -49,16 +53,10 @@ impl Layer {
                 config.width,
                 config.query_width(),
             )?,
-            after_attention_norm: norm_if(
-                weights.has(&name("post_attention_norm.weight")),
-                "post_attention_norm.weight",
-            )?,
-            feed_forward_norm: norm_if(config.architecture.norm_before, "ffn_norm.weight")?,
+            after_attention_norm: after("post_attention_norm.weight")?,
+            feed_forward_norm: before("ffn_norm.weight")?,
             feed_forward: FeedForward::load(weights, config, &name)?,
-            after_feed_forward_norm: norm_if(
-                weights.has(&name("post_ffw_norm.weight")),
-                "post_ffw_norm.weight",
-            )?,
+            after_feed_forward_norm: after("post_ffw_norm.weight")?,
         })
     }
 }
@@ -84,8 +82,16 @@ fn attention_inputs(
     Ok([queries?, keys?, values?])
 }
 
+/// Loads the weights of a norm before a part, or behind the last layer; ones where the architecture's have none.
+pub(super) fn norm_before(weights: &Weights, config: &Config, name: &str) -> Result<Vec<f32>, Error> {
+    match config.architecture.norm {
+        Norm::Rms => norm(weights, config, name, config.width),
+        Norm::Plain => Ok(vec![1.0; config.width]),
+    }
+}
+
 /// Loads the weights of a norm.
-pub(super) fn norm(weights: &Weights, config: &Config, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+fn norm(weights: &Weights, config: &Config, name: &str, len: usize) -> Result<Vec<f32>, Error> {
     let mut norm = weights.vector(name, len)?;
     if config.architecture.norm_less_one && weights.is_hugging_face() {
         norm.iter_mut().for_each(|weight| *weight += 1.0);
@@ -98,21 +104,6 @@ fn head_norm(weights: &Weights, config: &Config, name: &str, all: usize) -> Resu
     let Some(shape) = weights.shape(name) else { return Ok(None) };
     let len = if shape == [all] { all } else { config.head_size };
     norm(weights, config, name, len).map(Some)
-}
-
-/// Subtracts the mean and divides by the deviation.
-pub(super) fn plain_norm(input: &[f32], epsilon: f32, out: &mut [f32]) {
-    let mean = input.iter().sum::<f32>() / input.len() as f32;
-    let variance = input.iter().map(|number| (number - mean).powi(2)).sum::<f32>() / input.len() as f32;
-    let factor = (variance + epsilon).sqrt().recip();
-    out.iter_mut().zip(input).for_each(|(out, number)| *out = (number - mean) * factor);
-}
-
-/// Divides by the root of the mean square, times weights.
-pub(super) fn rms_norm_in_place(numbers: &mut [f32], weights: &[f32], epsilon: f32) {
-    let mean = numbers.iter().map(|number| number * number).sum::<f32>() / numbers.len() as f32;
-    let factor = (mean + epsilon).sqrt().recip();
-    numbers.iter_mut().zip(weights).for_each(|(number, weight)| *number *= factor * weight);
 }
 
 // === impl Linear ===

@@ -76,7 +76,7 @@ impl Candle {
                 .iter()
                 .map(|layer| Layer::bring(config, layer, &at))
                 .collect::<Result<_>>()?,
-            output_norm: Norm::bring(config, decoder.output_norm.as_deref(), &at)?,
+            output_norm: Norm::bring(config, Some(&decoder.output_norm), &at)?,
             output,
             cache: (0..config.layers).map(|_| Ok([room()?, room()?])).collect::<Result<_>>()?,
             pages,

@@ -6,8 +6,8 @@ use super::{
     architecture::{self, Architecture, HeadAverages, Positions},
 };
 use crate::{
-    decoder::{ConfigError, Fields, Rope, Scaling},
-    model::{Files, Model, gguf},
+    decoder::{ConfigError, Described, Fields, Rope, Scaling},
+    model::Model,
 };
 
 /// The numbers of one encoder, checked for sense.
@@ -65,31 +65,18 @@ impl Config {
     ///
     /// If the architecture is not in the table, or numbers are missing or make no sense.
     pub fn of(model: &Model) -> Result<Self, Error> {
-        match &model.files {
-            Files::Gguf(files) => {
-                let metadata = files.metadata();
-                let name = metadata.get("general.architecture").and_then(gguf::Value::as_text);
-                let name = name.ok_or(ConfigError::NoArchitecture)?.into_owned();
-                let architecture =
-                    architecture::of_gguf(&name).ok_or_else(|| Error::Architecture { name: name.clone() })?;
-                let tokens = metadata.get("tokenizer.ggml.tokens").and_then(gguf::Value::as_array);
-                let fields = Fields::Gguf { metadata, prefix: &name };
-                read(architecture, &fields, tokens.map(gguf::Array::len))
-            }
-            Files::Safetensors(folder) => {
-                let config = folder.config.as_ref().ok_or(ConfigError::NoConfig)?;
-                let name = config.get("model_type").and_then(Json::as_str);
-                let name = name.ok_or(ConfigError::NoArchitecture)?;
-                let architecture = match config.get("position_embedding_type").and_then(Json::as_str) {
-                    None | Some("absolute" | "rope") => architecture::of_model_type(name),
-                    Some("alibi") => architecture::of_gguf("jina-bert-v2"),
-                    Some(other) => return Err(unsupported(format!("positions of the kind {other:?}"))),
-                };
-                let architecture =
-                    architecture.ok_or_else(|| Error::Architecture { name: name.to_owned() })?;
-                read(architecture, &Fields::Json(config), None)
-            }
-        }
+        let Described { name, fields, tokens } = Described::of(model)?;
+        let architecture = match &fields {
+            Fields::Gguf { .. } => architecture::of_gguf(&name),
+            Fields::Json(config) => match config.get("position_embedding_type").and_then(Json::as_str) {
+                None | Some("absolute" | "rope") => architecture::of_model_type(&name),
+                Some("alibi") => architecture::of_gguf("jina-bert-v2"),
+                Some(other) => return Err(unsupported(format!("positions of the kind {other:?}"))),
+            },
+        };
+        let architecture =
+            architecture.ok_or_else(|| Error::Architecture { name: name.clone().into_owned() })?;
+        read(architecture, &fields, tokens)
     }
 
     /// Numbers in a head.

@@ -306,6 +306,17 @@ fn whoever_goes_away_frees_everything() {
 }
 
 #[test]
+fn somebody_who_does_not_listen_holds_nobody_up() {
+    let engine = engine(&Settings { sequences_max: 2, ..settings() }, 64);
+    let deaf = engine.submit(request(1, 30, 400)).unwrap();
+    for seed in 2..6 {
+        let (tokens, end) = answer(engine.submit(request(seed, 30, 10)).unwrap());
+        assert_eq!((tokens.len(), end.reason), (10, Reason::Length));
+    }
+    assert_eq!(answer(deaf).0.len(), 400, "and what was said meanwhile is not lost");
+}
+
+#[test]
 fn what_cannot_be_honoured_is_refused() {
     let engine = engine(&Settings { waiting_max: 0, ..settings() }, 64);
     let refused = |request| engine.submit(request).unwrap_err();

@@ -8,6 +8,7 @@
 mod any_bytes;
 mod batched;
 mod catalog;
+mod configuration;
 mod constraint;
 mod device;
 mod discovery;

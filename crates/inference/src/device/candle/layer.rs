@@ -186,8 +186,10 @@ impl Norm {
     pub(super) fn bring(config: &Config, weights: Option<&[f32]>, at: &Device) -> Result<Self> {
         match (config.architecture.norm, weights) {
             (architecture::Norm::Rms, Some(weights)) => Self::rms(config, weights, at),
-            (architecture::Norm::Rms, None) => Ok(Self::None),
-            (architecture::Norm::Plain, _) => Ok(Self::Plain { epsilon: f64::from(config.norm_epsilon) }),
+            (_, None) => Ok(Self::None),
+            (architecture::Norm::Plain, Some(_)) => {
+                Ok(Self::Plain { epsilon: f64::from(config.norm_epsilon) })
+            }
         }
     }
 
