@@ -13,7 +13,11 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, client::IntoClientRequest as _},
+};
 use tower::ServiceExt as _;
 
 use crate::server::{Answer, Server, ask};
@@ -310,4 +314,30 @@ async fn revoking_a_key_ends_following_an_import() {
     };
     assert!(timeout(Duration::from_secs(10), cut).await.unwrap(), "the events ended as if that were all");
     other.finish("{}").await.unwrap();
+}
+
+/// A socket leaves the guard behind, so it waits for the end of the key by itself.
+#[tokio::test]
+async fn revoking_a_key_ends_its_sockets() {
+    let server = Server::start().await;
+    let secret = ring(&server).await.right;
+    let app = server.with_keys().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+    let open = async |key: &str| {
+        let mut request = format!("ws://{address}/v1/ws").into_client_request().unwrap();
+        request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        connect_async(request).await
+    };
+    match open("never-a-key-never-a-key").await {
+        Err(Error::Http(refusal)) => assert_eq!(refusal.status(), 401),
+        other => panic!("{other:?}"),
+    }
+    let (mut socket, _) = open(&secret).await.unwrap();
+    server.register().revoke("right").await.unwrap();
+    let ended = async { while let Some(Ok(_)) = socket.next().await {} };
+    timeout(Duration::from_secs(10), ended).await.expect("the socket goes on without its key");
+    assert!(matches!(open(&secret).await, Err(Error::Http(_))));
+    serving.abort();
 }
