@@ -96,6 +96,7 @@ impl Mcp {
     fn asker(&self, context: &RequestContext<RoleServer>) -> Asker {
         let request = context.extensions.get::<Parts>();
         let known = request.and_then(|request| request.extensions.get::<Caller>());
+        let known = known.filter(|caller| caller.key_name().is_some());
         Asker {
             scope: known.map_or(&self.scope, Caller::scope).clone(),
             pages: request.and_then(http::own_address).or(self.pages.clone()),
