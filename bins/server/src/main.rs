@@ -45,8 +45,13 @@ fn main() -> anyhow::Result<()> {
         let keys = athenaeum::open_keys(&data, &settings).await?;
         let listener = athenaeum::listen(settings.server.addr, &keys).await?;
         let addr = listener.local_addr()?;
+        let mut athenaeum = Athenaeum::open_with(&data, &settings, keys).await?;
+        match settings.pull(|name| std::env::var(name).ok()) {
+            Ok(pull) => athenaeum = athenaeum.with_shelf(places.shelf(&settings)?, pull)?,
+            Err(error) => writeln!(std::io::stderr(), "No models can be fetched: {error}.")?,
+        }
         let catalog = places.catalog(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
-        let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(catalog, &settings);
+        let athenaeum = athenaeum.with_models(catalog, &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(())

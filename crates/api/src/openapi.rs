@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use crate::{
-    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, ollama,
-    openai, parameters, problem::Kind, query_language, resume, search, socket,
+    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, models,
+    ollama, openai, parameters, problem::Kind, pulls, query_language, resume, search, socket,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -47,6 +47,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         (name = "search", description = "Find messages."),
         (name = "conversations", description = "Read, export and delete conversations."),
         (name = "imports", description = "Bring exports in and follow them."),
+        (name = "models", description = "See, fetch, load and remove models."),
         (name = "operation", description = "How the server and its archive are."),
     ),
     paths(
@@ -66,6 +67,17 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         imports::one,
         imports::cancel,
         events::follow,
+        models::list,
+        models::one,
+        models::load,
+        models::unload,
+        models::measure,
+        models::remove,
+        pulls::start,
+        pulls::list,
+        pulls::one,
+        pulls::cancel,
+        pulls::follow,
         health::statistics,
         hardware::describe,
         health::alive,
@@ -89,7 +101,8 @@ struct Document;
 
 /// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> {
-    [anthropic::bodies(), openai::bodies(), ollama::bodies()].concat()
+    let own = vec![("/athenaeum/v1/pulls", pulls::PARAMETERS)];
+    [own, anthropic::bodies(), openai::bodies(), ollama::bodies()].concat()
 }
 
 /// Adds the bodies of requests, from the tables that they are read against.
@@ -153,7 +166,7 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
         kinds.extend([Kind::Unauthorized, Kind::WrongKeys]);
         operation.security = Some(ways_in());
     }
-    if path.contains("{id}") {
+    if path.contains('{') {
         kinds.push(Kind::NotFound);
     }
     if ["/search", "/facets", "/suggestions"].iter().any(|end| path.ends_with(end)) {
@@ -326,6 +339,16 @@ described! {
         .property("file", file().description(Some("A file; the field may be repeated.")))
         .required("file")
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    /// One event of a model that is fetched.
+    PullEvent: ObjectBuilder::new()
+        .property("event", text().enum_values(Some(["progress", "completed", "failed", "cancelled"])).description(Some(
+            "All but progress are the last.",
+        )))
+        .property("data", text().content_media_type("application/json").description(Some(
+            "The object that reading the pull gives.",
+        )))
+        .required("event")
+        .required("data");
     /// One event of an import.
     ImportEvent: ObjectBuilder::new()
         .property("event", text().enum_values(Some(["progress", "completed", "failed"])).description(Some(

@@ -6,8 +6,8 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, observe, ollama,
-    openai, protect, query_language, resume, routes::Routes, search, sign_in, socket,
+    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, models, observe,
+    ollama, openai, protect, pulls, query_language, resume, routes::Routes, search, sign_in, socket,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -42,6 +42,14 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/imports", post(imports::start).get(imports::list))
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
+        .route("/athenaeum/v1/models", get(models::list))
+        .route("/athenaeum/v1/models/{model}", get(models::one).delete(models::remove))
+        .route("/athenaeum/v1/models/{model}/load", post(models::load))
+        .route("/athenaeum/v1/models/{model}/unload", post(models::unload))
+        .route("/athenaeum/v1/models/{model}/speed", post(models::measure))
+        .route("/athenaeum/v1/pulls", post(pulls::start).get(pulls::list))
+        .route("/athenaeum/v1/pulls/{id}", get(pulls::one).delete(pulls::cancel))
+        .route("/athenaeum/v1/pulls/{id}/events", get(pulls::follow))
         .route("/mcp", mcp::route(api))
         .merge(resumable)
         .merge(ollama::routes())

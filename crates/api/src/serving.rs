@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 pub(crate) mod infill;
 mod models;
+mod pulls;
 mod room;
 mod whole;
 
@@ -17,4 +18,6 @@ pub(crate) use answer::{Answer, Ended, Said};
 pub(crate) use ask::{Ask, Input, Truncation};
 pub use models::Models;
 pub(crate) use models::{Loaded, in_background};
+pub use pulls::Pulls;
+pub(crate) use pulls::{Fetch, Pull};
 pub(crate) use whole::{Call, Choice, Whole};

@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Access, Metrics, Models, Settings,
+    Access, Metrics, Models, Problem, Pulls, Settings,
     hardware::Machine,
     openai::Running,
+    problem::Kind,
     resume::Streams,
     serving::{Ask, Input},
     watch::ArchiveWatch,
@@ -31,6 +32,7 @@ pub struct Api {
     pub(crate) state: Option<State>,
     pub(crate) resumable: Streams,
     pub(crate) running: Running,
+    pub(crate) pulls: Option<Pulls>,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -50,6 +52,7 @@ impl Api {
             state: None,
             resumable: Streams::default(),
             running: Running::default(),
+            pulls: None,
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -90,6 +93,20 @@ impl Api {
     pub fn with_state(mut self, state: State) -> Self {
         self.state = Some(state);
         self
+    }
+
+    /// Fetches models for those who ask for it; nobody may where nothing is said.
+    #[must_use]
+    pub fn with_pulls(mut self, pulls: Pulls) -> Self {
+        self.pulls = Some(pulls);
+        self
+    }
+
+    /// Returns what fetches models and keeps them.
+    pub(crate) fn pulls(&self) -> Result<&Pulls, Problem> {
+        self.pulls.as_ref().ok_or_else(|| {
+            Problem::new(Kind::Unsupported, "This server was not set up to fetch and remove models.")
+        })
     }
 
     /// Begins what a request asks of a model, with what this server lays down.

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use athenaeum_api::{Api, Models};
+use athenaeum_api::{Api, Models, Pulls};
 use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Overrides, Probe};
-use athenaeum_inference::catalog;
+use athenaeum_inference::{catalog, pull, shelf::Shelf};
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
@@ -33,6 +33,7 @@ pub struct Athenaeum {
     pages: athenaeum_web::Settings,
     hardware: Overrides,
     models: Models,
+    pulls: Option<Pulls>,
     data: PathBuf,
     state: State,
     server: connections::Limits,
@@ -69,6 +70,7 @@ impl Athenaeum {
             pages: pages(&limits, settings),
             hardware: settings.hardware.clone(),
             models: models::of(catalog::Settings::default(), data, settings),
+            pulls: None,
             data: data.to_owned(),
             state: State::in_folder(data),
             limits,
@@ -86,6 +88,19 @@ impl Athenaeum {
     pub fn with_models(mut self, catalog: catalog::Settings, settings: &Settings) -> Self {
         self.models = models::of(catalog, &self.data, settings);
         self
+    }
+
+    /// Fetches models into `shelf` for those who ask for it, and lets them be removed from there; without this, nobody
+    /// may. The folder is made, so that a catalogue finds what comes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`] where it cannot be made.
+    pub fn with_shelf(mut self, shelf: Shelf, settings: pull::Settings) -> Result<Self, Error> {
+        let made = make_private(shelf.folder());
+        made.map_err(|source| Error::Folder { path: shelf.folder().to_owned(), source })?;
+        self.pulls = Some(Pulls::new(shelf, settings));
+        Ok(self)
     }
 
     /// Returns the models.
@@ -129,6 +144,10 @@ impl Athenaeum {
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone())
             .with_state(self.state.clone());
+        let api = match &self.pulls {
+            Some(pulls) => api.with_pulls(pulls.clone()),
+            None => api,
+        };
         athenaeum_api::app(api, pages)
     }
 

@@ -51,6 +51,9 @@ pub struct Settings {
     pub ollama_registry: Url,
     /// What stands between this machine and the Internet, if anything does. It then judges where connections lead.
     pub proxy: Option<Proxy>,
+    /// Addresses of files may be of the Internet only, not of this machine's own network: for those who fetch on behalf
+    /// of others. What is set above may be of any network.
+    pub internet_only: bool,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long a server may say nothing.
@@ -218,6 +221,7 @@ impl Settings {
             hub_token: None,
             ollama_registry,
             proxy: None,
+            internet_only: false,
             connect_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(60),
             retries_max: 6,

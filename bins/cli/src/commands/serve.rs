@@ -29,8 +29,13 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     let listener = listen(settings.server.addr, &keys).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let mut athenaeum = Athenaeum::open_with(&data, &settings, keys).await?;
+    match settings.pull(|name| std::env::var(name).ok()) {
+        Ok(pull) => athenaeum = athenaeum.with_shelf(context.places.shelf(&settings)?, pull)?,
+        Err(error) => note(&format_args!("No models can be fetched: {error}.")),
+    }
     let catalog = context.places.catalog(&settings, variable)?;
-    let athenaeum = Athenaeum::open_with(&data, &settings, keys).await?.with_models(catalog, &settings);
+    let athenaeum = athenaeum.with_models(catalog, &settings);
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }

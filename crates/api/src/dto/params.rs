@@ -145,3 +145,42 @@ pub(crate) struct Upload {
     #[param(value_type = Option<crate::openapi::ProviderName>)]
     provider: Option<String>,
 }
+
+/// Which model.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ModelPath {
+    /// Its name, percent-encoded: a slash in it is `%2F`.
+    #[param(example = "qwen3:0.6b")]
+    model: String,
+}
+
+/// How long a model stays.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct KeepAlive {
+    /// Seconds that it stays in memory after its last use, 0 for good; as the settings say where this is missing.
+    #[param(minimum = 0, maximum = 31_622_400)]
+    keep_seconds: Option<u64>,
+}
+
+/// How a model is measured.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Measure {
+    /// Tokens to read.
+    #[param(minimum = 1, maximum = 8192, default = 128)]
+    prompt_tokens: Option<u64>,
+    /// Tokens to write.
+    #[param(minimum = 2, maximum = 1024, default = 32)]
+    generated_tokens: Option<u64>,
+}
+
+/// Which pull.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PullPath {
+    /// The pull's id.
+    #[param(format = "uuid")]
+    id: String,
+}

@@ -223,7 +223,7 @@ impl From<residents::Error> for Problem {
 }
 
 /// An error with its reasons: what is wrong with a model file is for whoever chose it.
-fn whole(error: &dyn std::error::Error) -> String {
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = sentence(error);
     let mut cause = error.source();
     while let Some(lower) = cause {

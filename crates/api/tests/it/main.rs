@@ -12,6 +12,7 @@ mod keys;
 mod matrix;
 mod mcp;
 mod messages;
+mod models;
 mod ollama;
 mod reading;
 mod responses;

@@ -26,7 +26,7 @@ pub(crate) struct Server {
 }
 
 /// A model that talks a little, and always alike.
-const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
+pub(crate) const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
 
 impl Server {
     /// Starts with the small model of the examples, and nothing in the archive.

@@ -49,6 +49,11 @@ pub enum Error {
     NotFound { host: String, what: String, said: String },
     #[error("{from} leads to {to}, which is not followed: {reason}")]
     Redirect { from: String, to: String, reason: &'static str },
+    #[error(
+        "{host} is of this machine's own network, where only those who sit at the machine may fetch from; there, \
+         `athenaeum models pull` does"
+    )]
+    OwnNetwork { host: String },
     #[error("what {host} says about {what} cannot be understood: {reason}")]
     Answer { host: String, what: String, reason: String },
     #[error(transparent)]

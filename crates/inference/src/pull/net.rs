@@ -9,7 +9,7 @@ use reqwest::{
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde::de::DeserializeOwned;
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 use super::{Error, Settings, Token, address};
 
@@ -22,6 +22,8 @@ pub(super) struct Net {
     is_public: fn(IpAddr) -> bool,
     /// Names are looked up by the proxy, and its address is no server's.
     proxied: bool,
+    /// Those of any network that may be asked; `None` for all.
+    named: Option<[Origin; 2]>,
 }
 
 /// What is asked for.
@@ -86,6 +88,7 @@ impl Net {
             public: client().dns_resolver(PublicOnly(is_public)).build().map_err(Error::Client)?,
             is_public,
             proxied: settings.proxy.is_some(),
+            named: settings.internet_only.then(|| [settings.hub.origin(), settings.ollama_registry.origin()]),
         })
     }
 
@@ -99,9 +102,16 @@ impl Net {
         let mut token = request.token;
         let mut started_at_home = false;
         for hop in 0..=REDIRECTS_MAX {
-            let confined = hop > 0 && !started_at_home;
+            let confined = match hop {
+                0 => self.named.as_ref().is_some_and(|named| !named.contains(&url.origin())),
+                _ => !started_at_home,
+            };
             if confined && let Some(reason) = self.leads_home(&url) {
-                return Err(Failure::no(redirect(request.url, &url, reason)));
+                let error = match hop {
+                    0 => Error::OwnNetwork { host: host(&url) },
+                    _ => redirect(request.url, &url, reason),
+                };
+                return Err(Failure::no(error));
             }
             let client = if confined && !self.proxied { &self.public } else { &self.any };
             let sent = client.get(url.clone()).headers(headers(request, token)).send().await;
