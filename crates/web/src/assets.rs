@@ -37,6 +37,9 @@ static THEME: LazyLock<Asset> = LazyLock::new(|| {
 static CHAT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("chat", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/chat.js"))
 });
+static MODELS: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("models", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/models.js"))
+});
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")));
 
@@ -60,6 +63,11 @@ pub(crate) fn chat() -> String {
     CHAT.href()
 }
 
+/// Returns the address of the models page's own script.
+pub(crate) fn models() -> String {
+    MODELS.href()
+}
+
 /// Returns the address of the icon.
 pub(crate) fn icon() -> String {
     ICON.href()
@@ -67,7 +75,7 @@ pub(crate) fn icon() -> String {
 
 /// Answers `GET /assets/{file_name}`. A name holds the hash of its content, so caches may keep it for good.
 pub(crate) async fn serve(Path(file_name): Path<String>, headers: HeaderMap) -> Response {
-    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*CHAT, &*ICON];
+    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*CHAT, &*MODELS, &*ICON];
     let Some(asset) = assets.into_iter().find(|asset| asset.file_name == file_name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -11,6 +11,7 @@ pub(crate) mod home;
 pub(crate) mod import;
 pub(crate) mod imports;
 pub(crate) mod message;
+pub(crate) mod models;
 mod parts;
 pub(crate) mod search;
 pub(crate) mod sign_in;

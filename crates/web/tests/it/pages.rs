@@ -562,3 +562,20 @@ async fn the_page_to_sign_in_on_gives_nothing_away() {
     let (_, page) = house.get("/").await;
     assert!(!page.contains("Sign out"), "{page}");
 }
+
+#[tokio::test]
+async fn the_models_page_is_a_frame_that_says_what_to_do_without_script() {
+    let house = House::empty().await;
+    let page = house.page("/models").await;
+    for part in
+        ["athenaeum models pull", "id=\"list\"", "<label for=\"source\">", "aria-current=\"page\">Models</a>"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let script = page.split("<script src=\"").map(|part| part.split('"').next().unwrap());
+    let script =
+        script.filter(|address| address.starts_with("/assets/models-")).next_back().unwrap().to_owned();
+    let (status, text) = house.get(&script).await;
+    // What the API tells becomes text, never markup.
+    assert!(status == StatusCode::OK && !text.contains("innerHTML") && !text.contains("insertAdjacentHTML"));
+}
