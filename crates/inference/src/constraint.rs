@@ -26,8 +26,10 @@
 //! **Invariant:** it fails closed. What cannot be honoured exactly is an error that names it: a schema is first read
 //! here, keyword by keyword, and nothing that would be ignored or only approximated is let through.
 
+mod calls;
 mod formats;
 mod gbnf;
+mod lead;
 mod pattern;
 mod schema;
 mod vocabulary;
@@ -37,6 +39,9 @@ use llguidance::{
     api::{StopReason, TopLevelGrammar},
 };
 
+pub use calls::Calls;
+pub use lead::Lead;
+use lead::{Followed, Follower};
 pub use vocabulary::Vocabulary;
 
 /// The form that output has to keep to.
@@ -52,6 +57,10 @@ pub enum Grammar {
     Lark(String),
     /// A context-free grammar as llama.cpp writes them; it begins at `root`.
     Gbnf(String),
+    /// Calls of tools, as a family of models writes them.
+    Calls(Box<Calls>),
+    /// Free text, then the form.
+    After(Lead, Box<Self>),
 }
 
 /// Why a form cannot be kept to.
@@ -109,14 +118,24 @@ pub enum Error {
 /// The most bytes of a regular expression or grammar.
 const TEXT_MAX: usize = 64 << 10;
 
+/// Nobody needs more than what a model says to itself, and what it says before it calls.
+const LEADS_MAX: usize = 4;
+
+/// Models were taught to put an empty line between what they say to themselves and the answer.
+const GAP_TOKENS: u8 = 2;
+
 /// Where a form is compiled: it recurses along what it is given, which the limits bound, but not to two megabytes.
 const STACK_BYTES: usize = 64 << 20;
 
 /// One sequence that keeps to a form. A clone goes on independently.
 #[derive(Clone)]
 pub struct Constraint {
+    vocabulary: Vocabulary,
+    /// What comes before the form, the next one last.
+    leads: Vec<Follower>,
+    /// Space that may still come between that and the form, in tokens.
+    gap: u8,
     matcher: Matcher,
-    tokens: usize,
     ended: bool,
 }
 
@@ -127,8 +146,15 @@ impl Constraint {
     ///
     /// [`Error::Unsupported`], [`Error::Invalid`] and [`Error::TooLarge`], as they say.
     pub fn new(vocabulary: &Vocabulary, grammar: &Grammar) -> Result<Self, Error> {
+        let (mut leads, mut form) = (Vec::new(), grammar);
+        while let Grammar::After(lead, then) = form {
+            at_most("the number of texts before the form", leads.len(), LEADS_MAX)?;
+            leads.extend(Follower::new(lead, vocabulary));
+            form = then;
+        }
+        leads.reverse();
         let compile = || {
-            let (what, grammar) = prepared(grammar)?;
+            let (what, grammar) = prepared(form, vocabulary)?;
             let parser = vocabulary.factory().create_parser(grammar);
             let parser = parser.map_err(|error| Error::Invalid { what, reason: first_line(&error) })?;
             Ok(Matcher::new(Ok(parser)))
@@ -138,7 +164,7 @@ impl Constraint {
             let thread = thread.map_err(|error| Error::Stuck { reason: error.to_string() })?;
             thread.join().map_err(|_| Error::Stuck { reason: "compiling it failed".to_owned() })?
         })?;
-        let mut constraint = Self { matcher, tokens: vocabulary.len(), ended: false };
+        let mut constraint = Self { vocabulary: vocabulary.clone(), leads, gap: 0, matcher, ended: false };
         // What can never be written is known only once the first token is looked for.
         constraint.allowed()?;
         Ok(constraint)
@@ -150,20 +176,50 @@ impl Constraint {
     ///
     /// [`Error::Stuck`] where the limits are reached or nothing can follow.
     pub fn apply(&mut self, logits: &mut [f32]) -> Result<(), Error> {
+        let tokens = self.vocabulary.len();
+        logits.iter_mut().skip(tokens).for_each(|logit| *logit = f32::NEG_INFINITY);
+        // What begins a text before the form may come beside whatever may come without it.
+        let begin = self.leads.last().and_then(Follower::begins).map(|token| token as usize);
+        let begins: Vec<(usize, f32)> =
+            begin.and_then(|at| Some((at, *logits.get(at)?))).into_iter().collect();
+        let free = self.leads.iter().rev().find(|lead| lead.begins().is_none());
+        match free {
+            Some(lead) => {
+                lead.apply(logits, &self.vocabulary);
+                if !lead.may_end() {
+                    for &end in self.vocabulary.ends() {
+                        logits[end as usize] = f32::NEG_INFINITY;
+                    }
+                }
+            }
+            None => self.apply_form(logits)?,
+        }
+        for (at, logit) in begins {
+            logits[at] = logit;
+        }
+        Ok(())
+    }
+
+    fn apply_form(&mut self, logits: &mut [f32]) -> Result<(), Error> {
         let allowed = self.allowed()?;
+        let gap = self.gap > 0;
         for (index, group) in logits.chunks_mut(32).enumerate() {
-            let bits = if index * 32 < self.tokens { allowed.as_slice().get(index).copied() } else { None };
-            match bits.unwrap_or(0) {
+            match allowed.as_slice().get(index).copied().unwrap_or(0) {
                 u32::MAX => {}
-                0 => group.fill(f32::NEG_INFINITY),
+                0 if !gap => group.fill(f32::NEG_INFINITY),
                 bits => group.iter_mut().enumerate().for_each(|(bit, logit)| {
-                    if bits >> bit & 1 == 0 {
+                    if bits >> bit & 1 == 0 && !(gap && self.is_space(index * 32 + bit)) {
                         *logit = f32::NEG_INFINITY;
                     }
                 }),
             }
         }
         Ok(())
+    }
+
+    fn is_space(&self, token: usize) -> bool {
+        let bytes = u32::try_from(token).map_or(&[][..], |token| self.vocabulary.bytes(token));
+        !bytes.is_empty() && lead::is_space(bytes)
     }
 
     /// Goes on by a token.
@@ -173,18 +229,35 @@ impl Constraint {
     /// [`Error::Refused`] for a token that [`apply`](Self::apply) rules out; the constraint is as before then.
     pub fn accept(&mut self, token: u32) -> Result<(), Error> {
         let refused = Err(Error::Refused { token });
-        if self.ended || token as usize >= self.tokens {
+        if self.ended || token as usize >= self.vocabulary.len() {
             return refused;
         }
         if self.is_end(token) {
             self.ended = self.may_end()?;
             return if self.ended { Ok(()) } else { refused };
         }
+        while let Some(lead) = self.leads.last_mut() {
+            match lead.accept(token, &self.vocabulary)? {
+                Followed::GoesOn => return Ok(()),
+                Followed::Over => {
+                    let gap = lead.has_gap();
+                    self.leads.pop();
+                    self.gap = if gap && self.leads.is_empty() { GAP_TOKENS } else { 0 };
+                    return Ok(());
+                }
+                Followed::Absent => drop(self.leads.pop()),
+            }
+        }
+        if self.gap > 0 && self.is_space(token as usize) {
+            self.gap -= 1;
+            return Ok(());
+        }
         if self.matcher.is_stopped()
             || self.matcher.validate_tokens(&[token]).map_err(|error| stuck(&error))? == 0
         {
             return refused;
         }
+        self.gap = 0;
         self.matcher.consume_token(token).map_err(|error| stuck(&error))
     }
 
@@ -194,6 +267,9 @@ impl Constraint {
     ///
     /// [`Error::Stuck`] after an error.
     pub fn may_end(&mut self) -> Result<bool, Error> {
+        if let Some(lead) = self.leads.iter().rev().find(|lead| lead.begins().is_none()) {
+            return Ok(lead.may_end());
+        }
         if self.matcher.is_stopped() {
             return self.fulfilled();
         }
@@ -202,12 +278,12 @@ impl Constraint {
 
     /// Whether nothing but an end may come.
     pub fn must_end(&self) -> bool {
-        self.ended || self.matcher.is_stopped()
+        self.ended || self.leads.is_empty() && self.matcher.is_stopped()
     }
 
     /// What has to come next whatever the model says, in bytes: the rest of a key, say. Empty where there is a choice.
     pub fn forced(&mut self) -> Vec<u8> {
-        if self.must_end() { Vec::new() } else { self.matcher.compute_ff_bytes() }
+        if self.must_end() || !self.leads.is_empty() { Vec::new() } else { self.matcher.compute_ff_bytes() }
     }
 
     fn is_end(&self, token: u32) -> bool {
@@ -248,12 +324,12 @@ impl Constraint {
 
 impl std::fmt::Debug for Constraint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Constraint").field("tokens", &self.tokens).field("ended", &self.ended).finish()
+        f.debug_struct("Constraint").field("leads", &self.leads).field("ended", &self.ended).finish()
     }
 }
 
 /// What llguidance is given, and what to call it in errors.
-fn prepared(grammar: &Grammar) -> Result<(&'static str, TopLevelGrammar), Error> {
+fn prepared(grammar: &Grammar, vocabulary: &Vocabulary) -> Result<(&'static str, TopLevelGrammar), Error> {
     Ok(match grammar {
         Grammar::JsonObject => {
             let object = serde_json::json!({ "type": "object" });
@@ -270,6 +346,10 @@ fn prepared(grammar: &Grammar) -> Result<(&'static str, TopLevelGrammar), Error>
             at_most("the GBNF grammar in bytes", gbnf.len(), TEXT_MAX)?;
             ("the GBNF grammar", TopLevelGrammar::from_lark(gbnf::to_lark(gbnf)?))
         }
+        Grammar::Calls(calls) => {
+            ("the list of tools", TopLevelGrammar::from_lark(calls::to_lark(calls, vocabulary)?))
+        }
+        Grammar::After(_, form) => prepared(form, vocabulary)?,
     })
 }
 

@@ -12,13 +12,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     cache::disk,
-    constraint::{self, Constraint, Grammar, Vocabulary},
+    constraint::{self, Constraint, Grammar, Lead, Vocabulary},
     decoder::{self, Decoder},
     device::{self, Device},
     engine::{self, Backend, Cpu, Draft, Engine, UnfitFormat},
     model::{self, Model, Stamp, Summary},
     processor::Processor,
-    reply::Reply,
+    reply::{Format, Reply},
     template::{self, Change, Conversation, Template},
     tokenizer::{self, Special, Tokenizer},
     weights::Access,
@@ -142,6 +142,10 @@ pub struct ChatPrompt {
     pub tokens: Vec<u32>,
     /// What was changed because the model's template has no place for it.
     pub changes: Vec<Change>,
+    /// How the model writes reasoning and calls after this prompt.
+    pub format: Format,
+    /// What it says to itself before it answers.
+    pub lead: Option<Lead>,
     /// Takes the model's words apart. It must see special tokens: [`engine::Request::show_special`].
     pub reply: Reply,
 }
@@ -275,7 +279,8 @@ impl LocalModel {
         let template = self.template.as_ref().ok_or(PromptError::NoTemplate)?;
         let (prompt, tokens) = filled::filled(template, &self.tokenizer, conversation)?;
         let reply = prompt.format.reply(&prompt.text, &conversation.tools);
-        Ok(ChatPrompt { tokens: self.begun(tokens), changes: prompt.changes, reply })
+        let (format, lead) = (prompt.format, prompt.format.lead(&prompt.text));
+        Ok(ChatPrompt { tokens: self.begun(tokens), changes: prompt.changes, format, lead, reply })
     }
 
     /// Makes what holds an answer to a form.
@@ -288,7 +293,11 @@ impl LocalModel {
             let tokenizer = &self.tokenizer;
             let known = |token: u32| (token as usize) < tokenizer.len() && !tokenizer.is_special(token);
             let bytes = |token: u32| known(token).then(|| tokenizer.bytes(token));
-            Vocabulary::new(self.decoder.config().vocabulary, tokenizer.generation_ends(), bytes)
+            let tokens = self.decoder.config().vocabulary;
+            let vocabulary = Vocabulary::new(tokens, tokenizer.generation_ends(), bytes)?;
+            let all = 0..u32::try_from(tokenizer.len()).unwrap_or(u32::MAX);
+            let controls = all.filter(|token| tokenizer.is_special(*token));
+            Ok(vocabulary.with_controls(controls.map(|token| (token, tokenizer.bytes(token)))))
         });
         Constraint::new(vocabulary.as_ref().map_err(Clone::clone)?, grammar)
     }

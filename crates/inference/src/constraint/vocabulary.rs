@@ -1,6 +1,6 @@
 //! The tokens of a model, as a trie that forms are followed along.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use llguidance::{
     ParserFactory,
@@ -15,6 +15,9 @@ use super::Error;
 pub struct Vocabulary {
     factory: Arc<ParserFactory>,
     tokens: usize,
+    ends: Vec<u32>,
+    /// What control tokens are called.
+    controls: Arc<HashMap<u32, Vec<u8>>>,
 }
 
 /// Longer tokens are never allowed under a constraint: the trie counts their bytes in eight bits.
@@ -44,7 +47,8 @@ impl Vocabulary {
                 match bytes(token).filter(usable) {
                     _ if ends.contains(&token) => [&[MARK], format!("<end{token}>").as_bytes()].concat(),
                     Some(bytes) => bytes.to_vec(),
-                    None => Vec::new(),
+                    // They come where a grammar names them, and nowhere else.
+                    None => [&[MARK], format!("<control{token}>").as_bytes()].concat(),
                 }
             })
             .collect();
@@ -55,7 +59,56 @@ impl Vocabulary {
         let mut factory = factory.map_err(|error| refused(&super::first_line(&error)))?;
         factory.quiet();
         *factory.limits_mut() = limits();
-        Ok(Self { factory: Arc::new(factory), tokens })
+        Ok(Self { factory: Arc::new(factory), tokens, ends: ends.to_vec(), controls: Arc::default() })
+    }
+
+    /// Knows what control tokens are called, so that forms and what precedes them can name them.
+    #[must_use]
+    pub fn with_controls<'v>(self, controls: impl Iterator<Item = (u32, &'v [u8])>) -> Self {
+        let controls = controls.filter(|(_, name)| !name.is_empty());
+        Self { controls: Arc::new(controls.map(|(token, name)| (token, name.to_vec())).collect()), ..self }
+    }
+
+    /// What a token contributes to the text, or what it is called.
+    pub(super) fn bytes(&self, token: u32) -> &[u8] {
+        if let Some(name) = self.controls.get(&token) {
+            return name;
+        }
+        let trie = self.factory.tok_env().tok_trie();
+        if token as usize >= self.tokens {
+            return &[];
+        }
+        Some(trie.token(token)).filter(|bytes| bytes.first() != Some(&MARK)).unwrap_or(&[])
+    }
+
+    /// All of them.
+    pub(super) fn tokens(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.tokens).unwrap_or(u32::MAX)
+    }
+
+    /// The token that is this whole text.
+    pub(super) fn token(&self, text: &str) -> Option<u32> {
+        let control = self.controls.iter().find(|(_, name)| name.as_slice() == text.as_bytes());
+        control.map(|(token, _)| *token).or_else(|| {
+            let trie = self.factory.tok_env().tok_trie();
+            trie.token_id(text.as_bytes())
+        })
+    }
+
+    /// Finds the first control token that is spelled out in a text: where, how many bytes, and which; no token where it is
+    /// one that ends an answer.
+    pub(super) fn find_control(&self, text: &str) -> Option<(usize, usize, Option<u32>)> {
+        let found = self.controls.iter().filter_map(|(token, name)| {
+            let at = text.find(std::str::from_utf8(name).ok()?)?;
+            Some((at, std::cmp::Reverse(name.len()), *token))
+        });
+        let (at, std::cmp::Reverse(length), token) = found.min()?;
+        Some((at, length, Some(token).filter(|token| !self.ends.contains(token))))
+    }
+
+    /// The tokens that end a generation.
+    pub(super) fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// How many tokens there are.

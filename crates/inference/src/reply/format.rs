@@ -1,7 +1,7 @@
 //! How families of models write.
 
 use super::{Mark, Opening, Reply};
-use crate::template::Json;
+use crate::{constraint::Lead, template::Json};
 
 /// How a model writes reasoning and calls; found in its chat template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,6 +96,28 @@ impl Format {
     pub fn reply(self, prompt: &str, tools: &[Json]) -> Reply {
         let open = self.reasoning.is_some_and(|(open, _)| prompt.trim_end().ends_with(open));
         Reply::new(self, open, tools)
+    }
+
+    /// What a model says to itself after this prompt, before it answers: nothing where it has come to an end, or the model
+    /// does not.
+    #[must_use]
+    pub fn lead(self, prompt: &str) -> Option<Lead> {
+        let prompt = prompt.trim_end();
+        let lead = |begins: Option<&str>, until: &str| Lead {
+            begins: begins.map(str::to_owned),
+            until: until.to_owned(),
+            may_end: false,
+            gap: true,
+        };
+        if self.family == Family::Harmony {
+            return (!prompt.ends_with(FINAL)).then(|| lead(None, FINAL));
+        }
+        let (open, close) = self.reasoning?;
+        match () {
+            () if prompt.ends_with(open) => Some(lead(None, close)),
+            () if prompt.ends_with(close) => None,
+            () => Some(lead(Some(open), close)),
+        }
     }
 
     pub(super) fn family(self) -> Family {
@@ -199,6 +221,9 @@ impl Format {
         self.family == Family::Glm
     }
 }
+
+/// What precedes an answer in channels.
+const FINAL: &str = "<|channel|>final<|message|>";
 
 /// What opens reasoning and what closes it.
 const REASONING: &[(&str, &str)] = &[

@@ -7,6 +7,7 @@
 
 mod any_bytes;
 mod batched;
+mod calls;
 mod catalog;
 mod configuration;
 mod constraint;
