@@ -87,6 +87,7 @@ pub(crate) fn query(uri: &Uri, known: &[&str]) -> Vec<Warning> {
 pub(crate) fn told(mut warnings: Vec<Warning>, answer: &Answer) -> Vec<Warning> {
     let warning = |parameter: &str, reason: String| Warning { parameter: parameter.to_owned(), reason };
     warnings.extend(answer.changes.iter().map(|change| warning("messages", change.as_str().to_owned())));
+    warnings.extend(answer.warnings.iter().cloned());
     if let Some(cut) = answer.cut {
         let what = match cut.messages {
             0 => format!("the first {} tokens were left out", cut.tokens),

@@ -8,6 +8,8 @@
 
 mod answer;
 mod ask;
+mod calling;
+mod choice;
 pub(crate) mod infill;
 mod models;
 mod pulls;
@@ -16,6 +18,7 @@ mod whole;
 
 pub(crate) use answer::{Answer, Ended, Said};
 pub(crate) use ask::{Ask, Input, Truncation};
+pub(crate) use calling::{Calling, Choose, name_of};
 pub use models::Models;
 pub(crate) use models::{Loaded, in_background};
 pub use pulls::Pulls;

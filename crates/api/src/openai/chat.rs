@@ -81,6 +81,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
     let conversation = conversation::of(&mut read)?;
+    let calling = conversation::calling(&read, &conversation)?;
     let form = form::of(&read)?;
     let logprobs = logprobs(&read)?;
     let store = store(&api, &mut read);
@@ -92,6 +93,7 @@ pub(crate) async fn create(
     let ask = Ask {
         sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
         form,
+        calling,
         stops: read.texts("stop"),
         tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens"]),
         choices: read.integer("n").unwrap_or(1),
@@ -108,14 +110,16 @@ pub(crate) async fn create(
     let mut answer = model.ask(ask).await?;
     let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
     contract.settle(&warnings)?;
+    // Whoever asks in the words of before is answered in them.
+    let legacy = read.has("functions") && !read.has("tools");
     if read.flag("stream") == Some(true) {
         let usage = read.object("stream_options").flag("include_usage").unwrap_or(false);
-        let format = stream::ChatStream::new(&answer, usage, warnings.clone());
+        let format = stream::ChatStream::new(&answer, usage, legacy, warnings.clone());
         return Ok(contract::shown(respond(answer, FrameKind::ServerSentEvents, format), &warnings));
     }
     let whole = answer.whole().await?;
     warnings.extend(whole.late());
-    let completion = object::ChatCompletion::new(&answer, whole, warnings.clone());
+    let completion = object::ChatCompletion::new(&answer, whole, legacy, warnings.clone());
     if store {
         stored::keep(&api, &read, &serde_json::to_value(&completion).unwrap_or_default()).await?;
     }

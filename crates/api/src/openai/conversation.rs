@@ -7,6 +7,7 @@ use super::parameters::ANY_TEXT;
 use crate::{
     parameters::{Parameter, Read, Takes},
     problem::Problem,
+    serving::{Calling, Choose, name_of},
 };
 
 const NAME: Takes = Takes::Text(256);
@@ -21,6 +22,16 @@ pub(crate) const CONVERSATION: &[Parameter] = &[
     Parameter::new("tools", Takes::List(&Takes::Object(TOOL), 512), "Tools that the model may call."),
     Parameter::new("tool_choice", TOOL_CHOICE, "Whether it calls one: none, auto, required, or which one."),
     Parameter::new("parallel_tool_calls", Takes::Bool, "Whether it may call several at once."),
+    Parameter::new(
+        "functions",
+        Takes::List(&Takes::Object(FUNCTION), 512),
+        "Tools, as clients wrote them before there was `tools`.",
+    ),
+    Parameter::new(
+        "function_call",
+        Takes::Either(&[Takes::OneOf(&["none", "auto"]), Takes::Object(CHOSEN_FUNCTION)]),
+        "Whether it calls one of these: none, auto, or which one.",
+    ),
     Parameter::new(
         "documents",
         Takes::List(&Takes::Map(&Takes::Any), 1024),
@@ -53,6 +64,7 @@ const MESSAGE: &[Parameter] = &[
     ),
     Parameter::new("name", NAME, "The speaker's name, for templates that have a place for it."),
     Parameter::new("tool_calls", Takes::List(&Takes::Object(CALL), 512), "Tools that the model called."),
+    Parameter::new("function_call", Takes::Object(CALLED), "The same, as clients wrote it before."),
     Parameter::new("tool_call_id", NAME, "Which call a result answers."),
     Parameter::new("reasoning_content", ANY_TEXT, "What the model said to itself."),
     Parameter::new("reasoning", ANY_TEXT, "The same under another name."),
@@ -136,8 +148,12 @@ pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
         }
         conversation.add_generation_prompt = begins;
     }
-    if read.text("tool_choice") != Some("none") {
-        conversation.tools = read.list("tools").iter().map(json).collect::<Result<_, _>>()?;
+    let none = Some("none");
+    if read.text("tool_choice") != none && read.text("function_call") != none {
+        let functions = read.list("functions").iter();
+        let functions = functions.map(|function| json!({ "type": "function", "function": function }));
+        let tools = read.list("tools").iter().cloned().chain(functions);
+        conversation.tools = tools.map(|tool| json(&tool)).collect::<Result<_, _>>()?;
     }
     conversation.documents = read.list("documents").iter().map(json).collect::<Result<_, _>>()?;
     if let Some(effort) = read.text("reasoning_effort") {
@@ -152,6 +168,34 @@ pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
         conversation.variables.insert(name, json(&value)?);
     }
     Ok(conversation)
+}
+
+/// Reads what is to be done with the tools of a conversation.
+pub(super) fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
+    let (parameter, named) = match read.value("tool_choice") {
+        Some(Value::Object(chosen)) => ("tool_choice", chosen.get("function").and_then(|of| of.get("name"))),
+        _ => ("function_call", read.value("function_call").and_then(|chosen| chosen.get("name"))),
+    };
+    let known: Vec<String> = conversation.tools.iter().filter_map(name_of).collect();
+    let choice = match named.and_then(Value::as_str) {
+        Some(name) if known.iter().any(|known| known == name) => Choose::Named(name.to_owned()),
+        Some(_) => {
+            let names = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Problem::parameter(
+                parameter,
+                format!("the name of one of the tools, of which there are: {names}"),
+            ));
+        }
+        None if read.text("tool_choice") == Some("required") => {
+            if known.is_empty() {
+                return Err(Problem::parameter("tool_choice", "\"required\" only where there are tools"));
+            }
+            Choose::Any
+        }
+        None => Choose::Freely,
+    };
+    let once = read.flag("parallel_tool_calls") == Some(false) || read.has("functions");
+    Ok(Calling { choice, once })
 }
 
 /// A message in the words that templates know.
@@ -170,6 +214,9 @@ fn message(index: usize, mut message: Value) -> Result<Message, Problem> {
             let text = part.get("text").or_else(|| part.get("refusal")).cloned();
             *part = json!({ "type": "text", "text": text.unwrap_or_else(|| "".into()) });
         }
+    }
+    if let Some(called) = message.get("function_call").filter(|called| called.is_object()).cloned() {
+        message["tool_calls"] = json!([{ "type": "function", "function": called }]);
     }
     let says = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
     if !says("content") && !says("tool_calls") && role != "assistant" {

@@ -10,3 +10,11 @@ pub(super) fn reason(ended: &Ended) -> &'static str {
         _ => "stop",
     }
 }
+
+/// The same, in the words of before where it was asked in them.
+pub(super) fn reason_for(ended: &Ended, legacy: bool) -> &'static str {
+    match reason(ended) {
+        "tool_calls" if legacy => "function_call",
+        reason => reason,
+    }
+}

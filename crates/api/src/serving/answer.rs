@@ -1,15 +1,21 @@
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use athenaeum_inference::{
-    engine::{self, End, Event, Generation, Refused, Request},
-    reply::{self, Reply},
+    engine::{End, Generation, Refused, Request},
+    reply,
     sampling::{LogProbs, Sampling},
     template::Change,
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 
-use super::{Loaded, ask::Prompt, room::Cut};
+use super::{
+    Loaded,
+    ask::Prompt,
+    choice::{Choice, Happened, Step},
+    room::Cut,
+};
+use crate::parameters::Warning;
 
 /// An answer that is being given, or several side by side. Dropping it ends the work on it.
 pub(crate) struct Answer {
@@ -21,9 +27,15 @@ pub(crate) struct Answer {
     pub(crate) changes: Vec<Change>,
     /// What of it was left out.
     pub(crate) cut: Option<Cut>,
+    /// What else is not done as asked.
+    pub(crate) warnings: Vec<Warning>,
     prompts: Vec<Prompt>,
     /// Choices of each prompt.
     choices: usize,
+    /// Texts that end what is said to whoever asked; in conversations it is not the engine that looks for them.
+    stops: Vec<String>,
+    /// Each calls one tool at most.
+    calls_once: bool,
     /// What they have in common; it has no prompt.
     request: Request,
     /// Choices that were begun.
@@ -66,24 +78,6 @@ pub(crate) struct Ended {
     pub(crate) called: bool,
 }
 
-/// One of the answers.
-struct Choice {
-    index: usize,
-    /// `None` where the engine went away before it began.
-    generation: Option<Generation>,
-    reply: Option<Reply>,
-    reasoning_tokens: usize,
-    called: bool,
-}
-
-type Step = Pin<Box<dyn Future<Output = Happened> + Send>>;
-
-enum Happened {
-    Said(Choice, Option<Event>),
-    /// Others may have made room for a choice that waits.
-    RoomPerhaps,
-}
-
 /// A request of many choices waits so long before it asks for room again.
 const ROOM_AGAIN: Duration = Duration::from_millis(20);
 
@@ -93,15 +87,22 @@ impl Answer {
         model: Loaded,
         prompts: Vec<Prompt>,
         choices: usize,
-        request: Request,
+        mut request: Request,
+        calls_once: bool,
+        warnings: Vec<Warning>,
     ) -> Result<Self, Refused> {
+        let reads = prompts.iter().any(|prompt| prompt.reply.is_some());
+        let stops = if reads { std::mem::take(&mut request.stops) } else { Vec::new() };
         let mut answer = Self {
             model,
             prompt_tokens: prompts.iter().map(|prompt| prompt.tokens.len()).sum(),
             changes: prompts.iter().flat_map(|prompt| prompt.changes.iter().copied()).collect(),
             cut: prompts.iter().filter_map(|prompt| prompt.cut).reduce(Cut::and),
+            warnings,
             prompts,
             choices: choices.max(1),
+            stops,
+            calls_once,
             request,
             begun: 0,
             open: 0,
@@ -191,80 +192,9 @@ impl Answer {
     fn push(&mut self, generation: Option<Generation>) {
         // Replies are read each by its own reader; they start alike.
         let reply = self.prompts.get(self.begun / self.choices).and_then(|prompt| prompt.reply.clone());
-        let choice = Choice { index: self.begun, generation, reply, reasoning_tokens: 0, called: false };
+        let choice = Choice::new(self.begun, generation, reply, &self.stops, self.calls_once);
         self.running.push(choice.step());
         self.begun += 1;
         self.open += 1;
-    }
-}
-
-impl Choice {
-    fn step(mut self) -> Step {
-        Box::pin(async move {
-            let event = match &mut self.generation {
-                Some(generation) => generation.next().await,
-                None => None,
-            };
-            Happened::Said(self, event)
-        })
-    }
-
-    fn said(&mut self, event: Option<Event>) -> Said {
-        match event {
-            Some(Event::Prompt { cached_tokens, logprobs }) => Said::Begun { cached_tokens, logprobs },
-            Some(Event::Token { token, text, logprobs }) => {
-                let events = self.read(&text);
-                let reasons = events.iter().any(|event| matches!(event, reply::Event::Reasoning(_)));
-                self.reasoning_tokens += usize::from(reasons);
-                Said::Token { token, events, logprobs }
-            }
-            Some(Event::End(end)) => {
-                let mut events = self.read(&end.text);
-                if let Some(reply) = &mut self.reply {
-                    let rest = reply.finish();
-                    events.extend(self.noted(rest));
-                }
-                self.ended(events, end)
-            }
-            None => {
-                let end = End {
-                    reason: engine::Reason::Failed("the engine went away".to_owned()),
-                    text: String::new(),
-                    prompt_tokens: 0,
-                    cached_tokens: 0,
-                    generated_tokens: 0,
-                    first_token: None,
-                    whole: Duration::ZERO,
-                };
-                self.ended(Vec::new(), end)
-            }
-        }
-    }
-
-    fn ended(&self, events: Vec<reply::Event>, end: End) -> Said {
-        let (reasoning_tokens, called) = (self.reasoning_tokens, self.called);
-        Said::Ended(Ended { events, end, reasoning_tokens, called })
-    }
-
-    fn read(&mut self, text: &str) -> Vec<reply::Event> {
-        if text.is_empty() {
-            return Vec::new();
-        }
-        match &mut self.reply {
-            None => vec![reply::Event::Text(text.to_owned())],
-            Some(reply) => {
-                let pieces = reply.push(text);
-                self.noted(pieces)
-            }
-        }
-    }
-
-    /// What a client is told of: marks are the format's own, and what was no call is text.
-    fn noted(&mut self, pieces: Vec<reply::Piece>) -> Vec<reply::Event> {
-        let events = pieces.into_iter().map(|piece| piece.event);
-        let events: Vec<reply::Event> =
-            events.filter(|event| !matches!(event, reply::Event::Markup)).collect();
-        self.called |= events.iter().any(|event| matches!(event, reply::Event::ToolCallEnded { .. }));
-        events
     }
 }

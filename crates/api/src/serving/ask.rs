@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Answer, Loaded,
+    calling::{self, Calling, Conversing},
     models::in_background,
     room::{Cut, Room},
 };
@@ -28,7 +29,9 @@ pub(crate) struct Ask {
     pub(crate) sampling: Sampling,
     /// What the answer must look like.
     pub(crate) form: Option<Grammar>,
-    /// The answer ends before the first of these.
+    /// What it does with tools, in conversations.
+    pub(crate) calling: Calling,
+    /// The answer ends before the first of these, in conversations where they are said to whoever asked.
     pub(crate) stops: Vec<String>,
     /// Tokens of each answer at most.
     pub(crate) tokens_max: Option<usize>,
@@ -85,11 +88,12 @@ pub(super) struct Prompt {
     pub(super) changes: Vec<Change>,
     pub(super) reply: Option<athenaeum_inference::reply::Reply>,
     pub(super) cut: Option<Cut>,
+    pub(super) conversing: Option<Conversing>,
 }
 
 impl Prompt {
     pub(super) fn of(tokens: Vec<u32>) -> Self {
-        Self { tokens, tokens_max: None, changes: Vec::new(), reply: None, cut: None }
+        Self { tokens, tokens_max: None, changes: Vec::new(), reply: None, cut: None, conversing: None }
     }
 }
 
@@ -101,6 +105,7 @@ impl Ask {
             more: Vec::new(),
             sampling: Sampling::default(),
             form: None,
+            calling: Calling::default(),
             stops: Vec::new(),
             tokens_max: None,
             choices: 1,
@@ -128,7 +133,6 @@ impl Loaded {
     fn begin(self, ask: Ask) -> Result<Answer, Problem> {
         let deadline = Instant::now().checked_add(ask.time);
         let show_special = matches!(ask.input, Input::Conversation(_));
-        let constraint = ask.form.as_ref().map(|form| self.model.constraint(form)).transpose()?;
         let mut prompts = Vec::with_capacity(1 + ask.more.len());
         let context_tokens = self.model.engine().settings().context_tokens;
         let room = Room {
@@ -155,6 +159,17 @@ impl Loaded {
                 _ => *tokens_max = ask.tokens_max,
             }
         }
+        let conversing = prompts.iter().find_map(|prompt| prompt.conversing.as_ref());
+        let (form, warnings) = match conversing {
+            Some(conversing) => calling::held(ask.form, &ask.calling, conversing)?,
+            None => (ask.form, Vec::new()),
+        };
+        let constraint = form.as_ref().map(|form| self.model.constraint(form)).transpose();
+        let about = match &form {
+            Some(form) if calling::calls(form) => "tools",
+            _ => "response_format",
+        };
+        let constraint = constraint.map_err(|error| Problem::from(error).about(about))?;
         let request = Request {
             sampling: ask.sampling,
             constraint,
@@ -169,7 +184,7 @@ impl Loaded {
             deadline,
             ..Request::new(Vec::new())
         };
-        Ok(Answer::begin(self, prompts, ask.choices, request)?)
+        Ok(Answer::begin(self, prompts, ask.choices, request, ask.calling.once, warnings)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use athenaeum_inference::{local::LocalModel, template::Conversation};
 use serde::Serialize;
 
-use super::{Input, Truncation, ask::Prompt};
+use super::{Input, Truncation, ask::Prompt, calling::Conversing};
 use crate::problem::Problem;
 
 /// What there is room for.
@@ -116,7 +116,13 @@ impl Room {
 
 fn whole(model: &LocalModel, conversation: &Conversation) -> Result<Prompt, Problem> {
     let whole = model.chat_prompt(conversation)?;
-    Ok(Prompt { changes: whole.changes, reply: Some(whole.reply), ..Prompt::of(whole.tokens) })
+    let conversing = Conversing { format: whole.format, lead: whole.lead, tools: conversation.tools.clone() };
+    Ok(Prompt {
+        changes: whole.changes,
+        reply: Some(whole.reply),
+        conversing: Some(conversing),
+        ..Prompt::of(whole.tokens)
+    })
 }
 
 /// Tokens that every text of the model begins with.

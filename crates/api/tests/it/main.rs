@@ -19,6 +19,7 @@ mod responses;
 mod server;
 mod socket;
 mod texts;
+mod tools;
 
 /// Small encoders, as the engine's own tests have them.
 #[path = "../../../inference/tests/it/encoder/models.rs"]

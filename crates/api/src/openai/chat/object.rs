@@ -51,6 +51,9 @@ pub(crate) struct Message {
     refusal: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCall>,
+    /// The first of them, where the request has `functions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<Called>,
 }
 
 /// A tool that is called.
@@ -103,14 +106,15 @@ pub(crate) struct TopLogProb {
 }
 
 impl ChatCompletion {
-    pub(super) fn new(answer: &Answer, whole: Whole, warnings: Vec<Warning>) -> Self {
+    pub(super) fn new(answer: &Answer, whole: Whole, legacy: bool, warnings: Vec<Warning>) -> Self {
         let ended = whole.choices.iter().filter_map(|choice| choice.ended.as_ref());
         let (generated, reasoning) = ended.fold((0, 0), |(generated, reasoning), ended| {
             (generated + ended.end.generated_tokens, reasoning + ended.reasoning_tokens)
         });
         let usage = Usage::new(answer.prompt_tokens, whole.cached_tokens, generated, reasoning);
         let choices = whole.choices.into_iter().enumerate();
-        let choices = choices.map(|(index, choice)| Choice::new(&answer.model, index, choice)).collect();
+        let choices =
+            choices.map(|(index, choice)| Choice::new(&answer.model, index, choice, legacy)).collect();
         Self {
             id: id(),
             object: "chat.completion",
@@ -124,9 +128,13 @@ impl ChatCompletion {
 }
 
 impl Choice {
-    fn new(model: &Loaded, index: usize, choice: serving::Choice) -> Self {
-        let tool_calls: Vec<ToolCall> = choice.calls.into_iter().map(ToolCall::from).collect();
+    fn new(model: &Loaded, index: usize, choice: serving::Choice, legacy: bool) -> Self {
+        let mut tool_calls: Vec<ToolCall> = choice.calls.into_iter().map(ToolCall::from).collect();
         let only_calls = choice.text.is_empty() && !tool_calls.is_empty();
+        let mut function_call = None;
+        if legacy {
+            function_call = tool_calls.drain(..).next().map(|call| call.function);
+        }
         Self {
             index,
             message: Message {
@@ -135,12 +143,13 @@ impl Choice {
                 reasoning_content: choice.reasoning,
                 refusal: None,
                 tool_calls,
+                function_call,
             },
             logprobs: (!choice.logprobs.is_empty()).then(|| ChoiceLogProbs {
                 content: choice.logprobs.iter().map(|logprobs| TokenLogProb::new(model, logprobs)).collect(),
                 refusal: None,
             }),
-            finish_reason: choice.ended.as_ref().map_or("stop", finish::reason),
+            finish_reason: choice.ended.as_ref().map_or("stop", |ended| finish::reason_for(ended, legacy)),
         }
     }
 }

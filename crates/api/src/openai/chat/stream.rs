@@ -20,6 +20,8 @@ pub(super) struct ChatStream {
     created: u64,
     model: String,
     include_usage: bool,
+    /// Calls are told as `function_call`.
+    legacy: bool,
     warnings: Vec<Warning>,
     choices: Vec<Choice>,
     cached_tokens: usize,
@@ -54,12 +56,13 @@ struct ChunkChoice {
 }
 
 impl ChatStream {
-    pub(super) fn new(answer: &Answer, include_usage: bool, warnings: Vec<Warning>) -> Self {
+    pub(super) fn new(answer: &Answer, include_usage: bool, legacy: bool, warnings: Vec<Warning>) -> Self {
         Self {
             id: id(),
             created: clock::seconds(),
             model: answer.model.entry.name.clone(),
             include_usage,
+            legacy,
             warnings,
             choices: Vec::new(),
             cached_tokens: 0,
@@ -89,7 +92,7 @@ impl ChatStream {
         &mut self.choices[index]
     }
 
-    fn events(&mut self, answer: &Answer, index: usize, events: Vec<Event>, out: &mut Frames) {
+    fn events(&mut self, answer: &Answer, choice: usize, events: Vec<Event>, out: &mut Frames) {
         for event in events {
             let delta = match event {
                 Event::Text(text) | Event::Malformed { text, .. } => json!({ "content": text }),
@@ -97,19 +100,26 @@ impl ChatStream {
                 Event::ToolCallStarted { index, id, name } => {
                     let Call { id, name, .. } = Call::new(id, &name);
                     let function = json!({ "name": name, "arguments": "" });
+                    if self.legacy {
+                        self.chunk(choice, json!({ "function_call": function }), out);
+                        continue;
+                    }
                     json!({ "tool_calls": [{ "index": index, "id": id, "type": "function", "function": function }] })
+                }
+                Event::ToolCallArguments { delta, .. } if self.legacy => {
+                    json!({ "function_call": { "arguments": delta } })
                 }
                 Event::ToolCallArguments { index, delta } => {
                     json!({ "tool_calls": [{ "index": index, "function": { "arguments": delta } }] })
                 }
                 _ => continue,
             };
-            let waiting = std::mem::take(&mut self.choices[index].logprobs);
+            let waiting = std::mem::take(&mut self.choices[choice].logprobs);
             let logprobs = (!waiting.is_empty()).then(|| ChoiceLogProbs {
                 content: waiting.iter().map(|logprobs| TokenLogProb::new(&answer.model, logprobs)).collect(),
                 refusal: None,
             });
-            self.chunk_of(ChunkChoice { index, delta, logprobs, finish_reason: None }, out);
+            self.chunk_of(ChunkChoice { index: choice, delta, logprobs, finish_reason: None }, out);
         }
     }
 
@@ -127,7 +137,7 @@ impl ChatStream {
             content: waiting.iter().map(|logprobs| TokenLogProb::new(&answer.model, logprobs)).collect(),
             refusal: None,
         });
-        let finish_reason = Some(finish::reason(&ended));
+        let finish_reason = Some(finish::reason_for(&ended, self.legacy));
         self.chunk_of(ChunkChoice { index, delta: json!({}), logprobs, finish_reason }, out);
     }
 }
