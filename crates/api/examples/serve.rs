@@ -1,4 +1,5 @@
-//! Serves an archive's REST surface on a loopback port, with one conversation in it.
+//! Serves an archive's REST surface on a loopback port, with one conversation in it and the small model
+//! of the examples.
 //!
 //! `cargo run -p athenaeum-api --example serve -- [PORT] [DIRECTORY]`; without a directory, an archive in a
 //! temporary one.
@@ -6,9 +7,13 @@
 
 use std::{env, net::SocketAddr, path::PathBuf};
 
-use athenaeum_api::{Api, Settings, app};
+use athenaeum_api::{Api, Models, Settings, app};
 use athenaeum_archive::Archive;
 use athenaeum_core::{Block, Conversation, Message, Provider, Role};
+use athenaeum_inference::{
+    catalog::{self, Catalog, Named},
+    residents::{self, Residents},
+};
 use athenaeum_retrieval::Imports;
 use axum::Router;
 use tokio::net::TcpListener;
@@ -25,7 +30,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     import.finish("{}").await?;
 
     let settings = Settings { searches_per_second: 10_000, searches_burst: 10_000, ..Settings::default() };
-    let api = Api::new(archive.clone(), Imports::new(archive), settings);
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
+    let files = vec![Named { name: "tiny".to_owned(), path: tiny.into() }];
+    let catalog = Catalog::new(catalog::Settings { files, ..catalog::Settings::default() });
+    let models = Models::new(catalog, Residents::new(residents::Settings::default()));
+    let api = Api::new(archive.clone(), Imports::new(archive), settings).with_models(models);
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
     println!("http://{}/docs", listener.local_addr()?);
     let service = app(api, Router::new()).into_make_service_with_connect_info::<SocketAddr>();

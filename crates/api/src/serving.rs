@@ -18,7 +18,7 @@ mod whole;
 
 pub(crate) use answer::{Answer, Ended, Said};
 pub(crate) use ask::{Ask, Input, Truncation};
-pub(crate) use calling::{Calling, Choose, name_of};
+pub(crate) use calling::{Calling, Choose};
 pub use models::Models;
 pub(crate) use models::{Loaded, in_background};
 pub use pulls::Pulls;

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{constraint::Grammar, sampling::Sampling, tokenizer::Special};
+use athenaeum_inference::{
+    constraint::Grammar, sampling::Sampling, template::Conversation, tokenizer::Special,
+};
 use axum::{
     body::Body,
     extract::State,
@@ -22,7 +24,7 @@ use crate::{
     parameters::{Parameter, Read, Takes, body},
     problem::Problem,
     sampling::{self, SAMPLING},
-    serving::{Ask, Input, Truncation, in_background},
+    serving::{Ask, Calling, Choose, Input, Truncation, in_background},
     stream::{FrameKind, respond},
 };
 
@@ -96,6 +98,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
     let conversation = conversation::of(&mut read)?;
+    let calling = calling(&read, &conversation)?;
     contract.settle(&read.warnings)?;
 
     let model = api.models.load(read.text("model"), None).await?;
@@ -104,6 +107,7 @@ pub(crate) async fn create(
     let ask = Ask {
         sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
         form: form(&read),
+        calling,
         stops: read.texts("stop_sequences"),
         tokens_max: read.integer("max_tokens"),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
@@ -125,6 +129,21 @@ pub(crate) async fn create(
     warnings.extend(whole.late());
     let message = object::Message::new(&answer, whole, warnings.clone());
     Ok(contract::shown(fresh(StatusCode::OK, &message)?, &warnings))
+}
+
+/// What is to be done with the tools.
+fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
+    let wanted = read.object("tool_choice");
+    let choice = match (wanted.text("type"), wanted.text("name")) {
+        (Some("any"), _) => Choose::Any,
+        (Some("tool"), Some(name)) => Choose::Named(name.to_owned()),
+        (Some("tool"), None) => {
+            return Err(Problem::missing_parameter("tool_choice.name", "the name of one of the tools"));
+        }
+        _ => Choose::Freely,
+    };
+    let once = wanted.flag("disable_parallel_tool_use") == Some(true);
+    Calling::of(choice, once, &conversation.tools, "tool_choice")
 }
 
 /// Count the tokens of a conversation

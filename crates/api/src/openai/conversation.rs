@@ -7,7 +7,7 @@ use super::parameters::ANY_TEXT;
 use crate::{
     parameters::{Parameter, Read, Takes},
     problem::Problem,
-    serving::{Calling, Choose, name_of},
+    serving::{Calling, Choose},
 };
 
 const NAME: Takes = Takes::Text(256);
@@ -174,28 +174,16 @@ pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
 pub(super) fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
     let (parameter, named) = match read.value("tool_choice") {
         Some(Value::Object(chosen)) => ("tool_choice", chosen.get("function").and_then(|of| of.get("name"))),
-        _ => ("function_call", read.value("function_call").and_then(|chosen| chosen.get("name"))),
+        Some(_) => ("tool_choice", None),
+        None => ("function_call", read.value("function_call").and_then(|chosen| chosen.get("name"))),
     };
-    let known: Vec<String> = conversation.tools.iter().filter_map(name_of).collect();
     let choice = match named.and_then(Value::as_str) {
-        Some(name) if known.iter().any(|known| known == name) => Choose::Named(name.to_owned()),
-        Some(_) => {
-            let names = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(Problem::parameter(
-                parameter,
-                format!("the name of one of the tools, of which there are: {names}"),
-            ));
-        }
-        None if read.text("tool_choice") == Some("required") => {
-            if known.is_empty() {
-                return Err(Problem::parameter("tool_choice", "\"required\" only where there are tools"));
-            }
-            Choose::Any
-        }
+        Some(name) => Choose::Named(name.to_owned()),
+        None if read.text("tool_choice") == Some("required") => Choose::Any,
         None => Choose::Freely,
     };
     let once = read.flag("parallel_tool_calls") == Some(false) || read.has("functions");
-    Ok(Calling { choice, once })
+    Calling::of(choice, once, &conversation.tools, parameter)
 }
 
 /// A message in the words that templates know.

@@ -32,6 +32,24 @@ pub(crate) enum Choose {
     Named(String),
 }
 
+impl Calling {
+    /// Holds a choice, which a parameter made, against the tools that there are.
+    pub(crate) fn of(choice: Choose, once: bool, tools: &[Json], parameter: &str) -> Result<Self, Problem> {
+        let known: Vec<String> = tools.iter().filter_map(name_of).collect();
+        match &choice {
+            Choose::Named(name) if !known.contains(name) => {
+                let names = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let accepts = format!("the name of one of the tools, of which there are: {names}");
+                Err(Problem::parameter(parameter, accepts))
+            }
+            Choose::Any if known.is_empty() => {
+                Err(Problem::parameter(parameter, "that a tool must be called only where there are tools"))
+            }
+            _ => Ok(Self { choice, once }),
+        }
+    }
+}
+
 /// What is known of a prompt for a conversation.
 #[derive(Debug, Clone)]
 pub(super) struct Conversing {
@@ -146,7 +164,7 @@ fn function(tool: &Json) -> Json {
 }
 
 /// The name of a tool.
-pub(crate) fn name_of(tool: &Json) -> Option<String> {
+fn name_of(tool: &Json) -> Option<String> {
     Some(function(tool).field("name")?.as_str()?.to_owned())
 }
 

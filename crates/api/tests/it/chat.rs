@@ -134,3 +134,25 @@ async fn forms_are_kept_and_likelihoods_told() {
     }
     assert_eq!(answer["choices"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn likelihoods_are_those_of_what_is_said_whole_or_in_pieces() {
+    let server = Server::with_model(Settings::default()).await;
+    let body = asking(json!({ "logprobs": true, "top_logprobs": 1 }));
+    let whole = server.post(CHAT, &body).await.json();
+    let told = whole["choices"][0]["logprobs"]["content"].as_array().unwrap().clone();
+    let text = |told: &[Value]| told.iter().map(|one| one["token"].as_str().unwrap()).collect::<String>();
+    assert_eq!(text(&told), SAID);
+    let mut streamed = body;
+    streamed["stream"] = true.into();
+    let (chunks, _) = server.post(CHAT, &streamed).await.events();
+    let mut all = Vec::new();
+    for choice in chunks.iter().map(|chunk| &chunk["choices"][0]) {
+        let of_chunk = choice["logprobs"]["content"].as_array().cloned().unwrap_or_default();
+        if let Some(said) = choice["delta"]["content"].as_str().filter(|said| !said.is_empty()) {
+            assert_eq!(text(&of_chunk), said);
+        }
+        all.extend(of_chunk);
+    }
+    assert_eq!(all, told);
+}

@@ -1,4 +1,7 @@
-use athenaeum_inference::sampling::{LogProbs, Ranked};
+use athenaeum_inference::{
+    engine::Reason,
+    sampling::{LogProbs, Ranked},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -128,7 +131,13 @@ impl ChatCompletion {
 }
 
 impl Choice {
-    fn new(model: &Loaded, index: usize, choice: serving::Choice, legacy: bool) -> Self {
+    fn new(model: &Loaded, index: usize, mut choice: serving::Choice, legacy: bool) -> Self {
+        // What ends an answer is none of it.
+        let ends = |token: &u32| model.model.tokenizer().ends_generation(*token);
+        let ended = choice.ended.as_ref().is_some_and(|ended| ended.end.reason == Reason::Ended);
+        if ended && choice.tokens.last().is_some_and(ends) {
+            choice.logprobs.pop();
+        }
         let mut tool_calls: Vec<ToolCall> = choice.calls.into_iter().map(ToolCall::from).collect();
         let only_calls = choice.text.is_empty() && !tool_calls.is_empty();
         let mut function_call = None;

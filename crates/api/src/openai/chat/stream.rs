@@ -155,8 +155,10 @@ impl StreamFormat for ChatStream {
                     self.cached_tokens = cached_tokens;
                 }
             }
-            Said::Token { events, logprobs, .. } => {
-                choice.logprobs.extend(logprobs);
+            Said::Token { token, events, logprobs } => {
+                // What ends an answer is none of it.
+                let ends = events.is_empty() && answer.model.model.tokenizer().ends_generation(token);
+                choice.logprobs.extend(logprobs.filter(|_| !ends));
                 self.events(answer, index, events, out);
             }
             Said::Ended(ended) => self.ended(answer, index, ended, out),

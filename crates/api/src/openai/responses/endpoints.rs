@@ -1,6 +1,8 @@
 use std::{convert::Infallible, sync::LazyLock};
 
-use athenaeum_inference::{constraint::Grammar, sampling::Sampling, tokenizer::Special};
+use athenaeum_inference::{
+    constraint::Grammar, sampling::Sampling, template::Conversation, tokenizer::Special,
+};
 use axum::{
     body::{Body, Bytes},
     extract::{Path, State},
@@ -26,7 +28,7 @@ use crate::{
     params::Params,
     problem::{Kind, Problem},
     sampling::{self, SAMPLING},
-    serving::{Ask, Input, Truncation},
+    serving::{Ask, Calling, Choose, Input, Truncation},
     stream::{FrameKind, Frames},
 };
 
@@ -127,6 +129,7 @@ pub(crate) async fn create(
     };
     items.extend(new.iter().cloned());
     let conversation = input::conversation(&mut read, &items)?;
+    let calling = calling(&read, &conversation)?;
     let logprobs = logprobs(&mut read);
     let form = form(&read)?;
     contract.settle(&read.warnings)?;
@@ -138,6 +141,7 @@ pub(crate) async fn create(
     let ask = Ask {
         sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
         form,
+        calling,
         tokens_max: parameters::tokens_max(&read, &["max_output_tokens"]),
         logprobs,
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
@@ -171,6 +175,18 @@ pub(crate) async fn create(
         return Err(Problem::new(Kind::Internal, message));
     }
     Ok(contract::shown(fresh(StatusCode::OK, &response)?, &warnings))
+}
+
+/// What is to be done with the tools.
+fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
+    let named = read.value("tool_choice").and_then(|chosen| chosen.get("name")).and_then(Value::as_str);
+    let choice = match named {
+        Some(name) => Choose::Named(name.to_owned()),
+        None if read.text("tool_choice") == Some("required") => Choose::Any,
+        None => Choose::Freely,
+    };
+    let once = read.flag("parallel_tool_calls") == Some(false);
+    Calling::of(choice, once, &conversation.tools, "tool_choice")
 }
 
 /// Waits for a response; whoever hangs up meanwhile drops `told`, and it ends.
