@@ -56,6 +56,19 @@ enum What {
     },
     /// Start the server on the imported archive: time to the first answer, idle memory; and a search in one shot.
     Serve,
+    /// Serve the small model of the examples: start-up, what the wire adds to the first token, what an idle connection
+    /// costs, and many clients for as long as is asked.
+    Endpoint {
+        /// For how long many clients ask.
+        #[arg(long, default_value = "60")]
+        minutes: String,
+        /// How many.
+        #[arg(long, default_value = "64")]
+        clients: String,
+        /// Idle connections.
+        #[arg(long, default_value = "10000")]
+        connections: String,
+    },
 }
 
 /// Where a benchmark finds its files.
@@ -71,6 +84,9 @@ impl Bench {
         let dir = self.dir.clone().unwrap_or_else(|| repository().join("target/bench"));
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let place = Place::new(&dir, self.messages, self.untitled);
+        if let What::Endpoint { minutes, clients, connections } = &self.what {
+            return endpoint(&place, [minutes, clients, connections]);
+        }
         let in_process = matches!(self.what, What::Search { .. }) && place.data.exists();
         if !in_process {
             run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
@@ -82,6 +98,15 @@ impl Bench {
             What::Serve => serve::run(&place),
         }
     }
+}
+
+/// Runs the program that measures the endpoint, on the program that people use.
+fn endpoint(place: &Place, figures: [&String; 3]) -> anyhow::Result<()> {
+    run("cargo", &["build", "--release", "--package", "athenaeum-cli"])?;
+    let program = place.program.display().to_string();
+    let example =
+        ["run", "--profile", "profiling", "--package", "athenaeum", "--example", "endpoint", "--", &program];
+    run("cargo", &[example.as_slice(), &figures.map(String::as_str)].concat())
 }
 
 impl Place {

@@ -7,7 +7,7 @@ use axum::{
 use crate::{
     Api,
     dto::{health as dto, stats},
-    json,
+    json, model_series,
     params::Params,
     problem::{Kind, Problem},
 };
@@ -55,7 +55,9 @@ pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     api.watch.refresh(&api).await?;
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, media_type)], api.metrics.render()).into_response())
+    let mut text = api.metrics.render();
+    model_series::write(&api, &mut text);
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
 
 /// What the archive holds

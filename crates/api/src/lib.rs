@@ -56,6 +56,7 @@ mod json;
 mod limits;
 mod mcp;
 mod metrics;
+mod model_series;
 mod models;
 mod ollama;
 mod openai;

@@ -38,6 +38,8 @@ const FRAME: &[Parameter] = &[
     Parameter::new("cancel", Takes::Bool, "Calls the answer of this id off."),
 ];
 
+const BUFFER_BYTES: usize = 4 << 10;
+
 /// Answers that one socket may wait for at once.
 const ANSWERS_MAX: usize = 64;
 
@@ -62,18 +64,24 @@ pub(crate) async fn open(
     })?;
     let bytes_max = api.settings.request_bytes_max;
     let upgrade = upgrade.max_message_size(bytes_max).max_frame_size(bytes_max);
+    // The usual ones take 128 KiB for each connection, idle or not.
+    let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
     let caller = caller.map_or_else(Caller::local, |Extension(caller)| caller);
     Ok(upgrade.on_upgrade(move |socket| talk(api, caller, socket)))
 }
 
 async fn talk(api: Api, caller: Caller, socket: WebSocket) {
-    let routes = openai::routes().merge(anthropic::routes()).merge(ollama::routes());
-    let routes = routes.into_router().with_state(api);
+    // Made when something is first asked: a thousand idle sockets pay for none.
+    let mut routes: Option<Router> = None;
+    let make = || {
+        let routes = openai::routes().merge(anthropic::routes()).merge(ollama::routes());
+        routes.into_router().with_state(api.clone())
+    };
     let (mut sink, mut frames) = socket.split();
     // Bounded: a client that does not read holds up its own answers.
-    let (out, mut outgoing) = mpsc::channel::<Message>(64);
+    let (out, mut outgoing) = mpsc::channel::<Message>(16);
     let mut answers: HashMap<String, DropGuard> = HashMap::new();
-    let (over, mut overs) = mpsc::channel::<String>(ANSWERS_MAX);
+    let (over, mut overs) = mpsc::channel::<String>(8);
     let revoked = caller.revoked();
     tokio::pin!(revoked);
     loop {
@@ -91,7 +99,8 @@ async fn talk(api: Api, caller: Caller, socket: WebSocket) {
                     };
                     let cancelled = CancellationToken::new();
                     answers.insert(id.clone(), cancelled.clone().drop_guard());
-                    tokio::spawn(answer(routes.clone(), caller.clone(), id, asked, out.clone(), over.clone(), cancelled));
+                    let routes = routes.get_or_insert_with(&make).clone();
+                    tokio::spawn(answer(routes, caller.clone(), id, asked, out.clone(), over.clone(), cancelled));
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(Message::Binary(_))) => {

@@ -23,6 +23,7 @@ use crate::{
     batched::Batched,
     catalog::Purpose,
     embedder::{self, Embedder},
+    engine,
     local::{self, LocalModel},
     model::{self, Stamp},
     processor::Processor,
@@ -105,6 +106,8 @@ pub struct Status {
     pub leaves_in: Option<Duration>,
     /// How long it stays after its last use; `None` for ever.
     pub stays: Option<Duration>,
+    /// What its engine is doing, where it has one.
+    pub engine: Option<engine::Stats>,
 }
 
 /// Why a model is not to be had.
@@ -436,6 +439,7 @@ impl Resident {
                 replaced: false,
                 leaves_in: None,
                 stays: None,
+                engine: None,
             },
             Self::Here(here) => here.status(key),
         }

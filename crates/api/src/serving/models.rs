@@ -60,6 +60,11 @@ impl Models {
         &self.0.1
     }
 
+    /// The same, where anybody has asked for a model yet.
+    pub(crate) fn residents_if_made(&self) -> Option<&Arc<Residents>> {
+        LazyLock::get(&self.0).map(|(_, residents)| residents)
+    }
+
     /// Lets models go whose time is over, or for which memory is short, for ever. A server runs this beside its listener.
     /// `free_bytes` tells how much memory is free, and may block.
     pub async fn sweep(self, free_bytes: fn() -> Option<u64>) {

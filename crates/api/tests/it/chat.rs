@@ -156,3 +156,18 @@ async fn likelihoods_are_those_of_what_is_said_whole_or_in_pieces() {
     }
     assert_eq!(all, told);
 }
+
+#[tokio::test]
+async fn what_models_do_is_counted() {
+    let server = Server::with_model(Settings::default()).await;
+    assert!(!server.get("/metrics").await.text().contains("athenaeum_model_"));
+    server.post(CHAT, &asking(json!({}))).await.json();
+    let metrics = server.get("/metrics").await;
+    for line in [
+        "running{model=\"tiny\"} 0",
+        "waiting{model=\"tiny\"} 0",
+        "generated_tokens_total{model=\"tiny\"} 30",
+    ] {
+        assert!(metrics.text().contains(&format!("athenaeum_model_{line}")), "{line}: {}", metrics.text());
+    }
+}

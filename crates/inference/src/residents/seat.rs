@@ -74,6 +74,10 @@ impl Here {
             replaced: false,
             leaves_in: self.leaves_in().filter(|_| users == 0),
             stays: self.keep_alive,
+            engine: match &self.model {
+                Kept::Generating(model) => Some(model.engine().stats()),
+                _ => None,
+            },
         }
     }
 }
