@@ -18,6 +18,8 @@ mod parser;
 mod pull;
 mod round_trip;
 mod serve;
+#[cfg(target_os = "linux")]
+mod start;
 /// The server that the library's own tests fetch from.
 #[path = "../../../../crates/inference/tests/it/stub.rs"]
 #[expect(dead_code, reason = "a few tests need a few of its ways")]

@@ -142,6 +142,12 @@ fn speed_and_quality_are_measured() {
     for field in ["prompt_tokens_per_s", "generate_tokens_per_s", "first_token_ms", "load_ms", "rss_bytes"] {
         assert!(measured[field].as_f64().is_some_and(|figure| figure > 0.0), "{field}: {measured}");
     }
+    let one = &library.json(&["bench", TINY, "-p", "8", "-n", "2", "--repeat", "1", "--threads", "1"])[0];
+    let plan = &library.json(&["doctor"])[4]["hardware"]["plan"];
+    assert_eq!(
+        (one["threads"].as_u64(), measured["threads"].as_u64()),
+        (Some(1), plan["threads"]["value"].as_u64())
+    );
     assert_eq!((measured["model"].as_str(), measured["device"].as_str()), (Some(TINY), Some("cpu")));
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/text/sonnet-18.txt");
     let known = &library.json(&["eval", "perplexity", TINY, text, "--window", "64"])[0];
