@@ -123,27 +123,11 @@ fn a_model_comes_is_kept_checked_and_removed() {
     assert_eq!(listed[0]["fit"]["verdict"], "yes");
     assert_eq!(listed[0]["recorded_lengths_hold"], true);
     let path = library.data().join("models/tiny-1b/tiny-1b.gguf");
-    // What loading it goes through, as its log tells.
-    let complete = ["--log", "info", "complete", "-m", "tiny-1b", "-n", "2", "Shall I"];
-    let log = library.run(&complete).stderr;
-    let steps = [
-        "is opened: headers are sound",
-        "as long as recorded",
-        "is computed on the processor",
-        "is ready after",
-    ];
-    let mut rest = log.as_str();
-    for step in steps {
-        rest = rest.split_once(step).unwrap_or_else(|| panic!("{step}: {log}")).1;
-    }
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
     let ran = library.run(&["models", "verify", "tiny-1b"]);
     assert!(ran.code == Some(1) && ran.stdout.contains("its SHA-256 is"), "{ran:?}");
-    std::fs::write(&path, [&bytes[..], b"more"].concat()).unwrap();
-    let ran = library.run(&complete);
-    assert!(ran.code == Some(1) && ran.stderr.contains("is not as long as it was when it came"), "{ran:?}");
     std::fs::write(&path, &bytes[..150_000]).unwrap();
     assert!(library.run(&["models", "verify"]).stdout.contains("it has 150.0 kB instead of"));
     assert!(library.ok(&["models", "list"]).contains("cannot be used"));

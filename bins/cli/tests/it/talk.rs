@@ -89,6 +89,26 @@ fn what_computes_can_be_chosen() {
 }
 
 #[test]
+fn loading_tells_its_steps_and_refuses_what_changed() {
+    let library = Library::new();
+    library.ok(&["models", "add", TINY]);
+    let complete = ["--log", "info", "complete", "-m", "tiny", "-n", "2", "Shall I"];
+    let log = library.run(&complete).stderr;
+    let steps =
+        ["headers are sound", "as long as recorded", "is computed on the processor", "is ready after"];
+    let mut rest = log.as_str();
+    for step in steps {
+        rest = rest.split_once(step).unwrap_or_else(|| panic!("{step}: {log}")).1;
+    }
+    let path = library.data().join("models/tiny/tiny.gguf");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&bytes[..], b"more"].concat()).unwrap();
+    let refused = library.run(&complete);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.stderr.contains("is not as long as it was when it came"), "{refused:?}");
+}
+
+#[test]
 fn an_answer_keeps_to_its_form_or_is_refused() {
     let library = Library::new();
     let complete = |form: &[&str]| {
@@ -143,7 +163,8 @@ fn speed_and_quality_are_measured() {
         assert!(measured[field].as_f64().is_some_and(|figure| figure > 0.0), "{field}: {measured}");
     }
     let one = &library.json(&["bench", TINY, "-p", "8", "-n", "2", "--repeat", "1", "--threads", "1"])[0];
-    let plan = &library.json(&["doctor"])[4]["hardware"]["plan"];
+    let doctor = library.json(&["doctor"]);
+    let plan = &doctor.iter().find(|line| line["check"] == "machine").unwrap()["hardware"]["plan"];
     assert_eq!(
         (one["threads"].as_u64(), measured["threads"].as_u64()),
         (Some(1), plan["threads"]["value"].as_u64())
