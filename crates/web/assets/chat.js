@@ -201,7 +201,7 @@
     const again = ["Try again", retry];
     const code = error.code ?? "";
     if (code === "model_not_found") {
-      trouble(error.message, ["See the models", "/models"], again);
+      trouble(error.message, ["See the models", "/shelf"], again);
     } else if (code === "context_length_exceeded") {
       const room = error.tokens ? ` (${error.tokens} tokens, and the model takes ${error.context})` : "";
       const shorten = () => { $("#p-truncate").checked = true; retry(); };
@@ -327,7 +327,7 @@
     if (!turn.text && !turn.reasoning) {
       drop(turn, way);
       if (turn.reason === "stopped") trouble("Stopped before a word was said.", ["Try again", () => answer(way)]);
-      else trouble("The model answered nothing.", ["Try again", () => answer(way)], ["See the models", "/models"]);
+      else trouble("The model answered nothing.", ["Try again", () => answer(way)], ["See the models", "/shelf"]);
       return;
     }
     const seconds = (performance.now() - began) / 1000;
@@ -548,7 +548,7 @@
       if (chosen) places.model.value = chosen;
       if (!models.length) {
         places.model.replaceChildren(make("option", { value: "", textContent: "No model is here yet" }));
-        trouble("No model that can chat is on this machine yet.", ["Get one", "/models"], ["Look again", () => { calm(); chooseModel(wanted); }]);
+        trouble("No model that can chat is on this machine yet.", ["Get one", "/shelf"], ["Look again", () => { calm(); chooseModel(wanted); }]);
       }
     } catch (error) {
       explain(error, () => { calm(); chooseModel(wanted); });

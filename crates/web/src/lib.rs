@@ -151,7 +151,8 @@ pub fn router(web: Web) -> Router {
         // Whole documents are shown to models, as text.
         .route("/chat/keep", post(pages::chat::keep).layer(DefaultBodyLimit::max(CHAT_BYTES_MAX)))
         .route("/chat/render", post(pages::chat::show).layer(DefaultBodyLimit::max(CHAT_BYTES_MAX)))
-        .route("/models", get(pages::models::show))
+        // `/models` is an address that programs ask, of llama.cpp's server.
+        .route("/shelf", get(pages::models::show))
         .route("/stats", get(pages::stats::show))
         .route("/help", get(pages::help::show))
         .route("/sign-in", get(pages::sign_in::show))

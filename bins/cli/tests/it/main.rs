@@ -6,6 +6,11 @@
 )]
 
 mod care;
+mod chat_page;
+/// The browser that the pages' own tests drive.
+#[path = "../../../../crates/web/tests/it/chromium.rs"]
+#[expect(dead_code, reason = "a few tests need a few of its ways")]
+mod chromium;
 mod crash;
 mod export;
 mod help;

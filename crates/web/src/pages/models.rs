@@ -4,7 +4,7 @@ use axum::response::Html;
 use super::{Room, render};
 use crate::error::Error;
 
-/// Answers `GET /models`: the frame. What stands in it, the browser asks of the API.
+/// Answers `GET /shelf`: the frame. What stands in it, the browser asks of the API.
 pub(crate) async fn show() -> Result<Html<String>, Error> {
     render(&Models { room: Room::at("Models", "models") })
 }

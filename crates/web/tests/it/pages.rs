@@ -566,7 +566,7 @@ async fn the_page_to_sign_in_on_gives_nothing_away() {
 #[tokio::test]
 async fn the_models_page_is_a_frame_that_says_what_to_do_without_script() {
     let house = House::empty().await;
-    let page = house.page("/models").await;
+    let page = house.page("/shelf").await;
     for part in
         ["athenaeum models pull", "id=\"list\"", "<label for=\"source\">", "aria-current=\"page\">Models</a>"]
     {
