@@ -1,7 +1,13 @@
 //! `/v1/chat/completions`, asked as its clients ask.
 
+use std::time::Duration;
+
 use athenaeum_api::Settings;
+use axum::{body::Body, http::Request};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::time::sleep;
+use tower::ServiceExt as _;
 
 use crate::server::Server;
 
@@ -162,12 +168,28 @@ async fn what_models_do_is_counted() {
     let server = Server::with_model(Settings::default()).await;
     assert!(!server.get("/metrics").await.text().contains("athenaeum_model_"));
     server.post(CHAT, &asking(json!({}))).await.json();
+    // The place is free a moment after the last word.
+    while server.running().await != 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
     let metrics = server.get("/metrics").await;
-    for line in [
-        "running{model=\"tiny\"} 0",
-        "waiting{model=\"tiny\"} 0",
-        "generated_tokens_total{model=\"tiny\"} 30",
-    ] {
+    for line in ["waiting{model=\"tiny\"} 0", "generated_tokens_total{model=\"tiny\"} 30"] {
         assert!(metrics.text().contains(&format!("athenaeum_model_{line}")), "{line}: {}", metrics.text());
     }
 }
+
+#[tokio::test]
+async fn whoever_hangs_up_frees_the_place() {
+    let server = Server::with_model(Settings::default()).await;
+    let body = asking(json!({ "stream": true, "ignore_eos": true, "max_tokens": 1000 })).to_string();
+    let request = Request::post(CHAT).header("host", "localhost").header("content-type", "application/json");
+    let response = server.app.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let mut stream = response.into_body().into_data_stream();
+    for _ in 0..3 {
+        stream.next().await.unwrap().unwrap();
+    }
+    drop(stream);
+    while server.running().await != 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+

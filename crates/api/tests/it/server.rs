@@ -98,6 +98,14 @@ impl Server {
         ask(&self.app, Method::GET, target, &[], Body::empty()).await
     }
 
+    /// How many answers the small model is giving, as the metrics tell.
+    pub(crate) async fn running(&self) -> u32 {
+        let metrics = self.get("/metrics").await;
+        let mark = "athenaeum_model_running{model=\"tiny\"} ";
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(mark));
+        line.unwrap().parse().unwrap()
+    }
+
     pub(crate) async fn delete(&self, target: &str) -> Answer {
         ask(&self.app, Method::DELETE, target, &[], Body::empty()).await
     }
