@@ -193,3 +193,16 @@ async fn whoever_hangs_up_frees_the_place() {
         sleep(Duration::from_millis(5)).await;
     }
 
+    let metrics = server.get("/metrics").await;
+    let free = "athenaeum_model_cache_pages_in_use{model=\"tiny\"} 0";
+    assert!(metrics.text().contains(free), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_limit_are_refused_unread() {
+    let server = Server::with_model(Settings { request_bytes_max: 1000, ..Settings::default() }).await;
+    let answer = server.post(CHAT, &asking(json!({ "stop": ["x".repeat(900), "y".repeat(900)] }))).await;
+    let error = answer.refusal(CHAT)["error"].clone();
+    assert_eq!(answer.status, 413);
+    assert!(error["message"].as_str().unwrap().contains("1000 bytes"), "{error}");
+}
