@@ -144,27 +144,7 @@ pub(crate) async fn remove(
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let entry = api.models.find(Some(&name)).await?;
-    let shelf = api.pulls()?.shelf().clone();
-    let Some(own) = name_on_shelf(shelf.folder(), &entry.path) else {
-        let detail = format!(
-            "The model {} lies in a folder that is not Athenaeum's own; remove it there.",
-            entry.name
-        );
-        return Err(Problem::new(Kind::Conflict, detail));
-    };
-    let removed = in_background(move || {
-        let (residents, path) = (api.models.residents(), entry.path.clone());
-        residents.unload(&path);
-        if residents.list().iter().any(|status| status.path == path) {
-            let detail =
-                format!("The model {} is in use; remove it when its answers have ended.", entry.name);
-            return Err(Problem::new(Kind::Conflict, detail));
-        }
-        let removed = shelf.remove(&own)?;
-        api.models.catalog().refresh();
-        Ok(dto::RemovedModel { files: removed.files, bytes: removed.bytes })
-    });
-    json::fresh(StatusCode::OK, &removed.await??)
+    json::fresh(StatusCode::OK, &take_off_shelf(&api, &entry).await?)
 }
 
 /// Measure a model
@@ -207,8 +187,38 @@ fn view(api: &Api, entry: &Entry, statuses: &[Status]) -> dto::Model {
     dto::Model::new(entry, api.models.residents().settings().budget_bytes, resident, own)
 }
 
+/// Removes a model from Athenaeum's own folder.
+///
+/// # Errors
+///
+/// If it lies elsewhere, or somebody uses it.
+pub(crate) async fn take_off_shelf(api: &Api, entry: &Entry) -> Result<dto::RemovedModel, Problem> {
+    let shelf = api.pulls()?.shelf().clone();
+    let Some(own) = name_on_shelf(shelf.folder(), &entry.path) else {
+        let detail = format!(
+            "The model {} lies in a folder that is not Athenaeum's own; remove it there.",
+            entry.name
+        );
+        return Err(Problem::new(Kind::Conflict, detail));
+    };
+    let (api, entry) = (api.clone(), entry.clone());
+    let removed = in_background(move || {
+        let (residents, path) = (api.models.residents(), entry.path.clone());
+        residents.unload(&path);
+        if residents.list().iter().any(|status| status.path == path) {
+            let detail =
+                format!("The model {} is in use; remove it when its answers have ended.", entry.name);
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+        let removed = shelf.remove(&own)?;
+        api.models.catalog().refresh();
+        Ok(dto::RemovedModel { files: removed.files, bytes: removed.bytes })
+    });
+    removed.await?
+}
+
 /// What a model of Athenaeum's own folder is called there: the first part of its path below it.
-fn name_on_shelf(folder: &Path, path: &Path) -> Option<String> {
+pub(crate) fn name_on_shelf(folder: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(folder).ok()?;
     below.components().next()?.as_os_str().to_str().map(str::to_owned)
 }

@@ -9,8 +9,10 @@ mod embed;
 mod generate;
 mod name;
 mod options;
+mod pull;
 mod reply;
 mod running;
+mod shelf;
 mod show;
 mod tags;
 mod version;
@@ -18,7 +20,7 @@ mod version;
 use axum::{
     body::Body,
     http::{HeaderMap, header},
-    routing::{get, post},
+    routing::{delete, get, head, post},
 };
 use utoipa::OpenApi;
 
@@ -36,6 +38,12 @@ pub(crate) fn routes() -> Routes {
         .route("/api/generate", post(generate::create))
         .route("/api/embed", post(embed::create))
         .route("/api/embeddings", post(embed::create_one))
+        .route("/api/pull", post(pull::create))
+        .route("/api/copy", post(shelf::copy))
+        .route("/api/delete", delete(shelf::delete))
+        .route("/api/create", post(shelf::not_done))
+        .route("/api/push", post(shelf::not_done))
+        .route("/api/blobs/{digest}", head(shelf::has_blob).post(shelf::not_done))
         .route("/api/ps", get(running::list))
         .route("/api/show", post(show::create))
         .route("/api/tags", get(tags::list))
@@ -51,6 +59,9 @@ pub(crate) fn routes() -> Routes {
         generate::create,
         embed::create,
         embed::create_one,
+        pull::create,
+        shelf::copy,
+        shelf::delete,
         running::list,
         show::create,
         tags::list,
@@ -66,6 +77,9 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
         ("/api/generate", &generate::PARAMETERS),
         ("/api/embed", &embed::PARAMETERS),
         ("/api/embeddings", &embed::PARAMETERS_BEFORE),
+        ("/api/pull", pull::PARAMETERS),
+        ("/api/copy", shelf::COPY),
+        ("/api/delete", shelf::DELETE),
         ("/api/show", show::PARAMETERS),
     ]
 }

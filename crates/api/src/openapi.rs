@@ -111,7 +111,11 @@ struct Requests;
 impl Modify for Requests {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, table) in bodies() {
-            let operation = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+            let operation = document
+                .paths
+                .paths
+                .get_mut(path)
+                .and_then(|item| item.post.as_mut().or(item.delete.as_mut()));
             let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
             if let Some(operation) = operation {
                 let content = ContentBuilder::new().schema(schema).build();

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     details::{Details, digest},
-    name::tagged,
+    name::listed,
 };
 use crate::{
     Api, Models,
@@ -79,8 +79,8 @@ fn running(models: &Models) -> Vec<Running> {
             asked => asked,
         };
         Some(Running {
-            name: tagged(&entry.name),
-            model: tagged(&entry.name),
+            name: listed(entry),
+            model: listed(entry),
             size: status.bytes,
             digest: digest(entry),
             details: Details::of(entry),

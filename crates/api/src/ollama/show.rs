@@ -18,7 +18,7 @@ use super::{
     asking::{self, NAME},
     conversation::ANY_TEXT,
     details::{Details, capabilities, modified_at},
-    name::tagged,
+    name::listed,
 };
 use crate::{
     Api,
@@ -129,7 +129,7 @@ fn shown(entry: &Entry, verbose: bool, warnings: Vec<Warning>) -> Result<Shown, 
 
 /// Writes a model as a Modelfile. Where its files lie is nobody's business but the server's.
 fn modelfile(entry: &Entry, template: &str) -> String {
-    let from = format!("FROM {}\n", tagged(&entry.name));
+    let from = format!("FROM {}\n", listed(entry));
     if template.is_empty() { from } else { format!("{from}TEMPLATE \"\"\"{template}\"\"\"\n") }
 }
 

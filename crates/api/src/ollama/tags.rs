@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     details::{Details, capabilities, digest, modified_at},
-    name::tagged,
+    name::listed,
 };
 use crate::{
     Api,
@@ -59,8 +59,8 @@ pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -
     let mut entries = in_background(move || models.catalog().list()).await?;
     entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
     let models = entries.iter().map(|entry| Model {
-        name: tagged(&entry.name),
-        model: tagged(&entry.name),
+        name: listed(entry),
+        model: listed(entry),
         modified_at: modified_at(entry),
         size: entry.summary.bytes,
         digest: digest(entry),

@@ -99,6 +99,9 @@ impl Pulls {
         let asking = Progress {
             phase: pull::Phase::Asking,
             file: String::new(),
+            file_sha256: None,
+            file_bytes: 0,
+            file_bytes_total: None,
             bytes: 0,
             bytes_total: None,
             bytes_per_second: None,

@@ -17,6 +17,7 @@ mod ollama;
 mod reading;
 mod responses;
 mod server;
+mod shelf;
 mod socket;
 mod texts;
 mod tools;

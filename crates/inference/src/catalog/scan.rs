@@ -231,7 +231,10 @@ fn sources(folder: &Path, path: &Path, record: &Record) -> Vec<String> {
     // The folder of several models is none of them.
     let folder = folder.file_name().filter(|_| path == folder || ggufs == 1);
     let mut names: Vec<String> = folder.map(|name| name.to_string_lossy().into_owned()).into_iter().collect();
-    if let Some(name) = record.source.strip_prefix("ollama:") {
+    if let Some(name) = &record.name {
+        // A copy is not what its original is called.
+        names.push(name.clone());
+    } else if let Some(name) = record.source.strip_prefix("ollama:") {
         names.push(name.to_owned());
     } else if let Some(name) = record.source.strip_prefix("hf:") {
         names.push(name.to_owned());

@@ -12,6 +12,9 @@ pub struct Record {
     format: u32,
     /// Where the model came from, as it would be typed to fetch it again, or the path it was added from.
     pub source: String,
+    /// What somebody here called it, where that is not what its folder is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Of a hub, the commit that the files are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
@@ -38,7 +41,7 @@ const FORMAT: u32 = 1;
 impl Record {
     /// Makes a record of the current layout.
     pub fn new(source: String, revision: Option<String>, files: Vec<RecordedFile>) -> Self {
-        Self { format: FORMAT, source, revision, files }
+        Self { format: FORMAT, source, name: None, revision, files }
     }
 
     /// Reads the record in `folder`; `None` where there is none.

@@ -66,7 +66,7 @@ pub(super) async fn fetch(
     folder: &Path,
 ) -> Result<RecordedFile, Error> {
     let Fetching { tracker, .. } = fetching;
-    tracker.file(wanted.path.as_str());
+    tracker.file(wanted);
     let path = wanted.path.within(folder);
     let mut part = open(fetching, wanted, &path).await?;
     let (mut patience, mut restarts) = (Patience::default(), 0);

@@ -4,7 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Report;
+use super::{Report, plan::Wanted};
+use crate::model::Sha256;
 
 /// How far a pull is.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,12 @@ pub struct Progress {
     pub phase: Phase,
     /// The file that is being fetched; empty before the first.
     pub file: String,
+    /// Its checksum; `None` where no server says it.
+    pub file_sha256: Option<Sha256>,
+    /// Bytes of it that are there.
+    pub file_bytes: u64,
+    /// Bytes that it will have; `None` where no server says it.
+    pub file_bytes_total: Option<u64>,
     /// Bytes that are there, of all files.
     pub bytes: u64,
     /// Bytes that there will be; `None` where no server says it.
@@ -65,6 +72,9 @@ impl Tracker {
         let progress = Progress {
             phase: Phase::Asking,
             file: String::new(),
+            file_sha256: None,
+            file_bytes: 0,
+            file_bytes_total: None,
             bytes: 0,
             bytes_total: None,
             bytes_per_second: None,
@@ -98,9 +108,11 @@ impl Tracker {
     }
 
     /// Begins with a file.
-    pub(super) fn file(&self, name: &str) {
+    pub(super) fn file(&self, wanted: &Wanted) {
         let mut state = self.state();
-        state.progress.file = name.to_owned();
+        state.progress.file = wanted.path.to_string();
+        state.progress.file_sha256 = wanted.sha256;
+        (state.progress.file_bytes, state.progress.file_bytes_total) = (0, wanted.bytes);
         state.progress.bytes = state.whole;
     }
 
@@ -109,6 +121,7 @@ impl Tracker {
         let mut state = self.state();
         state.resumed += bytes;
         state.progress.bytes += bytes;
+        state.progress.file_bytes += bytes;
         self.tell(&mut state, false);
     }
 
@@ -117,6 +130,7 @@ impl Tracker {
         let mut state = self.state();
         state.fetched += bytes;
         state.progress.bytes += bytes;
+        state.progress.file_bytes += bytes;
         self.tell(&mut state, false);
     }
 
@@ -126,6 +140,7 @@ impl Tracker {
         let lost = state.progress.bytes - state.whole;
         state.resumed = state.resumed.saturating_sub(lost);
         state.progress.bytes = state.whole;
+        state.progress.file_bytes = 0;
     }
 
     /// The file is whole.
@@ -133,6 +148,7 @@ impl Tracker {
         let mut state = self.state();
         state.whole += bytes;
         state.progress.bytes = state.whole;
+        (state.progress.file_bytes, state.progress.file_bytes_total) = (bytes, Some(bytes));
         self.tell(&mut state, true);
     }
 

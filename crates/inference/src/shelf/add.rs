@@ -82,6 +82,63 @@ impl Shelf {
     }
 }
 
+impl Shelf {
+    /// Makes another model of one that is here. Its files get second names (hard links) where the system can do that, which
+    /// takes no room. `called` is what it is called where that is no name of a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shelf::get`] and [`Shelf::add`].
+    pub fn copy(&self, name: &str, to: &str, called: Option<&str>) -> Result<Kept, Error> {
+        let kept = self.get(name)?;
+        let model = model::open(&kept.path).map_err(|error| Error::NotAModel(Box::new(error)))?;
+        let to = SafePath::from_name(to)?;
+        let staging = Staging::open(self, &to)?;
+        let result = (|| {
+            if to.within(&self.folder).symlink_metadata().is_ok() {
+                return Err(staging.exists());
+            }
+            staging.clear()?;
+            let mut record = match kept.record {
+                Some(record) => {
+                    for file in &record.files {
+                        second(&file.path.within(&kept.path), &file.path.within(staging.folder()))?;
+                    }
+                    record
+                }
+                None => {
+                    let (files, _) = files(&kept.path, &model)?;
+                    let take = |(from, to, _): &(PathBuf, SafePath, u64)| {
+                        take(from, to, staging.folder(), How::Link, &mut |_| true)
+                    };
+                    let files = files.iter().map(take).collect::<Result<_, _>>()?;
+                    Record::new(kept.path.display().to_string(), None, files)
+                }
+            };
+            record.name = called.map(str::to_owned);
+            Ok(record)
+        })();
+        match result {
+            Ok(record) => staging.finish(record),
+            Err(error) => {
+                staging.discard()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Gives a file a second name, or copies it.
+fn second(from: &Path, to: &Path) -> Result<(), Error> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::disk("making", parent))?;
+    }
+    if std::fs::hard_link(from, to).is_err() {
+        copy(from, to, &mut |_| true).map_err(Error::disk("copying", from))?;
+    }
+    Ok(())
+}
+
 /// Brings one file in, and returns what it is.
 fn take(
     from: &Path,

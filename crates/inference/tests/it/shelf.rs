@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use athenaeum_inference::{
-    model::{self, RECORD_FILE, Record, Sha256, Verdict, lengths_hold, verify},
+    catalog::{Catalog, Settings},
+    model::{self, RECORD_FILE, Record, Root, Sha256, Verdict, lengths_hold, verify},
     shelf::{Error, How, Removed, Shelf},
 };
 
@@ -144,4 +145,33 @@ fn files_of_other_programs_are_held_against_their_names() {
     let plain = folder.path().join(sum.to_string());
     std::fs::write(&plain, &file).unwrap();
     assert_eq!(verdicts(&plain)[0].1, Verdict::Unrecorded(sum), "only in such a folder is a name a checksum");
+}
+
+#[test]
+fn a_copy_takes_no_room_and_stays_when_the_original_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = Shelf::at(folder.path().join("models"));
+    let from = folder.path().join("mine.gguf");
+    std::fs::write(&from, model(1000)).unwrap();
+    shelf.add(&from, None, How::Copy, |_, _| true).unwrap();
+    let copied = shelf.copy("mine", "mine-too", Some("me/mine:too")).unwrap();
+    assert_eq!(copied.record.as_ref().unwrap().name.as_deref(), Some("me/mine:too"));
+    assert!(matches!(shelf.copy("mine", "mine-too", None), Err(Error::Exists { .. })));
+    assert!(matches!(shelf.copy("none", "x", None), Err(Error::NotFound { .. })));
+    for name in ["../x", "a/b", "", ".partial", "a:b"] {
+        assert!(matches!(shelf.copy("mine", name, None), Err(Error::Name(_))), "{name}");
+    }
+    // What was laid there by hand has no record.
+    std::fs::write(shelf.folder().join("loose.gguf"), model(1000)).unwrap();
+    shelf.copy("loose", "loose-too", None).unwrap();
+    for name in ["mine", "loose"] {
+        shelf.remove(name).unwrap();
+        let copy = shelf.get(&format!("{name}-too")).unwrap();
+        assert!(matches!(verdicts(&copy.path)[0].1, Verdict::Same(_)), "{name}");
+    }
+    let entries = Catalog::new(Settings {
+        roots: vec![Root::recognised(shelf.folder().into())],
+        ..Settings::default()
+    });
+    assert_eq!(entries.problems().len() + entries.list().len(), 2);
 }
