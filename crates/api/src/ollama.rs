@@ -1,6 +1,7 @@
 //! Ollama's wire format.
 
 mod asking;
+mod beside;
 mod chat;
 mod conversation;
 mod details;

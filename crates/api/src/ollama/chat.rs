@@ -2,12 +2,14 @@
 
 use std::{sync::LazyLock, time::Instant};
 
+use athenaeum_inference::template::Message;
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     asking::{self, ANSWER},
+    beside::Beside,
     conversation::{self, MESSAGES, THINK, TOOLS},
     duration::{KEEP_ALIVE, keep_alive},
     name::answering,
@@ -39,7 +41,7 @@ pub(crate) struct Chat {
     model: String,
     /// When it was written, RFC 3339.
     created_at: String,
-    message: Message,
+    message: Said,
     /// Whether it is the last piece.
     done: bool,
     /// `stop`, `length`, `load` or `unload`; in the last piece, as what follows but for `logprobs`.
@@ -60,7 +62,7 @@ pub(crate) struct Chat {
 /// What was said.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ollama::Message)]
-pub(crate) struct Message {
+pub(crate) struct Said {
     role: &'static str,
     /// To whoever asked.
     content: String,
@@ -100,9 +102,14 @@ pub(crate) async fn create(
     }
     let model = api.models.load(Some(&name), keep_alive).await?;
     let load = started.elapsed();
+    let beside = Beside::of(&model.entry).await?;
+    let told = conversation.messages.iter().any(|message| message.role() == "system");
+    if let Some(system) = beside.system.as_deref().filter(|_| !told) {
+        conversation.messages.insert(0, Message::new("system", system));
+    }
     conversation::think(&mut read, model.model.template(), &mut conversation);
     let mut ask = api.ask(Input::Conversation(Box::new(conversation)));
-    options::apply(&mut read, &model, &mut ask)?;
+    options::apply(&mut read, &model, &beside, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
     let answer = model.ask(ask).await?;
@@ -123,7 +130,7 @@ impl From<Piece> for Chat {
         Self {
             model,
             created_at,
-            message: Message { role: "assistant", content: text, thinking, tool_calls: calls },
+            message: Said { role: "assistant", content: text, thinking, tool_calls: calls },
             done: last.is_some(),
             done_reason: last.as_ref().map(|last| last.reason),
             logprobs,

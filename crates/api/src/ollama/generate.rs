@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{
     asking::{self, ANSWER},
+    beside::Beside,
     conversation::{self, ANY_TEXT, IMAGES, THINK},
     duration::{KEEP_ALIVE, keep_alive},
     name::answering,
@@ -111,8 +112,9 @@ pub(crate) async fn create(
     }
     let model = api.models.load(Some(&name), keep_alive).await?;
     let load = started.elapsed();
-    let mut ask = ask(&api, &mut read, &model)?;
-    options::apply(&mut read, &model, &mut ask)?;
+    let beside = Beside::of(&model.entry).await?;
+    let mut ask = ask(&api, &mut read, &model, &beside)?;
+    options::apply(&mut read, &model, &beside, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
     let answer = model.ask(ask).await?;
@@ -145,7 +147,7 @@ fn says(read: &Read, name: &str) -> bool {
 }
 
 /// Makes of prompt, system message and context what is asked.
-fn ask(api: &Api, read: &mut Read, model: &Loaded) -> Result<Ask, Problem> {
+fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<Ask, Problem> {
     let prompt = read.text("prompt").unwrap_or_default().to_owned();
     let system = read.text("system").filter(|text| !text.is_empty()).map(str::to_owned);
     if read.flag("raw") == Some(true) {
@@ -165,7 +167,9 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded) -> Result<Ask, Problem> {
     }
     let input = match model.model.template() {
         Some(template) => {
-            let system = system.map(|text| Message::new("system", text));
+            // What an earlier answer left has been told already.
+            let usual = beside.system.clone().filter(|_| read.list("context").is_empty());
+            let system = system.or(usual).map(|text| Message::new("system", text));
             let user = Message::new("user", prompt);
             let mut conversation = Conversation::new(system.into_iter().chain([user]));
             conversation::think(read, Some(template), &mut conversation);

@@ -2,6 +2,7 @@
 
 use athenaeum_inference::{
     catalog::Entry,
+    model::SafePath,
     pull::{OllamaSource, Source},
 };
 
@@ -65,19 +66,18 @@ pub(super) fn source(name: &str) -> Result<Source, Problem> {
 
 /// Returns the name of the folder in which a model is kept that is to be called so.
 pub(super) fn kept_as(called: &str) -> Result<String, Problem> {
+    let wrong = || Problem::parameter("destination", "a name such as MODEL, MODEL:TAG or OWNER/MODEL:TAG");
     let source = format!("ollama:{called}").parse();
-    let Ok(Source::Ollama(OllamaSource { namespace, model, tag })) = source else {
-        return Err(Problem::parameter("destination", "a name such as MODEL, MODEL:TAG or OWNER/MODEL:TAG"));
-    };
+    let Ok(Source::Ollama(OllamaSource { namespace, model, tag })) = source else { return Err(wrong()) };
     let parts = [namespace, model, tag];
     let usual = ["library", "", "latest"];
     let parts = parts.iter().zip(usual).filter(|(part, usual)| part != usual).map(|(part, _)| part.as_str());
-    Ok(parts.collect::<Vec<_>>().join("-"))
+    let name = SafePath::from_name(&parts.collect::<Vec<_>>().join("-"));
+    Ok(name.map_err(|_| wrong())?.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use athenaeum_inference::model::SafePath;
     use proptest::prelude::*;
 
     use super::*;

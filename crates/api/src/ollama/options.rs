@@ -3,6 +3,9 @@
 use std::sync::LazyLock;
 
 use athenaeum_inference::sampling::Sampling;
+use serde_json::Value;
+
+use super::beside::Beside;
 
 use crate::{
     parameters::{Parameter, Read, Takes},
@@ -64,9 +67,13 @@ fn defaults() -> Sampling {
     Sampling { top_p: 0.9, min_p: 0.0, ..Sampling::default() }
 }
 
-/// Fills in what the options of a request ask for. What cannot be done becomes a warning of the request.
-pub(super) fn apply(read: &mut Read, model: &Loaded, ask: &mut Ask) -> Result<(), Problem> {
-    let options = read.object("options");
+/// Fills in what the options of a request ask for, and those that came with the model where it does not say. What cannot be done
+/// becomes a warning of the request.
+pub(super) fn apply(read: &mut Read, model: &Loaded, beside: &Beside, ask: &mut Ask) -> Result<(), Problem> {
+    let mut options = beside.options.clone();
+    let asked = read.value("options").and_then(Value::as_object).cloned().unwrap_or_default();
+    options.extend(asked.into_iter().filter(|(_, value)| !value.is_null()));
+    let options = Read::of_object(options, &OPTIONS)?;
     let tokenizer = model.model.tokenizer();
     let logit_bias = sampling::logit_bias(&options, |text| {
         tokenizer.encode(text, athenaeum_inference::tokenizer::Special::Text)

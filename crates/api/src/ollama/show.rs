@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::{
     asking::{self, NAME},
+    beside::Beside,
     conversation::ANY_TEXT,
     details::{Details, capabilities, modified_at},
     name::listed,
@@ -47,6 +48,12 @@ pub(crate) struct Shown {
     license: String,
     /// As it would be written to make the model anew.
     modelfile: String,
+    /// Options that came with the model, one a line.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    parameters: String,
+    /// What the model is told first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<String>,
     /// How a conversation becomes text, in Jinja.
     #[serde(skip_serializing_if = "String::is_empty")]
     template: String,
@@ -108,6 +115,7 @@ fn shown(entry: &Entry, verbose: bool, warnings: Vec<Warning>) -> Result<Shown, 
         Problem::new(Kind::Unprocessable, detail).about("model")
     })?;
     let template = entry.summary.chat_template.clone().unwrap_or_default();
+    let beside = Beside::read(entry);
     let tensors = if verbose { model.tensors() } else { Vec::new() };
     let tensors = tensors.into_iter().map(|tensor| Tensor {
         name: tensor.name,
@@ -117,6 +125,8 @@ fn shown(entry: &Entry, verbose: bool, warnings: Vec<Warning>) -> Result<Shown, 
     Ok(Shown {
         license: entry.summary.licence.clone().unwrap_or_default(),
         modelfile: modelfile(entry, &template),
+        parameters: beside.parameters(),
+        system: beside.system,
         template,
         details: Details::of(entry),
         model_info: info(&model, entry, verbose),

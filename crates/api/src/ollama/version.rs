@@ -21,8 +21,8 @@ pub(crate) struct Version {
     athenaeum: &'static str,
 }
 
-/// As of August 2026: structured outputs, thinking, likelihoods.
-const SPOKEN: &str = "0.20.0";
+/// As of August 2026.
+const SPOKEN: &str = "0.33.0";
 
 /// Tell the version
 ///

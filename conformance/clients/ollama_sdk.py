@@ -1,22 +1,23 @@
-"""The `ollama` package of PyPI against a server of ours.
+"""Ollama's own client for Python: every flow that its users know. `ollama_sdk.py http://127.0.0.1:PORT`; needs the package ollama.
 
-    python ollama_python.py URL MODEL [PORT FILE]
-
-MODEL is one that the server has. With PORT and FILE, a registry is played at that port of this machine, which has FILE as
-`me/pulled:1b`, and the server is expected to fetch from there (`models.ollama_registry`). Prints a line for each check.
+With ATHENAEUM_REGISTRY_PORT in the environment, a registry is played at that port of this machine, which has the small model
+as `me/pulled:1b`, and the server is expected to fetch from there (`models.ollama_registry`).
 """
 
 import asyncio
 import hashlib
 import http.server
 import json
+import os
+import pathlib
 import sys
 import threading
 
 import ollama
 
-URL, MODEL = sys.argv[1:3]
-PORT, FILE = sys.argv[3:5] if len(sys.argv) > 4 else (None, None)
+URL, MODEL = sys.argv[1], "tiny"
+PORT = os.environ.get("ATHENAEUM_REGISTRY_PORT")
+FILE = pathlib.Path(__file__).parents[2] / "examples/models/tiny.gguf"
 ASKED = [{"role": "user", "content": "Who are you?"}]
 GREEDY = {"temperature": 0}
 client = ollama.Client(host=URL)
@@ -222,7 +223,7 @@ def main():
             print(f"ok {run.__name__}")
         except Exception as error:  # Every kind of failure is told, and the next check goes on.
             failed += 1
-            print(f"FAILED {run.__name__}: {type(error).__name__}: {error}")
+            print(f"{run.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(1 if failed else 0)
 
 

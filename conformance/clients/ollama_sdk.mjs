@@ -1,13 +1,11 @@
-// The `ollama` package of npm against a server of ours.
-//
-//     node ollama_js.mjs URL MODEL
-//
-// MODEL is one that the server has. Prints a line for each check.
+// Ollama's own client for Node.js: the flows that its users know. `ollama_sdk.mjs http://127.0.0.1:PORT`; needs the package
+// ollama beside it.
 
 import assert from "node:assert/strict";
 import { Ollama } from "ollama";
 
-const [url, model] = process.argv.slice(2);
+const [url] = process.argv.slice(2);
+const model = "tiny";
 const client = new Ollama({ host: url });
 const messages = [{ role: "user", content: "Who are you?" }];
 const options = { temperature: 0 };
@@ -101,7 +99,7 @@ for (const [name, run] of Object.entries(checks)) {
     console.log(`ok ${name}`);
   } catch (error) {
     failed += 1;
-    console.log(`FAILED ${name}: ${error}`);
+    console.error(`${name}: ${error}`);
   }
 }
 process.exit(failed > 0 ? 1 : 0);
