@@ -1,9 +1,11 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
+mod clients;
 mod embeddings;
 mod mcp;
 mod models;
 mod schemas;
+mod served;
 mod templates;
 mod tokenizers;
 
@@ -52,6 +54,7 @@ impl Conformance {
         failed += embeddings::vectors(&root.join("conformance/embeddings.json"), &minilm)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
         failed += mcp::clients(&root.join("conformance/mcp.tsv"), &self.python)?;
+        failed += clients::all(&self.python)?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");
         Ok(())
     }

@@ -1,18 +1,11 @@
 //! Programs that speak the Model Context Protocol: its own conformance suite and its Python client, against our server.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, bail};
 
-use crate::shell::{present, repository, run, say};
+use super::served::Served;
+use crate::shell::{present, repository, say};
 
 /// Runs what can be run here: the suite where there is npm (it is fetched into npm's cache, with the Node.js it needs), the client
 /// where `python` has the package mcp. Skipped, visibly, where neither is.
@@ -30,7 +23,7 @@ pub(super) fn clients(table: &Path, python: &str) -> anyhow::Result<u64> {
     if !has_npm && !has_client {
         return Ok(0);
     }
-    let server = Served::start()?;
+    let server = Served::start(&["--sample"])?;
     let mut failed = 0;
     if has_npm {
         failed += suite(table, &server)?;
@@ -104,53 +97,4 @@ fn client(python: &str, server: &Served) -> anyhow::Result<u64> {
     }
     say(&format!("mcp client: {passed} things shown, {failed} failed"));
     Ok(failed)
-}
-
-/// A server of the sample library, in a folder that is removed with it.
-struct Served {
-    child: Child,
-    url: String,
-    program: PathBuf,
-    data: String,
-    folder: PathBuf,
-}
-
-impl Served {
-    fn start() -> anyhow::Result<Self> {
-        run("cargo", &["build", "--quiet", "--package", "athenaeum-cli"])?;
-        let program = repository().join("target/debug/athenaeum");
-        let folder = std::env::temp_dir().join(format!("athenaeum-mcp-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        let mut child = Command::new(&program)
-            .arg("--data")
-            .arg(folder.join("data"))
-            .args(["serve", "--sample", "--addr", "127.0.0.1:0", "--json"])
-            .current_dir(&folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut line = String::new();
-        if let Some(out) = child.stdout.take() {
-            BufReader::new(out).read_line(&mut line)?;
-        }
-        let mut served = Self { child, url: String::new(), program, data: String::new(), folder };
-        let told: Value = serde_json::from_str(&line).context("the server did not say where it is")?;
-        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
-        (served.url, served.data) = (text("url"), text("data"));
-        ensure!(served.url.starts_with("http://"), "the server did not say where it is: {line}");
-        Ok(served)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        // What it had open may be let go of a moment later.
-        let start = Instant::now();
-        while fs::remove_dir_all(&self.folder).is_err() && start.elapsed() < Duration::from_secs(2) {
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
 }
