@@ -2,6 +2,7 @@
 
 mod clients;
 mod embeddings;
+mod llama_server;
 mod mcp;
 mod models;
 mod schemas;
@@ -37,6 +38,10 @@ pub(crate) struct Conformance {
     /// The Python whose packages are tried against our server.
     #[arg(long, env = "ATHENAEUM_PYTHON", default_value = "python3")]
     python: String,
+    /// Where the tests of llama.cpp's server lie (tools/server/tests); docs/conformance/llama-server.md says where to get
+    /// them.
+    #[arg(long, env = "ATHENAEUM_LLAMA_SERVER_TESTS")]
+    llama_server: Option<PathBuf>,
 }
 
 impl Conformance {
@@ -53,6 +58,7 @@ impl Conformance {
         let minilm = self.minilm.unwrap_or_else(|| embeddings::usual(&data));
         failed += embeddings::vectors(&root.join("conformance/embeddings.json"), &minilm)?;
         failed += unharmed("JSONTestSuite", &data.join("json/JSONTestSuite"))?;
+        failed += llama_server::tests(self.llama_server.as_deref(), &self.python)?;
         failed += mcp::clients(&root.join("conformance/mcp.tsv"), &self.python)?;
         failed += clients::all(&self.python)?;
         ensure!(failed == 0, "{failed} files differ from what is expected of them");

@@ -1,3 +1,4 @@
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::problem::{Kind, Problem};
@@ -85,7 +86,7 @@ impl Dialect {
             Self::Ollama => json!({ "error": problem.detail() }),
             Self::LlamaCpp => {
                 let mut error =
-                    json!({ "code": status, "message": problem.detail(), "type": open_ai(problem.kind()).0 });
+                    json!({ "code": status, "message": problem.detail(), "type": llama_cpp(problem.kind()) });
                 add_tokens(&mut error, problem);
                 json!({ "error": error })
             }
@@ -97,6 +98,15 @@ fn add_tokens(error: &mut Value, problem: &Problem) {
     if let Some((tokens, context_tokens)) = problem.tokens() {
         error["n_prompt_tokens"] = tokens.into();
         error["n_ctx"] = context_tokens.into();
+    }
+}
+
+/// As llama.cpp's server names kinds of failure.
+fn llama_cpp(kind: Kind) -> &'static str {
+    match kind {
+        Kind::ContextLength => "exceed_context_size_error",
+        kind if kind.parts().0 == StatusCode::UNAUTHORIZED => "authentication_error",
+        kind => open_ai(kind).0,
     }
 }
 

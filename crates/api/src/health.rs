@@ -1,13 +1,13 @@
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 
 use crate::{
     Api,
     dto::{health as dto, stats},
-    json, model_series,
+    json, llamacpp, model_series,
     params::Params,
     problem::{Kind, Problem},
 };
@@ -53,11 +53,24 @@ pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
     responses((status = 200, description = "The series.", body = String, content_type = "text/plain")),
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    api.watch.refresh(&api).await?;
+    let llama_cpp = || llamacpp::series(&api.counts);
+    let text = match api.llama_server.metrics {
+        llamacpp::Metrics::All => {
+            api.watch.refresh(&api).await?;
+            let mut text = api.metrics.render();
+            model_series::write(&api, &mut text);
+            text + &llama_cpp()
+        }
+        llamacpp::Metrics::LlamaCpp => llama_cpp(),
+        llamacpp::Metrics::Off => {
+            let detail = "This server was told not to tell of its work; start it with --metrics.";
+            return Err(Problem::new(Kind::Unsupported, detail));
+        }
+    };
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    let mut text = api.metrics.render();
-    model_series::write(&api, &mut text);
-    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+    let began = HeaderName::from_static("process-start-time-unix");
+    let headers = [(header::CONTENT_TYPE, media_type), (began, HeaderValue::from(api.counts.began))];
+    Ok((headers, text).into_response())
 }
 
 /// What the archive holds

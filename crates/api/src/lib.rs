@@ -54,6 +54,7 @@ mod host;
 mod imports;
 mod json;
 mod limits;
+pub mod llamacpp;
 mod mcp;
 mod metrics;
 mod model_series;
@@ -85,6 +86,7 @@ mod watch;
 
 pub use access::Access;
 pub use dto::hardware::Hardware;
+pub use llamacpp::LlamaServer;
 pub use mcp::Mcp;
 pub use metrics::{Metrics, observe};
 pub use openapi::document;

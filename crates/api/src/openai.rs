@@ -36,12 +36,15 @@ pub(crate) fn routes() -> Routes {
         )
         .route("/v1/chat/completions/{completion_id}/messages", get(chat::stored::messages))
         .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/input_tokens", post(responses::count))
         .route("/v1/responses/{response_id}", get(responses::one).delete(responses::remove))
         .route("/v1/responses/{response_id}/cancel", post(responses::cancel))
         .route("/v1/responses/{response_id}/input_items", get(responses::items))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
 }
+
+pub(crate) use chat::{conversation_parameters, create_as_llama_cpp as chat_as_llama_cpp, read_conversation};
 
 /// Their description.
 #[derive(OpenApi)]
@@ -60,6 +63,7 @@ pub(crate) fn routes() -> Routes {
         models::list,
         models::one,
         responses::create,
+        responses::count,
         responses::one,
         responses::remove,
         responses::cancel,
@@ -77,5 +81,6 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
         ("/v1/rerank", rerank::PARAMETERS),
         ("/v1/chat/completions/{completion_id}", chat::stored::CHANGE),
         ("/v1/responses", &responses::PARAMETERS),
+        ("/v1/responses/input_tokens", &responses::PARAMETERS),
     ]
 }

@@ -13,8 +13,8 @@ use utoipa::{
 };
 
 use crate::{
-    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, models,
-    ollama, openai, parameters, problem::Kind, pulls, query_language, resume, search, socket,
+    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, llamacpp,
+    models, ollama, openai, parameters, problem::Kind, pulls, query_language, resume, search, socket,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -25,6 +25,7 @@ pub fn document() -> openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(anthropic::Description::openapi());
     document.merge(openai::Description::openapi());
+    document.merge(llamacpp::Description::openapi());
     document.merge(ollama::Description::openapi());
     Requests.modify(&mut document);
     Refusals.modify(&mut document);
@@ -102,7 +103,7 @@ struct Document;
 /// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> {
     let own = vec![("/athenaeum/v1/pulls", pulls::PARAMETERS)];
-    [own, anthropic::bodies(), openai::bodies(), ollama::bodies()].concat()
+    [own, anthropic::bodies(), openai::bodies(), ollama::bodies(), llamacpp::bodies()].concat()
 }
 
 /// Adds the bodies of requests, from the tables that they are read against.

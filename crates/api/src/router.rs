@@ -6,8 +6,8 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, mcp, models, observe,
-    ollama, openai, protect, pulls, query_language, resume, routes::Routes, search, sign_in, socket,
+    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, llamacpp, mcp, models,
+    observe, ollama, openai, protect, pulls, query_language, resume, routes::Routes, search, sign_in, socket,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -52,6 +52,7 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/pulls/{id}/events", get(pulls::follow))
         .route("/mcp", mcp::route(api))
         .merge(resumable)
+        .merge(llamacpp::routes())
         .merge(ollama::routes())
         .route("/v1/ws", get(socket::open))
         .route("/athenaeum/v1/streams/{id}", get(resume::go_on))

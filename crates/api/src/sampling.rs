@@ -198,8 +198,8 @@ pub(crate) fn logit_bias(read: &Read, tokens: impl Fn(&str) -> Vec<u32>) -> Resu
     match read.value("logit_bias") {
         Some(Value::Object(map)) => {
             for (token, value) in map {
-                let token: u32 = token.parse().map_err(|_| bad())?;
-                add(&token.into(), strength(value).ok_or_else(bad)?)?;
+                let of = token.parse::<u32>().map_or_else(|_| token.as_str().into(), Value::from);
+                add(&of, strength(value).ok_or_else(bad)?)?;
             }
         }
         Some(Value::Array(pairs)) => {

@@ -8,12 +8,12 @@ use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Access, Metrics, Models, Problem, Pulls, Settings,
+    Access, LlamaServer, Metrics, Models, Problem, Pulls, Settings,
     hardware::Machine,
     openai::Running,
     problem::Kind,
     resume::Streams,
-    serving::{Ask, Input},
+    serving::{Ask, Counts, Input},
     watch::ArchiveWatch,
 };
 
@@ -33,6 +33,8 @@ pub struct Api {
     pub(crate) resumable: Streams,
     pub(crate) running: Running,
     pub(crate) pulls: Option<Pulls>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) llama_server: Arc<LlamaServer>,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -53,6 +55,8 @@ impl Api {
             resumable: Streams::default(),
             running: Running::default(),
             pulls: None,
+            counts: Arc::default(),
+            llama_server: Arc::default(),
             uploads: Arc::new(Semaphore::new(settings.uploads_max.max(1))),
             streams: Arc::new(Semaphore::new(settings.streams_max.max(1))),
             settings: Arc::new(settings),
@@ -109,11 +113,19 @@ impl Api {
         })
     }
 
+    /// Answers at llama.cpp's addresses as its server does that is started so.
+    #[must_use]
+    pub fn with_llama_server(mut self, flags: LlamaServer) -> Self {
+        self.llama_server = Arc::new(flags);
+        self
+    }
+
     /// Begins what a request asks of a model, with what this server lays down.
     pub(crate) fn ask(&self, input: Input) -> Ask {
         Ask {
             time: Duration::from_secs(self.settings.answer_seconds.max(1)),
             owner: self.owner(),
+            counts: Arc::clone(&self.counts),
             ..Ask::new(input)
         }
     }

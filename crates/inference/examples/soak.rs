@@ -213,7 +213,7 @@ impl Soak {
         let mut text = String::new();
         for _ in 0..patience {
             match generation.next().await.ok_or("the engine went away")? {
-                Event::Prompt { .. } => {}
+                Event::Progress { .. } | Event::Prompt { .. } => {}
                 Event::Token { text: piece, .. } => text += &piece,
                 Event::End(end) => {
                     text += &end.text;

@@ -47,6 +47,8 @@ pub struct Settings {
     pub aliases: BTreeMap<String, String>,
     /// What is meant where none is named.
     pub default: Option<String>,
+    /// Whether it is meant, too, by names that no model has: for programs that always name one of their own.
+    pub any_name: bool,
 }
 
 /// A model under a name that somebody gave it.
@@ -204,7 +206,10 @@ impl Catalog {
             scan.as_ref().map_or(Err(Missed::Nothing), |scan| scan.find(&self.0.settings, asked).cloned())
         };
         let found = look(FRESH).or_else(|_| look(FRESH_WHERE_MISSED));
-        found.map_err(|missed| self.unknown(asked, missed))
+        match found {
+            Err(Missed::Nothing) if self.0.settings.any_name && name.is_some() => self.resolve(None),
+            found => found.map_err(|missed| self.unknown(asked, missed)),
+        }
     }
 
     /// The same for something that not every model can do. Nothing stands for the default if it can, or the only one that is

@@ -251,6 +251,11 @@ impl Embedder {
         self.settings.tokens_max = self.settings.tokens_max.min(tokens_max);
     }
 
+    /// Makes one of the vectors of a text's tokens in this way, whatever the model's files say.
+    pub fn pool_by(&mut self, pooling: Pooling) {
+        self.settings.pooling = pooling;
+    }
+
     /// Returns what turns text into the model's tokens.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

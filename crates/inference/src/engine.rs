@@ -107,6 +107,11 @@ pub struct Request {
     pub logprobs: Option<usize>,
     /// The same for the tokens of the prompt.
     pub prompt_logprobs: Option<usize>,
+    /// Takes the probabilities of an answer's tokens from what was drawn from, when the sampling had done its part,
+    /// instead of from the model.
+    pub logprobs_as_drawn: bool,
+    /// Tells how far the prompt is read.
+    pub progress: bool,
     /// Tokens that are guessed at once, from what was said before or by the draft; the text stays the same.
     pub guesses: usize,
     /// Whose request it is: a number that stands for everyone who may share a cache.
@@ -126,6 +131,15 @@ pub struct Generation {
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// So much of the prompt was read, where that was asked for: once before it is begun, and after each batch.
+    Progress {
+        /// Tokens of it that need not be computed any more.
+        read: usize,
+        /// Those of them that were in the cache.
+        cached: usize,
+        /// Since the request came.
+        time: Duration,
+    },
     /// The prompt was read, with the probabilities that were asked for: nothing for its first token.
     Prompt {
         /// Tokens of it that were in the cache.
@@ -313,6 +327,8 @@ impl Request {
             show_special: false,
             logprobs: None,
             prompt_logprobs: None,
+            logprobs_as_drawn: false,
+            progress: false,
             guesses: 0,
             owner: 0,
             priority: 0,
@@ -449,7 +465,7 @@ impl Generation {
         let mut text = String::new();
         loop {
             match self.next().await? {
-                Event::Prompt { .. } => {}
+                Event::Progress { .. } | Event::Prompt { .. } => {}
                 Event::Token { text: piece, .. } => text.push_str(&piece),
                 Event::End(end) => {
                     text.push_str(&end.text);

@@ -15,6 +15,7 @@ use crate::{
     constraint::{self, Constraint, Grammar, Lead, Vocabulary},
     decoder::{self, Decoder},
     device::{self, Device},
+    encoder::Pooling,
     engine::{self, Backend, Cpu, Draft, Engine, UnfitFormat},
     model::{self, Model, Stamp, Summary},
     processor::Processor,
@@ -52,6 +53,10 @@ pub struct Settings {
     /// Where beginnings of prompts outlive the program, if they are to. What [`engine::Settings::disk`] needs to know of
     /// the model follows from its files.
     pub beginnings: Option<Beginnings>,
+    /// A chat template instead of the model's own: one of [`Template::names`], or its text.
+    pub template: Option<String>,
+    /// How the vectors of a text's tokens become one where it makes vectors, instead of what its files say.
+    pub pooling: Option<Pooling>,
 }
 
 /// A folder for beginnings of prompts, so that they need not be read again after a restart. It holds what people asked,
@@ -99,6 +104,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: Box<tokenizer::Error>,
+    },
+    /// The chat template that was asked for instead of the model's own cannot be used.
+    #[error("the chat template that {} is to have cannot be used", path.display())]
+    Template {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        source: template::Error,
     },
     /// Tokens and weights are not of the same model.
     #[error("{} has {tokens} tokens, but weights for {rows}; it is damaged, or its files are mixed up", path.display())]
@@ -198,7 +211,8 @@ impl LocalModel {
         if tokenizer.len() > rows {
             return Err(Error::Vocabulary { path: path.to_owned(), tokens: tokenizer.len(), rows });
         }
-        let template = template(&summary, &tokenizer);
+        let template = template(settings.template.as_deref(), &summary, &tokenizer)
+            .map_err(|source| Error::Template { path: path.to_owned(), source })?;
         let (decoder, tokenizer) = (Arc::new(decoder), Arc::new(tokenizer));
         let pages = cache_pages(&engine_settings, &decoder);
         let threads = engine_settings.threads.get();
@@ -432,15 +446,24 @@ fn tokenizer(path: &Path, model: &Model) -> Result<Tokenizer, Error> {
         .map_err(|source| Error::Tokenizer { path: path.to_owned(), source: Box::new(source) })
 }
 
-fn template(summary: &Summary, tokenizer: &Tokenizer) -> Option<Template> {
-    let source = summary.chat_template.as_deref()?;
+fn template(
+    asked: Option<&str>,
+    summary: &Summary,
+    tokenizer: &Tokenizer,
+) -> Result<Option<Template>, template::Error> {
     let text = |id: Option<u32>| id.map(|id| String::from_utf8_lossy(tokenizer.bytes(id)).into_owned());
-    let (bos, eos) = (text(tokenizer.bos()), text(tokenizer.eos()));
-    match Template::new(source, bos.as_deref().unwrap_or_default(), eos.as_deref().unwrap_or_default()) {
-        Ok(template) => Some(template),
+    let (bos, eos) = (text(tokenizer.bos()).unwrap_or_default(), text(tokenizer.eos()).unwrap_or_default());
+    if let Some(asked) = asked {
+        let is_named = Template::names().any(|name| name == asked);
+        let make = if is_named { Template::named } else { Template::new };
+        return make(asked, &bos, &eos).map(Some);
+    }
+    let Some(source) = summary.chat_template.as_deref() else { return Ok(None) };
+    match Template::new(source, &bos, &eos) {
+        Ok(template) => Ok(Some(template)),
         Err(error) => {
             tracing::warn!("the model's chat template is left out: {error}");
-            None
+            Ok(None)
         }
     }
 }

@@ -149,7 +149,7 @@ impl Talk {
                 _ = tokio::signal::ctrl_c() => None,
             };
             match event {
-                Some(Event::Prompt { .. }) => {}
+                Some(Event::Progress { .. } | Event::Prompt { .. }) => {}
                 Some(Event::Token { text, .. }) => answer.write(&text, &mut context.output)?,
                 Some(Event::End(end)) => {
                     answer.write(&end.text, &mut context.output)?;

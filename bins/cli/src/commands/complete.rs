@@ -62,7 +62,7 @@ pub(super) async fn run(context: &mut Context, args: &Complete) -> Outcome {
     }
     while let Some(event) = local::next(&mut generation, &enough).await {
         match event {
-            Event::Prompt { .. } => {}
+            Event::Progress { .. } | Event::Prompt { .. } => {}
             Event::Token { token, text, logprobs } => {
                 whole.push_str(&text);
                 match context.output.json {

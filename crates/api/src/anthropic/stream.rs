@@ -119,6 +119,7 @@ impl StreamFormat for MessageStream {
 
     fn write(&mut self, answer: &Answer, _: usize, said: Said, out: &mut Frames) {
         match said {
+            Said::Progress { .. } => {}
             Said::Begun { cached_tokens, .. } => {
                 self.cached_tokens = cached_tokens;
                 let message = Message {

@@ -203,7 +203,7 @@ impl<L: From<Piece> + Serialize + Send + 'static> StreamFormat for Lines<L> {
 
     fn write(&mut self, answer: &Answer, _: usize, said: Said, out: &mut Frames) {
         match said {
-            Said::Begun { .. } => {}
+            Said::Progress { .. } | Said::Begun { .. } => {}
             Said::Token { token, events, logprobs } => {
                 if self.told.context {
                     self.tokens.push(token);

@@ -8,7 +8,7 @@ pub(crate) use object::TokenLogProb;
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{sampling::Sampling, tokenizer::Special};
+use athenaeum_inference::{sampling::Sampling, template::Conversation, tokenizer::Special};
 use axum::{
     body::Body,
     extract::State,
@@ -25,6 +25,7 @@ use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
+    llamacpp::{self, prompt::spelled},
     parameters::{Parameter, Read, Takes, body},
     problem::Problem,
     sampling::{self, SAMPLING},
@@ -45,6 +46,22 @@ const OWN: &[Parameter] = &[
     form::RESPONSE_FORMAT,
     Parameter::new("logprobs", Takes::Bool, "Tells how likely each token was."),
     Parameter::new("top_logprobs", Takes::Integer(0, 20), "The same for so many of the likeliest tokens."),
+    Parameter::new("timings_per_token", Takes::Bool, "Tells how fast the answer comes with each part of it."),
+    Parameter::new("return_progress", Takes::Bool, "Tells how far the prompt is read, where streamed."),
+    Parameter::new("verbose", Takes::Bool, "Shows the prompt as the model has read it, in `__verbose`."),
+    Parameter::new(
+        "n_predict",
+        Takes::Integer(-1, 1 << 30),
+        "The same as max_tokens, under llama.cpp's name.",
+    ),
+    Parameter::only("id_slot", Takes::Integer(-1, 1 << 30), &["-1"], "the scheduler finds a place by itself"),
+    Parameter::only(
+        "reasoning_format",
+        Takes::OneOf(&["none", "auto", "deepseek", "deepseek-legacy"]),
+        &["\"auto\"", "\"deepseek\""],
+        "reasoning is told apart",
+    ),
+    Parameter::only("parse_tool_calls", Takes::Bool, &["true"], "calls are told from text"),
     Parameter::only(
         "modalities",
         Takes::List(&Takes::Text(64), 8),
@@ -79,8 +96,44 @@ pub(crate) async fn create(
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Problem> {
-    let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
-    let conversation = conversation::of(&mut read)?;
+    answer(api, contract, headers, request, |_, _| Ok(())).await
+}
+
+/// The same at llama.cpp's own address.
+pub(crate) async fn create_as_llama_cpp(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    answer(api, contract, headers, request, llamacpp::take_over).await
+}
+
+/// What a request for a conversation's answer may say.
+pub(crate) fn conversation_parameters() -> &'static [Parameter] {
+    &PARAMETERS
+}
+
+/// Reads such a request for its conversation alone.
+pub(crate) async fn read_conversation(
+    api: &Api,
+    headers: &HeaderMap,
+    request: Body,
+) -> Result<(Conversation, Read), Problem> {
+    let mut read = body(headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
+    Ok((conversation::of(&mut read)?, read))
+}
+
+/// `change` is what becomes of conversations at this address.
+async fn answer(
+    api: Api,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+    change: fn(&Api, &mut Conversation) -> Result<(), Problem>,
+) -> Result<Response, Problem> {
+    let (mut conversation, mut read) = read_conversation(&api, &headers, request).await?;
+    change(&api, &mut conversation)?;
     let calling = conversation::calling(&read, &conversation)?;
     let form = form::of(&read)?;
     let logprobs = logprobs(&read)?;
@@ -95,9 +148,10 @@ pub(crate) async fn create(
         form,
         calling,
         stops: read.texts("stop"),
-        tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens"]),
+        tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens", "n_predict"]),
         choices: read.integer("n").unwrap_or(1),
         logprobs,
+        progress: read.flag("return_progress").unwrap_or(false),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
         truncation: if read.text("truncation") == Some("auto") {
             Truncation::Oldest
@@ -112,14 +166,17 @@ pub(crate) async fn create(
     contract.settle(&warnings)?;
     // Whoever asks in the words of before is answered in them.
     let legacy = read.has("functions") && !read.has("tools");
+    let verbose = read.flag("verbose").unwrap_or(false) || api.llama_server.verbose;
+    let prompt = verbose.then(|| spelled(answer.model.model.tokenizer(), answer.prompt(0)));
     if read.flag("stream") == Some(true) {
+        let timings = read.flag("timings_per_token").unwrap_or(false);
         let usage = read.object("stream_options").flag("include_usage").unwrap_or(false);
-        let format = stream::ChatStream::new(&answer, usage, legacy, warnings.clone());
+        let format = stream::ChatStream::new(&answer, (usage, timings), (legacy, prompt), warnings.clone());
         return Ok(contract::shown(respond(answer, FrameKind::ServerSentEvents, format), &warnings));
     }
     let whole = answer.whole().await?;
     warnings.extend(whole.late());
-    let completion = object::ChatCompletion::new(&answer, whole, legacy, warnings.clone());
+    let completion = object::ChatCompletion::new(&answer, whole, (legacy, prompt), warnings.clone());
     if store {
         stored::keep(&api, &read, &serde_json::to_value(&completion).unwrap_or_default()).await?;
     }

@@ -52,6 +52,7 @@ const OWN: &[Parameter] = &[
         Takes::Integer(-1, 1 << 30),
         "Tokens of the answer at most: 16 where nothing is said, -1 for what the context leaves, 0 to read only.",
     ),
+    Parameter::new("n_predict", Takes::Integer(-1, 1 << 30), "The same, under llama.cpp's name."),
     Parameter::new("echo", Takes::Bool, "Puts the prompt before the answer, with logprobs the prompt's too."),
     Parameter::new(
         "logprobs",
@@ -110,8 +111,8 @@ pub(crate) async fn create(
         form,
         more,
         stops: read.texts("stop"),
-        tokens_max: match read.has("max_tokens") {
-            true => parameters::tokens_max(&read, &["max_tokens"]),
+        tokens_max: match read.has("max_tokens") || read.has("n_predict") {
+            true => parameters::tokens_max(&read, &["max_tokens", "n_predict"]),
             false => Some(TOKENS_MAX_USUAL),
         },
         choices: wanted.best_of,

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use athenaeum_inference::embedder::{Embedding, Input, Norm, Options, Truncate, UsePrompt, base64};
+use athenaeum_inference::{
+    embedder::{Embedding, Input, Norm, Options, Truncate, UsePrompt, base64},
+    tokenizer::{Special, Tokenizer},
+};
 use axum::{
     body::Body,
     extract::State,
@@ -10,7 +13,6 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::parameters::{ANY_TEXT, MODEL, TRUNCATION};
@@ -18,6 +20,7 @@ use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
+    llamacpp::prompt::{self, Prompt},
     parameters::{Parameter, Read, Takes, body},
     problem::Problem,
 };
@@ -51,10 +54,14 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::without_effect("user", ANY_TEXT, "nothing is kept about a client's users"),
 ];
 
-const TEXTS_MAX: usize = 2048;
-const TOKENS: Takes = Takes::List(&Takes::Integer(0, 0xFFFF_FFFF), 1 << 20);
-const INPUT: Takes =
-    Takes::Either(&[ANY_TEXT, Takes::List(&ANY_TEXT, TEXTS_MAX), TOKENS, Takes::List(&TOKENS, TEXTS_MAX)]);
+const TOKEN: Takes = Takes::Integer(0, 0xFFFF_FFFF);
+const PIECES: Takes = Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN]), 1 << 20);
+/// As llama.cpp's server takes them: objects with a text, and lists in which texts and tokens are mixed, too.
+const INPUT: Takes = Takes::Either(&[
+    ANY_TEXT,
+    Takes::Map(&Takes::Any),
+    Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN, PIECES, Takes::Map(&Takes::Any)]), 1 << 20),
+]);
 
 /// Vectors.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,15 +121,17 @@ pub(crate) async fn create(
     request: Body,
 ) -> Result<Response, Problem> {
     let mut read = body(&headers, request, api.settings.request_bytes_max, PARAMETERS).await?;
-    let inputs = inputs(&mut read)?;
+    let prompts = prompt::prompts("input", read.take("input").unwrap_or_default())?.prompts;
     let options = options(&api, &read)?;
     contract.settle(&read.warnings)?;
 
     let loaded = api.models.embedder(read.text("model"), None).await?;
-    let made = loaded.model.embed(inputs, options).await?;
+    let started = Instant::now();
+    let made = loaded.model.embed(inputs(&prompts, loaded.model.tokenizer()), options).await?;
     let warnings = with_cut(std::mem::take(&mut read.warnings), made.iter().map(|one| one.cut_tokens));
     contract.settle(&warnings)?;
     let tokens = made.iter().map(|embedding| embedding.tokens).sum();
+    api.counts.prompt(tokens, started.elapsed().as_secs_f64() * 1e3);
     let as_base64 = read.text("encoding_format") == Some("base64");
     let vector = |(index, Embedding { vector, .. }): (usize, Embedding)| Vector {
         object: "embedding",
@@ -155,29 +164,12 @@ pub(super) fn with_cut(
     warnings
 }
 
-fn inputs(read: &mut Read) -> Result<Vec<Input>, Problem> {
-    let tokens = |list: Vec<Value>| {
-        let token = |value: Value| value.as_f64().map(|number| number as u32);
-        Input::Tokens(list.into_iter().filter_map(token).collect())
+fn inputs(prompts: &[Prompt], tokenizer: &Tokenizer) -> Vec<Input> {
+    let input = |prompt: &Prompt| match prompt.text() {
+        Some(text) => Input::Text(text.to_owned()),
+        None => Input::Tokens(prompt.tokens(tokenizer, false, Special::Text)),
     };
-    let inputs = match read.take("input") {
-        Some(Value::String(text)) => vec![Input::Text(text)],
-        Some(Value::Array(list)) if list.first().is_some_and(Value::is_number) => vec![tokens(list)],
-        Some(Value::Array(list)) => {
-            let input = |value| match value {
-                Value::String(text) => Some(Input::Text(text)),
-                Value::Array(list) => Some(tokens(list)),
-                _ => None,
-            };
-            list.into_iter().filter_map(input).collect()
-        }
-        _ => Vec::new(),
-    };
-    let is_empty = |input: &Input| matches!(input, Input::Tokens(tokens) if tokens.is_empty());
-    if inputs.is_empty() || inputs.iter().any(is_empty) {
-        return Err(Problem::parameter("input", "a text, tokens, or a list of these, with at least one"));
-    }
-    Ok(inputs)
+    prompts.iter().map(input).collect()
 }
 
 fn options(api: &Api, read: &Read) -> Result<Options, Problem> {

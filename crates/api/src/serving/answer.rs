@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use athenaeum_inference::{
     engine::{End, Generation, Refused, Request},
@@ -10,9 +10,10 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 
 use super::{
-    Loaded,
+    Counts, Loaded,
     ask::Prompt,
     choice::{Choice, Happened, Step},
+    counts::UnderWay,
     room::Cut,
 };
 use crate::parameters::Warning;
@@ -41,13 +42,15 @@ pub(crate) struct Answer {
     /// Choices that were begun.
     begun: usize,
     /// Choices that were begun and have not ended.
-    open: usize,
+    open: UnderWay,
     running: FuturesUnordered<Step>,
 }
 
 /// What is said, by the choice of this number.
 #[derive(Debug)]
 pub(crate) enum Said {
+    /// So much of the prompt was read, where that was asked for: see [`Event::Progress`].
+    Progress { read: usize, cached: usize, time: Duration },
     /// The prompt was read.
     Begun {
         /// Tokens of it that were in the cache.
@@ -90,6 +93,7 @@ impl Answer {
         mut request: Request,
         calls_once: bool,
         warnings: Vec<Warning>,
+        counts: Arc<Counts>,
     ) -> Result<Self, Refused> {
         let reads = prompts.iter().any(|prompt| prompt.reply.is_some());
         let stops = if reads { std::mem::take(&mut request.stops) } else { Vec::new() };
@@ -105,7 +109,7 @@ impl Answer {
             calls_once,
             request,
             begun: 0,
-            open: 0,
+            open: UnderWay::none(counts),
             running: FuturesUnordered::new(),
         };
         answer.begin_next()?;
@@ -138,8 +142,11 @@ impl Answer {
             };
             let index = choice.index;
             let said = choice.said(event);
-            if matches!(said, Said::Ended(_)) {
-                self.open -= 1;
+            if matches!(said, Said::Begun { .. }) {
+                self.open.read();
+            }
+            if let Said::Ended(ended) = &said {
+                self.open.end(&ended.end);
                 self.begin_more();
             } else {
                 self.running.push(choice.step());
@@ -151,13 +158,13 @@ impl Answer {
     fn begin_more(&mut self) {
         let engine = self.model.model.engine();
         let (at_once, waiting_max) = (engine.settings().sequences_max, engine.settings().waiting_max);
-        while self.begun < self.prompts.len() * self.choices && self.open < at_once.max(1) {
+        while self.begun < self.prompts.len() * self.choices && self.open.answers() < at_once.max(1) {
             let full = self.model.model.engine().stats().waiting >= waiting_max;
             match if full { None } else { Some(self.begin_next()) } {
                 Some(Ok(())) => {}
                 None | Some(Err(Refused::Busy { .. })) => {
                     // Ours will be told when one of its own ends; with none of its own, it asks again.
-                    if self.open == 0 {
+                    if self.open.answers() == 0 {
                         let again = async {
                             sleep(ROOM_AGAIN).await;
                             Happened::RoomPerhaps
@@ -195,6 +202,6 @@ impl Answer {
         let choice = Choice::new(self.begun, generation, reply, &self.stops, self.calls_once);
         self.running.push(choice.step());
         self.begun += 1;
-        self.open += 1;
+        self.open.begin();
     }
 }

@@ -1,7 +1,10 @@
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    Answer, Loaded,
+    Answer, Counts, Loaded,
     calling::{self, Calling, Conversing},
     models::in_background,
     room::{Cut, Room},
@@ -41,6 +44,10 @@ pub(crate) struct Ask {
     pub(crate) logprobs: Option<usize>,
     /// The same for the prompt's.
     pub(crate) prompt_logprobs: Option<usize>,
+    /// Takes the probabilities of the answer's tokens from what was drawn from, not from the model.
+    pub(crate) logprobs_as_drawn: bool,
+    /// Tells how far the prompt is read.
+    pub(crate) progress: bool,
     /// Goes on after tokens that end an answer.
     pub(crate) ignore_ends: bool,
     /// Tokens that are guessed at once.
@@ -57,6 +64,8 @@ pub(crate) struct Ask {
     pub(crate) priority: i32,
     /// Whose it is: see [`Request::owner`].
     pub(crate) owner: u64,
+    /// Where it is counted.
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// What a model goes on from.
@@ -111,6 +120,8 @@ impl Ask {
             choices: 1,
             logprobs: None,
             prompt_logprobs: None,
+            logprobs_as_drawn: false,
+            progress: false,
             ignore_ends: false,
             guesses: 0,
             truncation: Truncation::Refuse,
@@ -119,6 +130,7 @@ impl Ask {
             time: Duration::from_secs(3600),
             priority: 0,
             owner: 0,
+            counts: Arc::default(),
         }
     }
 }
@@ -178,13 +190,15 @@ impl Loaded {
             show_special,
             logprobs: ask.logprobs,
             prompt_logprobs: ask.prompt_logprobs,
+            logprobs_as_drawn: ask.logprobs_as_drawn,
+            progress: ask.progress,
             guesses: ask.guesses,
             owner: ask.owner,
             priority: ask.priority,
             deadline,
             ..Request::new(Vec::new())
         };
-        Ok(Answer::begin(self, prompts, ask.choices, request, ask.calling.once, warnings)?)
+        Ok(Answer::begin(self, prompts, ask.choices, request, ask.calling.once, warnings, ask.counts)?)
     }
 }
 

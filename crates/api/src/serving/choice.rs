@@ -77,6 +77,7 @@ impl Choice {
 
     pub(super) fn said(&mut self, event: Option<Event>) -> Said {
         match event {
+            Some(Event::Progress { read, cached, time }) => Said::Progress { read, cached, time },
             Some(Event::Prompt { cached_tokens, logprobs }) => {
                 self.prompt_cached_tokens = cached_tokens;
                 Said::Begun { cached_tokens, logprobs }

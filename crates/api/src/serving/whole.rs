@@ -54,6 +54,7 @@ impl Answer {
             }
             let Some(choice) = whole.choices.get_mut(index) else { continue };
             match said {
+                Said::Progress { .. } => {}
                 Said::Begun { cached_tokens, logprobs } => {
                     choice.prompt_logprobs = logprobs;
                     if self.is_first(index) {

@@ -91,7 +91,7 @@ async fn what_is_wrong_is_named_with_what_is_right() {
     let image = json!({ "messages": [{ "role": "user", "content": image }] });
     check(image, 400, "messages[0].content[0].type", "\"text\"").await;
     check(json!({ "top_logprobs": 3 }), 400, "top_logprobs", "logprobs").await;
-    check(json!({ "logit_bias": { "x": 1 } }), 400, "logit_bias", "tokens").await;
+    check(json!({ "logit_bias": [[1]] }), 400, "logit_bias", "tokens").await;
     check(
         json!({ "response_format": { "type": "json_schema" } }),
         400,

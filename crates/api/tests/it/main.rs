@@ -9,6 +9,7 @@ mod guards;
 mod hardware;
 mod imports;
 mod keys;
+mod llamacpp;
 mod matrix;
 mod mcp;
 mod messages;

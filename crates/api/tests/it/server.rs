@@ -28,6 +28,24 @@ pub(crate) struct Server {
 /// A model that talks a little, and always alike.
 pub(crate) const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
 
+/// First parts of the addresses of llama.cpp's server.
+const LLAMA_CPP: [&str; 14] = [
+    "models",
+    "health",
+    "completion",
+    "completions",
+    "chat",
+    "embeddings",
+    "rerank",
+    "tokenize",
+    "detokenize",
+    "apply-template",
+    "infill",
+    "props",
+    "slots",
+    "lora-adapters",
+];
+
 impl Server {
     /// Starts with the small model of the examples, and nothing in the archive.
     pub(crate) async fn with_model(settings: Settings) -> Self {
@@ -163,12 +181,13 @@ impl Answer {
 
     /// Reads a refusal in the shape that clients of `path` look for.
     pub(crate) fn refusal(&self, path: &str) -> Value {
-        if !path.starts_with("/v1") && !path.starts_with("/api") {
+        let first = path.split(['/', '?']).nth(1).unwrap_or_default();
+        if !["v1", "api"].contains(&first) && !LLAMA_CPP.contains(&first) {
             return self.problem();
         }
         assert_eq!(self.header("content-type"), "application/json", "{}", self.text());
         let body: Value = serde_json::from_slice(&self.body).unwrap();
-        if path.starts_with("/api") {
+        if first == "api" {
             assert!(body["error"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
             return body;
         }

@@ -117,15 +117,27 @@ impl Sequence {
 
     /// Takes over what is known of its beginning. The last token is always computed: what follows it is wanted.
     pub(super) fn begin(&mut self, pages: &mut Pages, keep: &mut Keep, backend: &mut dyn Backend) {
-        if self.request.prompt_logprobs.is_some() {
-            return;
+        if self.request.prompt_logprobs.is_none() {
+            self.take_over(pages, keep, backend);
         }
+        self.tell_progress();
+    }
+
+    fn take_over(&mut self, pages: &mut Pages, keep: &mut Keep, backend: &mut dyn Backend) {
         let tokens = &self.tokens[..self.tokens.len() - 1];
         self.pages = pages.find(self.request.owner, tokens);
         keep.bring((self.request.owner, tokens), &mut self.pages, pages, backend);
         self.computed = self.pages.len() * PAGE;
         if self.first_token.is_none() {
             self.cached_tokens = self.computed.min(self.prompt_tokens);
+        }
+    }
+
+    /// Whoever gave up its pages reads again what it had told to be read.
+    fn tell_progress(&self) {
+        if self.request.progress && self.tokens.len() == self.prompt_tokens {
+            let (read, cached) = (self.computed, self.cached_tokens);
+            let _ = self.events.send(Event::Progress { read, cached, time: self.arrived.elapsed() });
         }
     }
 
@@ -232,6 +244,7 @@ impl Sequence {
             return (0, Next::Ends(Reason::Failed(error.to_string())));
         }
         self.computed += count;
+        self.tell_progress();
         if !reaches_end {
             return (0, Next::GoesOn);
         }
@@ -315,6 +328,14 @@ impl Sequence {
         Ok(())
     }
 
+    /// What the next token will be drawn from, where its probabilities are asked for. The draw itself is not touched.
+    fn drawn_from(&self, logits: &[f32]) -> Result<Option<Vec<(u32, f32)>>, sampling::Error> {
+        if !self.request.logprobs_as_drawn || self.request.logprobs.is_none() {
+            return Ok(None);
+        }
+        self.sampler.clone().distribution(&mut logits.to_vec()).map(Some)
+    }
+
     /// Chooses a token from its logits.
     fn choose(&mut self, raw: &[f32], tokenizer: &Tokenizer, scratch: &mut Vec<f32>) -> Next {
         let failed = |error: &dyn std::error::Error| Next::Ends(Reason::Failed(error.to_string()));
@@ -325,12 +346,19 @@ impl Sequence {
         {
             return failed(&error);
         }
+        let drawn_from = match self.drawn_from(scratch) {
+            Ok(drawn_from) => drawn_from,
+            Err(error) => return failed(&error),
+        };
         let token = match self.sampler.sample(scratch) {
             Ok(token) => token,
             Err(error) => return failed(&error),
         };
-        let logprobs = match self.request.logprobs.map(|top| sampling::logprobs(raw, token, top)).transpose()
-        {
+        let logprobs = match (self.request.logprobs, drawn_from) {
+            (Some(top), Some(shares)) => Ok(Some(LogProbs::of_shares(&shares, token, top))),
+            (top, _) => top.map(|top| sampling::logprobs(raw, token, top)).transpose(),
+        };
+        let logprobs = match logprobs {
             Ok(logprobs) => logprobs,
             Err(error) => return failed(&error),
         };

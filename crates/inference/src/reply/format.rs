@@ -88,6 +88,11 @@ impl Format {
         self.reasoning.is_some() || self.family == Family::Harmony
     }
 
+    /// Returns what stands before and after reasoning.
+    pub(crate) fn reasoning(self) -> Option<(&'static str, &'static str)> {
+        self.reasoning
+    }
+
     /// Begins to read what a model says after this prompt, which may end where reasoning is open already.
     ///
     /// `tools` are those the model was told of, as on the wire; they tell calls from other JSON, and texts from numbers

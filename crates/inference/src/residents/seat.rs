@@ -116,6 +116,9 @@ impl Seated for Batched<Embedder> {
         let model = open(path)?;
         let mut embedder = Embedder::load(&model, settings.access).map_err(texts(path))?;
         embedder.limit_tokens(tokens_max(settings));
+        if let Some(pooling) = settings.pooling {
+            embedder.pool_by(pooling);
+        }
         start(embedder, processor, settings)
     }
 

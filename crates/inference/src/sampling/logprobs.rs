@@ -24,6 +24,19 @@ pub struct Ranked {
     pub logprob: f32,
 }
 
+impl LogProbs {
+    /// The same from what a token was drawn from ([`Sampler::distribution`](super::Sampler::distribution)): tokens and
+    /// their shares, best first. Tokens without a share are not among the likeliest.
+    pub fn of_shares(shares: &[(u32, f32)], chosen: u32, top: usize) -> Self {
+        let rank = |&(token, share): &(u32, f32)| Ranked { token, logprob: share.ln().min(0.0) };
+        let own = shares.iter().find(|(token, _)| *token == chosen);
+        Self {
+            chosen: own.map_or(Ranked { token: chosen, logprob: f32::NEG_INFINITY }, rank),
+            top: shares.iter().filter(|(_, share)| *share > 0.0).take(top).map(rank).collect(),
+        }
+    }
+}
+
 /// Log-probabilities of the token `chosen` and of the `top` likeliest ones, from raw logits.
 ///
 /// Logits of any size are sound: the highest is subtracted before anything is raised to a power, and the sum is kept

@@ -92,8 +92,33 @@ impl Template {
             let messages = std::mem::take(&mut changed.conversation.messages);
             changed.conversation.messages = messages.into_iter().map(Message::in_parts).collect();
         }
-        let text = self.render(&changed.conversation)?;
+        let mut text = self.render(&changed.conversation)?;
+        if changed.conversation.wants_no_reasoning() {
+            text.push_str(&self.no_reasoning(own, &text, &changed.conversation));
+        }
         Ok(Prompt { text, changes: changed.changes, format })
+    }
+
+    /// What has to follow a prompt so that the model answers at once. Templates that begin the model's thoughts, or do
+    /// not heed `enable_thinking`, leave it to us to end them (as llama.cpp does).
+    fn no_reasoning(&self, format: Format, text: &str, conversation: &Conversation) -> String {
+        let Some((open, close)) = format.reasoning() else { return String::new() };
+        if text.trim_end().ends_with(open) {
+            return close.to_owned();
+        }
+        let heeds =
+            self.render(&conversation.clone().with(ENABLE_THINKING, true)).is_ok_and(|other| other != text);
+        if heeds { String::new() } else { format!("{open}{close}") }
+    }
+}
+
+/// The variable that most templates of models that think have.
+const ENABLE_THINKING: &str = "enable_thinking";
+
+impl Conversation {
+    fn wants_no_reasoning(&self) -> bool {
+        let off = self.variables.get(ENABLE_THINKING).is_some_and(|value| *value == Json::from(false));
+        off && self.add_generation_prompt && !self.continue_final_message
     }
 }
 
@@ -280,5 +305,31 @@ fn parsed(arguments: Option<Json>) -> Json {
         Some("") => Json::object([] as [(&str, Json); 0]),
         Some(text) => Json::parse(text).ok().filter(|json| json.as_str().is_none()).unwrap_or(arguments),
         None => arguments,
+    }
+}
+
+#[cfg(test)]
+mod no_reasoning {
+    use super::*;
+
+    /// `thinks` is what the prompt of a model ends with that may think, `not` that of one that may not.
+    fn check(template: &str, thinks: &str, not: &str) {
+        let template = Template::new(template, "", "").expect("sound");
+        let of = |thinking: bool| {
+            let conversation = Conversation::new([Message::new("user", "Hi")]);
+            template.prompt(&conversation.with(ENABLE_THINKING, thinking)).expect("a prompt").text
+        };
+        assert_eq!(of(true), format!("Hi|{thinks}"));
+        assert_eq!(of(false), format!("Hi|{not}"));
+    }
+
+    #[test]
+    fn thoughts_are_ended_where_the_template_leaves_them_open_or_does_not_heed_the_wish() {
+        let said = "{{ messages[0].content.split('</think>')[-1] }}|";
+        check(&format!("{said}{{{{ '<think>\\n' }}}}"), "<think>\n", "<think>\n</think>");
+        check(said, "", "<think></think>");
+        let heeds = format!("{said}{{% if not enable_thinking %}}<think>\n\n</think>\n\n{{% endif %}}");
+        check(&heeds, "", "<think>\n\n</think>\n\n");
+        check("{{ messages[0].content }}|", "", "");
     }
 }

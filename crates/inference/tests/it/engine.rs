@@ -72,7 +72,7 @@ fn answer(mut generation: Generation) -> (Vec<u32>, athenaeum_inference::engine:
         match generation.next_blocking().expect("an end comes") {
             Event::Token { token, .. } => tokens.push(token),
             Event::End(end) => return (tokens, end),
-            Event::Prompt { .. } => {}
+            Event::Progress { .. } | Event::Prompt { .. } => {}
         }
     }
 }
@@ -486,4 +486,46 @@ fn nothing_leaks_in_a_crowd() {
     });
     let stats = at_rest(&engine);
     assert_eq!((stats.running, stats.waiting, stats.pages_in_use), (0, 0, 0), "{stats:?}");
+}
+
+#[test]
+fn whoever_asks_is_told_how_far_a_prompt_is_read() {
+    let engine = engine(&Settings { batch_tokens: 32, ..settings() }, 64);
+    let told = || {
+        let mut generation = engine.submit(Request { progress: true, ..request(3, 80, 1) }).unwrap();
+        let mut told = Vec::new();
+        while let Some(Event::Progress { read, cached, .. }) = generation.next_blocking() {
+            told.push((read, cached));
+        }
+        told
+    };
+    assert_eq!(told(), [(0, 0), (32, 0), (64, 0), (80, 0)]);
+    // All whole pages but the last token's.
+    let cached = 79 / PAGE * PAGE;
+    assert_eq!(told(), [(cached, cached), (80, cached)]);
+}
+
+#[test]
+fn probabilities_as_drawn_sum_up_to_one_and_change_no_draw() {
+    let engine = engine(&settings(), 64);
+    let run = |logprobs_as_drawn| {
+        let request = Request { logprobs: Some(50), logprobs_as_drawn, ..request(4, 20, 12) };
+        let mut generation = engine.submit(request).unwrap();
+        let mut drawn = Vec::new();
+        while let Some(event) = generation.next_blocking() {
+            if let Event::Token { logprobs: Some(logprobs), .. } = event {
+                drawn.push(logprobs);
+            }
+        }
+        drawn
+    };
+    let (before, after) = (run(false), run(true));
+    assert_eq!(after.len(), 12);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.chosen.token, after.chosen.token);
+        // The usual 40 likeliest at most, of which top-p and min-p leave fewer.
+        let sum: f32 = after.top.iter().map(|ranked| ranked.logprob.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-4 && after.top.len() <= 40, "{sum} {}", after.top.len());
+        assert!(after.top.contains(&after.chosen));
+    }
 }

@@ -213,7 +213,7 @@ fn complete(residents: &Arc<Residents>, path: &Path) -> (String, usize) {
         match event {
             Event::Token { text: piece, .. } => text += &piece,
             Event::End(end) => return (text + &end.text, end.cached_tokens),
-            Event::Prompt { .. } => {}
+            Event::Progress { .. } | Event::Prompt { .. } => {}
         }
     }
     panic!("the engine went away");

@@ -9,7 +9,7 @@ use super::super::{finish, usage::Usage};
 use crate::{
     clock,
     parameters::Warning,
-    serving::{self, Answer, Loaded, Whole},
+    serving::{self, Answer, Loaded, Timings, Whole},
 };
 
 /// An answer.
@@ -24,9 +24,23 @@ pub(crate) struct ChatCompletion {
     model: String,
     choices: Vec<Choice>,
     usage: Usage,
+    /// How long the first of the answers took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Timings>,
+    /// Where it was asked for.
+    #[serde(rename = "__verbose", skip_serializing_if = "Option::is_none")]
+    verbose: Option<Verbose>,
     /// What of the request was not done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+/// What is told to whoever looks for an error.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = openai::Verbose)]
+pub(crate) struct Verbose {
+    /// The prompt as the model has read it.
+    pub(super) prompt: String,
 }
 
 /// One of the answers.
@@ -109,7 +123,14 @@ pub(crate) struct TopLogProb {
 }
 
 impl ChatCompletion {
-    pub(super) fn new(answer: &Answer, whole: Whole, legacy: bool, warnings: Vec<Warning>) -> Self {
+    pub(super) fn new(
+        answer: &Answer,
+        whole: Whole,
+        (legacy, prompt): (bool, Option<String>),
+        warnings: Vec<Warning>,
+    ) -> Self {
+        let first = whole.choices.first().and_then(|choice| choice.ended.as_ref());
+        let timings = first.map(|ended| Timings::of(&ended.end));
         let ended = whole.choices.iter().filter_map(|choice| choice.ended.as_ref());
         let (generated, reasoning) = ended.fold((0, 0), |(generated, reasoning), ended| {
             (generated + ended.end.generated_tokens, reasoning + ended.reasoning_tokens)
@@ -125,6 +146,8 @@ impl ChatCompletion {
             model: answer.model.entry.name.clone(),
             choices,
             usage,
+            timings,
+            verbose: prompt.map(|prompt| Verbose { prompt }),
             warnings,
         }
     }

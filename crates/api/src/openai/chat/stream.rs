@@ -10,7 +10,7 @@ use crate::{
     clock, contract,
     dialect::Dialect,
     parameters::Warning,
-    serving::{Answer, Call, Ended, Said},
+    serving::{Answer, Call, Ended, Pace, Progress, Said, Timings},
     stream::{Frames, StreamFormat},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct ChatStream {
     include_usage: bool,
     /// Calls are told as `function_call`.
     legacy: bool,
+    include_timings: bool,
+    prompt: Option<String>,
     warnings: Vec<Warning>,
     choices: Vec<Choice>,
     cached_tokens: usize,
@@ -30,9 +32,10 @@ pub(super) struct ChatStream {
 }
 
 /// What of a choice waits for the next chunk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Choice {
     begun: bool,
+    pace: Pace,
     logprobs: Vec<LogProbs>,
 }
 
@@ -45,6 +48,10 @@ struct Chunk<'a> {
     choices: [ChunkChoice; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_progress: Option<Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Timings>,
 }
 
 #[derive(Serialize)]
@@ -56,13 +63,21 @@ struct ChunkChoice {
 }
 
 impl ChatStream {
-    pub(super) fn new(answer: &Answer, include_usage: bool, legacy: bool, warnings: Vec<Warning>) -> Self {
+    /// `prompt` is shown where there is one.
+    pub(super) fn new(
+        answer: &Answer,
+        (include_usage, include_timings): (bool, bool),
+        (legacy, prompt): (bool, Option<String>),
+        warnings: Vec<Warning>,
+    ) -> Self {
         Self {
             id: id(),
             created: clock::seconds(),
             model: answer.model.entry.name.clone(),
             include_usage,
             legacy,
+            include_timings,
+            prompt,
             warnings,
             choices: Vec::new(),
             cached_tokens: 0,
@@ -76,18 +91,41 @@ impl ChatStream {
     }
 
     fn chunk_of(&self, choice: ChunkChoice, out: &mut Frames) {
-        let (id, model) = (&self.id, &self.model);
-        let object = "chat.completion.chunk";
-        out.push(&Chunk { id, object, created: self.created, model, choices: [choice], usage: None });
+        let pace = self.choices.get(choice.index).map(|choice| &choice.pace);
+        let begins = choice.delta.get("role").is_some();
+        let timings = pace.filter(|_| self.include_timings && !begins).map(Pace::timings);
+        self.push(choice, None, timings, out);
     }
 
-    fn choice(&mut self, index: usize, out: &mut Frames) -> &mut Choice {
-        if self.choices.len() <= index {
-            self.choices.resize_with(index + 1, Choice::default);
+    fn push(
+        &self,
+        choice: ChunkChoice,
+        prompt_progress: Option<Progress>,
+        timings: Option<Timings>,
+        out: &mut Frames,
+    ) {
+        let (id, model) = (&self.id, &self.model);
+        let (object, created) = ("chat.completion.chunk", self.created);
+        out.push(&Chunk {
+            id,
+            object,
+            created,
+            model,
+            choices: [choice],
+            usage: None,
+            prompt_progress,
+            timings,
+        });
+    }
+
+    fn choice(&mut self, answer: &Answer, index: usize, out: &mut Frames) -> &mut Choice {
+        while self.choices.len() <= index {
+            let pace = Pace::new(answer.prompt(self.choices.len()).len());
+            self.choices.push(Choice { begun: false, pace, logprobs: Vec::new() });
         }
         if !self.choices[index].begun {
             self.choices[index].begun = true;
-            self.chunk(index, json!({ "role": "assistant", "content": "" }), out);
+            self.chunk(index, json!({ "role": "assistant", "content": null }), out);
         }
         &mut self.choices[index]
     }
@@ -143,13 +181,19 @@ impl ChatStream {
 }
 
 impl StreamFormat for ChatStream {
-    fn open(&mut self, _: &Answer, out: &mut Frames) {
-        self.choice(0, out);
+    fn open(&mut self, answer: &Answer, out: &mut Frames) {
+        self.choice(answer, 0, out);
     }
 
     fn write(&mut self, answer: &Answer, index: usize, said: Said, out: &mut Frames) {
-        let choice = self.choice(index, out);
+        let choice = self.choice(answer, index, out);
+        choice.pace.hear(&said);
         match said {
+            Said::Progress { .. } => {
+                let (progress, timings) = (choice.pace.progress(), choice.pace.timings());
+                let choice = ChunkChoice { index, delta: json!({}), logprobs: None, finish_reason: None };
+                self.push(choice, Some(progress), self.include_timings.then_some(timings), out);
+            }
             Said::Begun { cached_tokens, .. } => {
                 if answer.is_first(index) {
                     self.cached_tokens = cached_tokens;
@@ -172,13 +216,15 @@ impl StreamFormat for ChatStream {
             self.generated_tokens,
             self.reasoning_tokens,
         );
-        if self.include_usage || !self.warnings.is_empty() {
+        if self.include_usage || self.prompt.is_some() || !self.warnings.is_empty() {
             let mut last = json!({
                 "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
                 "choices": [],
             });
-            if self.include_usage {
-                last["usage"] = json!(usage);
+            last["usage"] = json!(usage);
+            last["timings"] = json!(self.choices.first().map(|choice| choice.pace.timings()));
+            if let Some(prompt) = &self.prompt {
+                last["__verbose"] = json!({ "prompt": prompt });
             }
             if !self.warnings.is_empty() {
                 last["warnings"] = json!(self.warnings);

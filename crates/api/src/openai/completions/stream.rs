@@ -130,6 +130,7 @@ impl StreamFormat for CompletionStream {
 
     fn write(&mut self, answer: &Answer, index: usize, said: Said, out: &mut Frames) {
         match said {
+            Said::Progress { .. } => {}
             Said::Begun { cached_tokens, logprobs } => {
                 if answer.is_first(index) {
                     self.cached_tokens += cached_tokens;

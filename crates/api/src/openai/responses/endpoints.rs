@@ -28,7 +28,7 @@ use crate::{
     params::Params,
     problem::{Kind, Problem},
     sampling::{self, SAMPLING},
-    serving::{Ask, Calling, Choose, Input, Truncation},
+    serving::{Ask, Calling, Choose, Input, Truncation, in_background},
     stream::{FrameKind, Frames},
 };
 
@@ -187,6 +187,39 @@ fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem>
     };
     let once = read.flag("parallel_tool_calls") == Some(false);
     Calling::of(choice, once, &conversation.tools, "tool_choice")
+}
+
+/// Count a prompt's tokens
+///
+/// Of the same body as one that asks for a response.
+#[utoipa::path(
+    post,
+    path = "/v1/responses/input_tokens",
+    operation_id = "countResponseTokens",
+    tag = "openai",
+    responses((status = 200, description = "How many.", body = Object)),
+)]
+pub(crate) async fn count(
+    State(api): State<Api>,
+    contract: Contract,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Problem> {
+    let mut read = body(&headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
+    let mut items = match read.text("previous_response_id") {
+        Some(id) => Record::said_until(&api, id).await?,
+        None => Vec::new(),
+    };
+    items.extend(input::items(&read));
+    let conversation = input::conversation(&mut read, &items)?;
+    contract.settle(&read.warnings)?;
+    let model = api.models.load(read.text("model"), None).await?;
+    let prompt = in_background(move || model.model.chat_prompt(&conversation)).await??;
+    let mut count = json!({ "object": "response.input_tokens", "input_tokens": prompt.tokens.len() });
+    if !read.warnings.is_empty() {
+        count["warnings"] = json!(read.warnings);
+    }
+    contract.warned(fresh(StatusCode::OK, &count)?, &read.warnings)
 }
 
 /// Waits for a response; whoever hangs up meanwhile drops `told`, and it ends.

@@ -106,6 +106,7 @@ impl Begun {
             let Some((_, said)) = said else { break };
             let mut out = Events::new();
             match said {
+                Said::Progress { .. } => {}
                 Said::Begun { cached_tokens, .. } => cached = cached_tokens,
                 Said::Token { events: heard, logprobs: of, .. } => {
                     logprobs.extend(of.map(|of| logprob(&run.answer.model, &of)));

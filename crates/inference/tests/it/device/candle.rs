@@ -75,7 +75,7 @@ fn the_small_model_says_the_same() {
         loop {
             match generation.next_blocking().unwrap() {
                 Event::Token { text: piece, .. } => text.push_str(&piece),
-                Event::Prompt { .. } => {}
+                Event::Progress { .. } | Event::Prompt { .. } => {}
                 Event::End(end) => return text + &end.text,
             }
         }
