@@ -18,6 +18,7 @@ OTHERS = {
     # Texts that are too long in tokens of single letters.
     "test_embedding_multiple_with_fa": os.environ["ATHENAEUM_TINY"],
     "test_metrics_timings_on_prompt_progress": os.environ["ATHENAEUM_TINY"],
+    "test_anthropic_tool_use_basic": os.environ["ATHENAEUM_TINY"],
     "test_completion_without_tool_call_fast": os.environ["ATHENAEUM_TINY"],
 }
 running = ""
