@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use athenaeum_inference::engine::Reason;
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, Uri, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, request::Parts},
     response::Response,
 };
 
@@ -33,12 +33,17 @@ impl FromRequestParts<Api> for Contract {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
-        let asked = parts.headers.get(STRICT).map(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-        Ok(Self { strict: asked.unwrap_or(api.settings.strict) })
+        Ok(Self::of(&parts.headers, api))
     }
 }
 
 impl Contract {
+    /// Reads how much a client insists; where it says nothing, as the server does.
+    pub(crate) fn of(headers: &HeaderMap, api: &Api) -> Self {
+        let asked = headers.get(STRICT).map(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        Self { strict: asked.unwrap_or(api.settings.strict) }
+    }
+
     /// Refuses a request of which something would be left undone, where that was asked for.
     pub(crate) fn settle(self, warnings: &[Warning]) -> Result<(), Problem> {
         let Some(first) = warnings.first().filter(|_| self.strict) else { return Ok(()) };

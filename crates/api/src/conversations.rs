@@ -59,8 +59,12 @@ pub(crate) async fn one(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let conversation = api.archive.conversation(&api.scope, id::<ConversationId>(&text)?).await?;
-    json::tagged(&headers, &dto::Conversation::from(conversation))
+    json::tagged(&headers, &whole(&api, &text).await?)
+}
+
+/// Reads a conversation by what should be its id.
+pub(crate) async fn whole(api: &Api, text: &str) -> Result<dto::Conversation, Problem> {
+    Ok(api.archive.conversation(&api.scope, id::<ConversationId>(text)?).await?.into())
 }
 
 /// Read a conversation's messages

@@ -27,6 +27,8 @@
 //! [`Settings`] holds the limits as data, [`Hardware`] is what is told of the machine, [`document`] is the OpenAPI description, committed as
 //! `openapi/athenaeum.json`.
 //!
+//! [`grpc`] makes the same for gRPC, to be served over HTTP/2 at another listener.
+//!
 //! Handlers read parameters strictly: an unknown one is refused, because a filter that is silently ignored looks
 //! like a filter that found everything. That costs clients the habit of appending what they like.
 //!
@@ -48,6 +50,7 @@ mod docs;
 mod dto;
 mod events;
 mod failure;
+mod grpc;
 mod hardware;
 mod health;
 mod host;
@@ -86,6 +89,7 @@ mod watch;
 
 pub use access::Access;
 pub use dto::hardware::Hardware;
+pub use grpc::grpc;
 pub use llamacpp::LlamaServer;
 pub use mcp::Mcp;
 pub use metrics::{Metrics, observe};

@@ -1,10 +1,10 @@
 //! OpenAI's wire format.
 
-mod chat;
+pub(crate) mod chat;
 mod completions;
 pub(crate) mod conversation;
-mod embeddings;
-mod finish;
+pub(crate) mod embeddings;
+pub(crate) mod finish;
 mod form;
 mod models;
 pub(crate) mod parameters;

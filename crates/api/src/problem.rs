@@ -219,6 +219,11 @@ impl Problem {
         self
     }
 
+    /// Returns when to come back, where that is known.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Tells whether a key was missing or wrong.
     pub(crate) fn is_unauthorized(&self) -> bool {
         self.kind == Kind::Unauthorized

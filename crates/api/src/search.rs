@@ -29,12 +29,16 @@ use crate::{
 pub(crate) async fn search(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     let known = [&["q", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
     let params = Params::read(&uri, &known)?;
+    json::fresh(StatusCode::OK, &results(&api, &params, "q").await?)
+}
+
+/// Searches for what stands in the parameter called `query`.
+pub(crate) async fn results(api: &Api, params: &Params, query: &str) -> Result<dto::SearchResults, Problem> {
     let request = SearchRequest {
         limit: params.number("limit", 1..=SearchRequest::LIMIT_MAX, SearchRequest::LIMIT_DEFAULT)?,
-        ..request(&params, "q")?
+        ..request(params, query)?
     };
-    let results = api.archive.search(&api.scope, &request).await?;
-    json::fresh(StatusCode::OK, &dto::SearchResults::from(results))
+    Ok(api.archive.search(&api.scope, &request).await?.into())
 }
 
 /// Count matches

@@ -1,6 +1,7 @@
 mod models;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,11 +15,12 @@ use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
-    address::is_private,
-    connections::{self, Connections},
+    address::{is_private, listen},
+    connections::{self, Connections, Wire},
     device::backends,
     settings::Settings,
 };
@@ -37,6 +39,7 @@ pub struct Athenaeum {
     data: PathBuf,
     state: State,
     server: connections::Limits,
+    grpc: Option<SocketAddr>,
 }
 
 impl Athenaeum {
@@ -74,6 +77,7 @@ impl Athenaeum {
             data: data.to_owned(),
             state: State::in_folder(data),
             limits,
+            grpc: settings.server.grpc_addr,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
                 head: Duration::from_secs(settings.server.header_seconds.max(1)),
@@ -131,41 +135,82 @@ impl Athenaeum {
 
     /// Makes the router of pages and API, with the layers that protect both.
     pub fn router(&self) -> Router {
+        self.router_of(self.api())
+    }
+
+    fn api(&self) -> Api {
         let api = Api::new(self.archive.clone(), self.imports.clone(), self.limits.clone());
-        let pages = athenaeum_web::router(Web {
-            archive: self.archive.clone(),
-            imports: self.imports.clone(),
-            settings: self.pages.clone(),
-            keys: self.keys.clone(),
-        });
         let api = api
             .with_scope(self.scope.clone())
             .with_keys(self.keys.clone())
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone())
             .with_state(self.state.clone());
-        let api = match &self.pulls {
+        match &self.pulls {
             Some(pulls) => api.with_pulls(pulls.clone()),
             None => api,
-        };
+        }
+    }
+
+    fn router_of(&self, api: Api) -> Router {
+        let pages = athenaeum_web::router(Web {
+            archive: self.archive.clone(),
+            imports: self.imports.clone(),
+            settings: self.pages.clone(),
+            keys: self.keys.clone(),
+        });
         athenaeum_api::app(api, pages)
     }
 
-    /// Answers on `listener` until `shutdown` completes. Then takes nothing new, ends imports cleanly, gives
-    /// requests under way the seconds of `server.shutdown_seconds`, and closes the archive.
+    /// Answers on `listener` until `shutdown` completes, and gRPC at `server.grpc_addr` where that is free. Then takes
+    /// nothing new, ends imports cleanly, gives requests under way the seconds of `server.shutdown_seconds`, and closes
+    /// the archive.
     ///
     /// Where other machines can reach `listener`, a key is asked for, and the address is a name of this server.
     pub async fn serve(mut self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        if let Some(addr) = listener.local_addr().ok().filter(|addr| !is_private(*addr)) {
-            self.keys.require();
-            self.limits.allowed_hosts.push(addr.ip().to_canonical().to_string());
+        let grpc = self.listen_for_grpc().await;
+        for listener in [Some(&listener), grpc.as_ref()].into_iter().flatten() {
+            if let Some(addr) = listener.local_addr().ok().filter(|addr| !is_private(*addr)) {
+                self.keys.require();
+                self.limits.allowed_hosts.push(addr.ip().to_canonical().to_string());
+            }
         }
-        let mut connections = Connections::new(self.router(), self.server.clone());
+        let api = self.api();
+        let mut connections = Connections::new(self.router_of(api.clone()), Wire::Http1, self.server.clone());
+        let mut calls = Connections::new(Router::new(), Wire::Http2, self.server.clone());
+        let stopping = CancellationToken::new();
+        let taking_calls = async {
+            if let Some(listener) = grpc {
+                calls = Connections::new(athenaeum_api::grpc(api).await, Wire::Http2, self.server.clone());
+                calls.take(listener, stopping.cancelled()).await;
+            }
+        };
+        let stop = async {
+            shutdown.await;
+            stopping.cancel();
+        };
         let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
-        connections.take(listener, shutdown).await;
+        tokio::join!(stop, connections.take(listener, stopping.cancelled()), taking_calls);
         sweeping.abort();
-        tokio::join!(connections.end(), self.imports.shut_down());
+        tokio::join!(connections.end(), calls.end(), self.imports.shut_down());
         self.close().await;
+    }
+
+    /// Listens for gRPC. Where that cannot be, everything else is served all the same.
+    async fn listen_for_grpc(&self) -> Option<TcpListener> {
+        let addr = self.grpc?;
+        match listen(addr, &self.keys).await {
+            Ok(listener) => Some(listener),
+            Err(Error::Taken(_)) => {
+                let why = "another program has the address, perhaps an Athenaeum that runs already";
+                tracing::warn!(%addr, why, "gRPC is not answered; server.grpc_addr names another address, or off");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%addr, %error, "gRPC is not answered");
+                None
+            }
+        }
     }
 
     /// Ends imports cleanly and closes the archive.

@@ -1,5 +1,7 @@
 //! The accept loop: how many may be connected, how long they may take to ask, and how it ends.
 
+mod http2;
+
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{Router, extract::ConnectInfo, response::Response};
@@ -25,6 +27,7 @@ pub(crate) struct Limits {
 
 /// The connections that are open, each a task of its own. Dropping this cuts them off.
 pub(crate) struct Connections {
+    wire: Wire,
     router: Router,
     limits: Limits,
     open: JoinSet<()>,
@@ -32,9 +35,17 @@ pub(crate) struct Connections {
     closing: CancellationToken,
 }
 
+/// What is spoken at a listener.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wire {
+    Http1,
+    /// From the first byte, as gRPC has it.
+    Http2,
+}
+
 impl Connections {
-    pub(crate) fn new(router: Router, limits: Limits) -> Self {
-        Self { router, limits, open: JoinSet::new(), closing: CancellationToken::new() }
+    pub(crate) fn new(router: Router, wire: Wire, limits: Limits) -> Self {
+        Self { wire, router, limits, open: JoinSet::new(), closing: CancellationToken::new() }
     }
 
     /// Takes connections until `shutdown` completes, and then lets go of the listener.
@@ -79,6 +90,11 @@ impl Connections {
         // Events are small and should not wait for a packet to fill; where that cannot be had, they wait.
         let _ = stream.set_nodelay(true);
         let router = self.router.clone();
+        if let Wire::Http2 = self.wire {
+            let limits = self.limits.clone();
+            self.open.spawn(http2::answer(stream, client, router, limits, self.closing.clone()));
+            return;
+        }
         let service = service_fn(move |request| answer(router.clone(), request, client));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -164,7 +180,7 @@ mod tests {
         let addr = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(async move {
-            let mut connections = Connections::new(router, limits);
+            let mut connections = Connections::new(router, Wire::Http1, limits);
             connections.take(listener, async { drop(stopped.await) }).await;
             connections.end().await;
         });

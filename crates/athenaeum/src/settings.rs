@@ -17,6 +17,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+mod perhaps;
 mod places;
 
 pub use places::Places;
@@ -67,6 +68,9 @@ pub struct Archive {
 pub struct Server {
     /// Where it listens; other than a loopback address where there is a key.
     pub addr: SocketAddr,
+    /// Where it answers gRPC, on the same terms; `None` is written as `off` or as nothing.
+    #[serde(with = "perhaps")]
+    pub grpc_addr: Option<SocketAddr>,
     /// Keys beside those of `athenaeum keys`: `NAME:SECRET`, or secrets alone, apart by commas, spaces or line ends.
     pub api_keys: Secret,
     /// A file with such keys; empty for none.
@@ -329,6 +333,7 @@ impl Default for Settings {
             },
             server: Server {
                 addr: SocketAddr::from(([127, 0, 0, 1], 7878)),
+                grpc_addr: Some(SocketAddr::from(([127, 0, 0, 1], 7879))),
                 api_keys: Secret::default(),
                 api_keys_file: PathBuf::new(),
                 allowed_origins: Vec::new(),
@@ -611,6 +616,23 @@ mod tests {
         check("hardware.threads", "many", Err("u32"));
         check("hardware.threads", "-1", Err("u32"));
         check("hardware.threads", "5000", Err("takes 0 to 1024"));
+    }
+
+    #[test]
+    fn grpc_has_an_address_or_is_off() {
+        let check = |value: &str, expected: Option<&str>| {
+            let layered = layered(None, &[("ATHENAEUM_SERVER_GRPC_ADDR", value)], &[]).unwrap();
+            let expected = expected.map(|addr| addr.parse().unwrap());
+            assert_eq!(layered.settings.server.grpc_addr, expected, "{value:?}");
+        };
+        check("0.0.0.0:50051", Some("0.0.0.0:50051"));
+        check("[::1]:1", Some("[::1]:1"));
+        check("off", None);
+        check("", Some("127.0.0.1:7879"));
+        let flag = |value: &str| layered(None, &[], &[("server.grpc_addr", value.to_owned())]);
+        assert_eq!(flag("").unwrap().settings.server.grpc_addr, None);
+        let error = flag("localhost:1").unwrap_err().to_string();
+        assert!(error.contains("grpc_addr") && error.contains("127.0.0.1:7879, or off"), "{error}");
     }
 
     #[test]

@@ -26,10 +26,10 @@ use crate::{
     contract::{self, Contract},
     json::fresh,
     llamacpp::{self, prompt::spelled},
-    parameters::{Parameter, Read, Takes, body},
+    parameters::{Parameter, Read, Takes, Warning, body},
     problem::Problem,
     sampling::{self, SAMPLING},
-    serving::{Ask, Input, Truncation},
+    serving::{Answer, Ask, Input, Truncation},
     stream::{FrameKind, respond},
 };
 
@@ -134,36 +134,8 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let (mut conversation, mut read) = read_conversation(&api, &headers, request).await?;
     change(&api, &mut conversation)?;
-    let calling = conversation::calling(&read, &conversation)?;
-    let form = form::of(&read)?;
-    let logprobs = logprobs(&read)?;
     let store = store(&api, &mut read);
-    contract.settle(&read.warnings)?;
-
-    let model = api.models.load(read.text("model"), None).await?;
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
-    let ask = Ask {
-        sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
-        form,
-        calling,
-        stops: read.texts("stop"),
-        tokens_max: parameters::tokens_max(&read, &["max_completion_tokens", "max_tokens", "n_predict"]),
-        choices: read.integer("n").unwrap_or(1),
-        logprobs,
-        progress: read.flag("return_progress").unwrap_or(false),
-        ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
-        priority: read.integer("priority").unwrap_or(0),
-        ..api.ask(Input::Conversation(Box::new(conversation)))
-    };
-    let mut answer = model.ask(ask).await?;
-    let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
-    contract.settle(&warnings)?;
+    let (mut answer, mut warnings) = begin(&api, contract, &mut read, conversation).await?;
     // Whoever asks in the words of before is answered in them.
     let legacy = read.has("functions") && !read.has("tools");
     let verbose = read.flag("verbose").unwrap_or(false) || api.llama_server.verbose;
@@ -183,8 +155,47 @@ async fn answer(
     Ok(contract::shown(fresh(StatusCode::OK, &completion)?, &warnings))
 }
 
+/// Begins the answer to a conversation and what else was read against [`PARAMETERS`], and tells what of it is not done.
+pub(crate) async fn begin(
+    api: &Api,
+    contract: Contract,
+    read: &mut Read,
+    conversation: Conversation,
+) -> Result<(Answer, Vec<Warning>), Problem> {
+    let calling = conversation::calling(read, &conversation)?;
+    let form = form::of(read)?;
+    let logprobs = logprobs(read)?;
+    contract.settle(&read.warnings)?;
+
+    let model = api.models.load(read.text("model"), None).await?;
+    let tokenizer = model.model.tokenizer();
+    let logit_bias = sampling::logit_bias(read, |text| tokenizer.encode(text, Special::Text))?;
+    let ask = Ask {
+        sampling: Sampling { logit_bias, ..sampling::of(read, Sampling::default())? },
+        form,
+        calling,
+        stops: read.texts("stop"),
+        tokens_max: parameters::tokens_max(read, &["max_completion_tokens", "max_tokens", "n_predict"]),
+        choices: read.integer("n").unwrap_or(1),
+        logprobs,
+        progress: read.flag("return_progress").unwrap_or(false),
+        ignore_ends: read.flag("ignore_eos").unwrap_or(false),
+        truncation: if read.text("truncation") == Some("auto") {
+            Truncation::Oldest
+        } else {
+            Truncation::Refuse
+        },
+        priority: read.integer("priority").unwrap_or(0),
+        ..api.ask(Input::Conversation(Box::new(conversation)))
+    };
+    let answer = model.ask(ask).await?;
+    let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
+    contract.settle(&warnings)?;
+    Ok((answer, warnings))
+}
+
 /// Whether the completion is kept.
-fn store(api: &Api, read: &mut Read) -> bool {
+pub(crate) fn store(api: &Api, read: &mut Read) -> bool {
     let wanted = read.flag("store") == Some(true);
     match (api.state.is_some(), read.flag("stream") == Some(true)) {
         (true, false) => return wanted,

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use athenaeum_inference::{
-    embedder::{Embedding, Input, Norm, Options, Truncate, UsePrompt, base64},
+    batched::Batched,
+    embedder::{Embedder, Embedding, Input, Norm, Options, Truncate, UsePrompt, base64},
     tokenizer::{Special, Tokenizer},
 };
 use axum::{
@@ -21,8 +22,9 @@ use crate::{
     contract::{self, Contract},
     json::fresh,
     llamacpp::prompt::{self, Prompt},
-    parameters::{Parameter, Read, Takes, body},
+    parameters::{Parameter, Read, Takes, Warning, body},
     problem::Problem,
+    serving::Loaded,
 };
 
 /// What a request may say.
@@ -75,7 +77,7 @@ pub(crate) struct Embeddings {
     usage: EmbeddingsUsage,
     /// What of the request was not done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<crate::parameters::Warning>,
+    warnings: Vec<Warning>,
 }
 
 /// One of them.
@@ -121,17 +123,8 @@ pub(crate) async fn create(
     request: Body,
 ) -> Result<Response, Problem> {
     let mut read = body(&headers, request, api.settings.request_bytes_max, PARAMETERS).await?;
-    let prompts = prompt::prompts("input", read.take("input").unwrap_or_default())?.prompts;
-    let options = options(&api, &read)?;
-    contract.settle(&read.warnings)?;
-
-    let loaded = api.models.embedder(read.text("model"), None).await?;
-    let started = Instant::now();
-    let made = loaded.model.embed(inputs(&prompts, loaded.model.tokenizer()), options).await?;
-    let warnings = with_cut(std::mem::take(&mut read.warnings), made.iter().map(|one| one.cut_tokens));
-    contract.settle(&warnings)?;
+    let (loaded, made, warnings) = make(&api, contract, &mut read).await?;
     let tokens = made.iter().map(|embedding| embedding.tokens).sum();
-    api.counts.prompt(tokens, started.elapsed().as_secs_f64() * 1e3);
     let as_base64 = read.text("encoding_format") == Some("base64");
     let vector = |(index, Embedding { vector, .. }): (usize, Embedding)| Vector {
         object: "embedding",
@@ -148,15 +141,31 @@ pub(crate) async fn create(
     Ok(contract::shown(fresh(StatusCode::OK, &embeddings)?, &warnings))
 }
 
+/// Makes the vectors of a body that was read against [`PARAMETERS`], and tells what of it is not done.
+pub(crate) async fn make(
+    api: &Api,
+    contract: Contract,
+    read: &mut Read,
+) -> Result<(Loaded<Batched<Embedder>>, Vec<Embedding>, Vec<Warning>), Problem> {
+    let prompts = prompt::prompts("input", read.take("input").unwrap_or_default())?.prompts;
+    let options = options(api, read)?;
+    contract.settle(&read.warnings)?;
+    let loaded = api.models.embedder(read.text("model"), None).await?;
+    let started = Instant::now();
+    let made = loaded.model.embed(inputs(&prompts, loaded.model.tokenizer()), options).await?;
+    let tokens = made.iter().map(|embedding| embedding.tokens).sum();
+    api.counts.prompt(tokens, started.elapsed().as_secs_f64() * 1e3);
+    let warnings = with_cut(std::mem::take(&mut read.warnings), made.iter().map(|one| one.cut_tokens));
+    contract.settle(&warnings)?;
+    Ok((loaded, made, warnings))
+}
+
 /// Tells how much of texts was cut off.
-pub(super) fn with_cut(
-    mut warnings: Vec<crate::parameters::Warning>,
-    cut_tokens: impl Iterator<Item = usize>,
-) -> Vec<crate::parameters::Warning> {
+pub(super) fn with_cut(mut warnings: Vec<Warning>, cut_tokens: impl Iterator<Item = usize>) -> Vec<Warning> {
     let (texts, tokens) =
         cut_tokens.filter(|cut| *cut > 0).fold((0, 0), |(texts, all), cut| (texts + 1, all + cut));
     if texts > 0 {
-        warnings.push(crate::parameters::Warning {
+        warnings.push(Warning {
             parameter: "truncation".to_owned(),
             reason: format!("the ends of {texts} texts that were too long were left out, {tokens} tokens"),
         });

@@ -3,7 +3,7 @@ use athenaeum_inference::engine::Reason;
 use crate::serving::Ended;
 
 /// Why an answer ended, in OpenAI's words.
-pub(super) fn reason(ended: &Ended) -> &'static str {
+pub(crate) fn reason(ended: &Ended) -> &'static str {
     match ended.end.reason {
         _ if ended.called => "tool_calls",
         Reason::Length | Reason::Deadline => "length",

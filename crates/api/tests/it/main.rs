@@ -5,6 +5,7 @@ mod chat;
 mod completions;
 mod contract;
 mod cors;
+mod grpc;
 mod guards;
 mod hardware;
 mod imports;
