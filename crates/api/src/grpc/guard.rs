@@ -22,8 +22,8 @@ use crate::{
     protect::client_of,
 };
 
-/// The route of searches, which are counted as such.
-pub(super) const SEARCH: &str = "/athenaeum.v1.Archive/Search";
+/// The method whose rate is bounded.
+const SEARCH: &str = "/athenaeum.v1.Archive/Search";
 
 /// Tells without a key whether the server is well.
 const HEALTH: &str = "/grpc.health.v1.Health/";
