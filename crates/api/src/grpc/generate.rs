@@ -208,7 +208,7 @@ fn body(request: wire::GenerateRequest) -> Result<Map<String, Value>, Problem> {
     match tool_choice.as_str() {
         "" => {}
         text if text.trim_start().starts_with('{') => {
-            fields.extend(json("tool_choice", text)?.map(|value| ("tool_choice", value)))
+            fields.extend(json("tool_choice", text)?.map(|value| ("tool_choice", value)));
         }
         text => fields.push(("tool_choice", text.into())),
     }
