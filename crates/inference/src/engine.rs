@@ -203,7 +203,7 @@ pub enum Refused {
     EmptyPrompt,
     /// The prompt alone fills the context.
     #[error(
-        "the prompt has {tokens} tokens, and the context {context_tokens}; shorten it, or enlarge the context"
+        "the prompt has {tokens} tokens, and the maximum context length is {context_tokens}; shorten it, or enlarge the context"
     )]
     TooLong {
         /// Tokens of the prompt.

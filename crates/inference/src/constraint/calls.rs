@@ -49,7 +49,7 @@ pub(super) fn to_lark(calls: &Calls, vocabulary: &Vocabulary) -> Result<String, 
     let mut lark = format!("calls: {trigger} call {more} {}\ncall: {}\n", written(end), names.join(" | "));
     match &calls.or {
         Some(other) => {
-            lark.push_str(&format!("start: calls | other\nother: %json {}\n", schema::prepared(other)?))
+            lark.push_str(&format!("start: calls | other\nother: %json {}\n", schema::prepared(other)?));
         }
         None => lark.push_str("start: calls\n"),
     }
