@@ -92,7 +92,8 @@ async fn talk(api: Api, caller: Caller, socket: WebSocket) {
                     let (id, asked) = match heard {
                         Ok((id, Some(asked))) => (id, asked),
                         Ok((_, None)) => continue,
-                        Err((id, problem)) => {
+                        Err(refusal) => {
+                            let (id, problem) = *refusal;
                             if sink.send(refused(&id, &problem)).await.is_err() { break }
                             continue;
                         }
@@ -128,29 +129,35 @@ struct Asked {
 fn hear(
     text: &[u8],
     answers: &mut HashMap<String, DropGuard>,
-) -> Result<(String, Option<Asked>), (String, Problem)> {
-    let mut read = Read::of(text, FRAME).map_err(|problem| (String::new(), problem))?;
+) -> Result<(String, Option<Asked>), Box<(String, Problem)>> {
+    let mut read = Read::of(text, FRAME).map_err(|problem| Box::new((String::new(), problem)))?;
     let id = read.text("id").unwrap_or_default().to_owned();
     if let Some(unknown) = read.warnings.first() {
-        return Err((id, Problem::parameter(&unknown.parameter, "nothing: it is not known in a frame")));
+        return Err(Box::new((
+            id,
+            Problem::parameter(&unknown.parameter, "nothing: it is not known in a frame"),
+        )));
     }
     if read.flag("cancel") == Some(true) {
         return match answers.remove(&id) {
             Some(_cancelled) => Ok((id, None)),
-            None => Err((id, Problem::parameter("id", "that of an answer that is being given"))),
+            None => Err(Box::new((id, Problem::parameter("id", "that of an answer that is being given")))),
         };
     }
     if answers.contains_key(&id) {
-        return Err((id, Problem::parameter("id", "one that no answer has that is being given")));
+        return Err(Box::new((id, Problem::parameter("id", "one that no answer has that is being given"))));
     }
     if answers.len() >= ANSWERS_MAX {
         let detail =
             format!("At most {ANSWERS_MAX} answers are given at once; wait for one, or call one off.");
-        return Err((id, Problem::new(Kind::QueueFull, detail)));
+        return Err(Box::new((id, Problem::new(Kind::QueueFull, detail))));
     }
     let path = read.text("path").unwrap_or("/v1/chat/completions").to_owned();
     let Some(Value::Object(mut body)) = read.take("body") else {
-        return Err((id, Problem::missing_parameter("body", "an object: what would be posted there")));
+        return Err(Box::new((
+            id,
+            Problem::missing_parameter("body", "an object: what would be posted there"),
+        )));
     };
     body.insert("stream".to_owned(), true.into());
     Ok((id, Some(Asked { path, body })))

@@ -27,7 +27,21 @@ pub(super) fn tests(folder: Option<&Path>, python: &str) -> anyhow::Result<u64> 
     }
     let path = std::env::join_paths([folder, &root.join("conformance")])?;
     let output = Command::new(python)
-        .args(["-m", "pytest", "-p", "llama_server", "-rA", "--timeout", "60", "-m", "not slow", "--tb", "no", "-q", "unit"])
+        .args([
+            "-m",
+            "pytest",
+            "-p",
+            "llama_server",
+            "-rA",
+            "--timeout",
+            "60",
+            "-m",
+            "not slow",
+            "--tb",
+            "no",
+            "-q",
+            "unit",
+        ])
         .env("PYTHONPATH", path)
         .env("ATHENAEUM_MODELS", &models)
         .env("ATHENAEUM_TINY", root.join("examples/models/tiny.gguf"))

@@ -139,10 +139,10 @@ pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
     }
     match read.object("thinking").text("type") {
         Some("enabled") => {
-            drop(conversation.variables.insert("enable_thinking".to_owned(), json(&true.into())?))
+            drop(conversation.variables.insert("enable_thinking".to_owned(), json(&true.into())?));
         }
         Some("disabled") => {
-            drop(conversation.variables.insert("enable_thinking".to_owned(), json(&false.into())?))
+            drop(conversation.variables.insert("enable_thinking".to_owned(), json(&false.into())?));
         }
         _ => {}
     }

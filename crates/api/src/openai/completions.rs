@@ -140,7 +140,7 @@ pub(crate) async fn create(
     }
     let whole = answer.whole().await?;
     warnings.extend(whole.late());
-    let completion = object::Completion::new(&answer, &wanted, &echoes, whole, warnings.clone());
+    let completion = object::Completion::new(&answer, &wanted, &echoes, &whole, warnings.clone());
     Ok(contract::shown(fresh(StatusCode::OK, &completion)?, &warnings))
 }
 

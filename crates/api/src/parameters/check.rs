@@ -19,18 +19,18 @@ pub(super) fn object(
     for (name, value) in object.iter().filter(|(_, value)| !value.is_null()) {
         let at = format!("{path}{name}");
         let Some(parameter) = table.iter().find(|parameter| parameter.name == name) else {
-            warn(warnings, at, "it is not known here");
+            warn(warnings, &at, "it is not known here");
             continue;
         };
         check(&at, value, parameter.takes, warnings)?;
         match parameter.standing {
             Standing::Honoured | Standing::Required => {}
-            Standing::NoEffect(reason) => warn(warnings, at, reason),
+            Standing::NoEffect(reason) => warn(warnings, &at, reason),
             Standing::Only(values, reason) => {
                 let same =
                     |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|known| known == *value);
-                if !values.iter().any(|text| same(&text)) {
-                    warn(warnings, at, reason);
+                if !values.iter().any(|text| same(text)) {
+                    warn(warnings, &at, reason);
                 }
             }
         }
@@ -39,10 +39,10 @@ pub(super) fn object(
 }
 
 /// A request of a thousand messages with an unknown field each is told of it a few times, and that there are more.
-fn warn(warnings: &mut Vec<Warning>, parameter: String, reason: &str) {
+fn warn(warnings: &mut Vec<Warning>, parameter: &str, reason: &str) {
     const WARNINGS_MAX: usize = 32;
     if warnings.len() < WARNINGS_MAX {
-        warnings.push(Warning { parameter: shortened(&parameter), reason: reason.to_owned() });
+        warnings.push(Warning { parameter: shortened(parameter), reason: reason.to_owned() });
     } else if warnings.len() == WARNINGS_MAX {
         warnings.push(Warning { parameter: "…".to_owned(), reason: "there are more of these".to_owned() });
     }

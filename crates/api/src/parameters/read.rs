@@ -32,7 +32,8 @@ pub(crate) async fn body(
     }
     let bytes = to_bytes(body, bytes_max).await.map_err(|error| {
         let too_long = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            .and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>())
+            .is_some();
         if too_long {
             let detail = format!("The body has more than the {bytes_max} bytes that are taken; send less.");
             Problem::new(Kind::TooLarge, detail)

@@ -34,7 +34,7 @@ pub(super) type Step = Pin<Box<dyn Future<Output = Happened> + Send>>;
 
 /// What the choices of an answer wait for.
 pub(super) enum Happened {
-    Said(Choice, Option<Event>),
+    Said(Box<Choice>, Option<Event>),
     /// Others may have made room for a choice that waits.
     RoomPerhaps,
 }
@@ -71,7 +71,7 @@ impl Choice {
                 Some(generation) => generation.next().await,
                 None => None,
             };
-            Happened::Said(self, event)
+            Happened::Said(Box::new(self), event)
         })
     }
 

@@ -46,7 +46,7 @@ impl Completion {
         answer: &Answer,
         wanted: &Wanted,
         echoes: &[String],
-        whole: Whole,
+        whole: &Whole,
         warnings: Vec<Warning>,
     ) -> Self {
         let ended = whole.choices.iter().filter_map(|choice| choice.ended.as_ref());
