@@ -125,11 +125,11 @@ struct Asked {
     body: Map<String, Value>,
 }
 
+/// Which frame was refused, and why.
+type Refusal = Box<(String, Problem)>;
+
 /// Reads a frame; nothing is asked by one that calls off.
-fn hear(
-    text: &[u8],
-    answers: &mut HashMap<String, DropGuard>,
-) -> Result<(String, Option<Asked>), Box<(String, Problem)>> {
+fn hear(text: &[u8], answers: &mut HashMap<String, DropGuard>) -> Result<(String, Option<Asked>), Refusal> {
     let mut read = Read::of(text, FRAME).map_err(|problem| Box::new((String::new(), problem)))?;
     let id = read.text("id").unwrap_or_default().to_owned();
     if let Some(unknown) = read.warnings.first() {

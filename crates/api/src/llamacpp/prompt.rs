@@ -140,8 +140,9 @@ mod tests {
 
     /// `expected` is how many prompts, and whether as a list; `None` where they are refused.
     fn check(value: Value, expected: Option<(usize, bool)>) {
-        let read = prompts("prompt", value.clone()).ok();
-        assert_eq!(read.map(|read| (read.prompts.len(), read.is_list)), expected, "{value}");
+        let told = value.to_string();
+        let read = prompts("prompt", value).ok();
+        assert_eq!(read.map(|read| (read.prompts.len(), read.is_list)), expected, "{told}");
     }
 
     #[test]

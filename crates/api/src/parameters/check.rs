@@ -29,7 +29,7 @@ pub(super) fn object(
             Standing::Only(values, reason) => {
                 let same =
                     |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|known| known == *value);
-                if !values.iter().any(|text| same(text)) {
+                if !values.iter().any(same) {
                     warn(warnings, &at, reason);
                 }
             }

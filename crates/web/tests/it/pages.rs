@@ -573,8 +573,7 @@ async fn the_models_page_is_a_frame_that_says_what_to_do_without_script() {
         assert!(page.contains(part), "{part} in {page}");
     }
     let script = page.split("<script src=\"").map(|part| part.split('"').next().unwrap());
-    let script =
-        script.filter(|address| address.starts_with("/assets/models-")).next_back().unwrap().to_owned();
+    let script = script.filter(|address| address.starts_with("/assets/models-")).last().unwrap().to_owned();
     let (status, text) = house.get(&script).await;
     // What the API tells becomes text, never markup.
     assert!(status == StatusCode::OK && !text.contains("innerHTML") && !text.contains("insertAdjacentHTML"));
