@@ -383,7 +383,9 @@ async fn every_method_asks_for_a_key_where_there_is_one() {
     let gone = register.add("gone", None).await.unwrap().secret;
     register.revoke("gone").await.unwrap();
     asks_for_a_key(&served).await;
-    let ways: [fn(&str) -> Vec<(&'static str, String)>; 4] = [
+    /// What a request carries for a key.
+    type Way = fn(&str) -> Vec<(&'static str, String)>;
+    let ways: [Way; 4] = [
         |key| vec![("authorization", format!("Bearer {key}"))],
         |key| vec![("x-api-key", key.to_owned())],
         |key| vec![("api-key", key.to_owned())],

@@ -1,5 +1,6 @@
 //! The wire, tested from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+#![expect(clippy::needless_pass_by_value, reason = "a test hands over the JSON that it has just written")]
 
 mod chat;
 mod completions;
