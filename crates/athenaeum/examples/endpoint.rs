@@ -272,12 +272,12 @@ async fn crowd(program: &Path, whole: Duration, clients: u64) -> Result<(), Faul
 /// Asks once; `false` where the client hung up on purpose.
 async fn one(server: &Server, turn: u64) -> Result<bool, Fault> {
     const QUESTIONS: [&str; 4] = ["Who are you?", "Hello.", "What can you do?", "Say a poem by heart."];
-    let streams = turn % 3 != 0;
+    let streams = !turn.is_multiple_of(3);
     let body = question(QUESTIONS[(turn % 4) as usize], 16 + turn % 48, streams);
-    let path = if turn % 5 == 0 { "/v1/messages" } else { "/v1/chat/completions" };
+    let path = if turn.is_multiple_of(5) { "/v1/messages" } else { "/v1/chat/completions" };
     let mut stream = TcpStream::connect(server.address).await?;
     stream.write_all(request("POST", path, &body, "close").as_bytes()).await?;
-    if turn % 7 == 0 {
+    if turn.is_multiple_of(7) {
         let mut some = vec![0; 1 + (turn % 2048) as usize];
         let _ = stream.read(&mut some).await?;
         return Ok(false);

@@ -133,7 +133,7 @@ impl Flags {
                     flags.load.engine.threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
                 }
                 "--n-predict" | "-n" => {
-                    flags.server.tokens_max = usize::try_from(value()?.parse::<i64>()?).ok()
+                    flags.server.tokens_max = usize::try_from(value()?.parse::<i64>()?).ok();
                 }
                 "--temp" => flags.server.temperature = Some(value()?.parse()?),
                 "--seed" => flags.server.seed = u64::try_from(value()?.parse::<i64>()?).ok(),

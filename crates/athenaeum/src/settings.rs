@@ -520,7 +520,10 @@ mod tests {
         let layered = layered(None, &variables, &[]).unwrap();
         assert_eq!(origin(&layered, "server.api_keys"), "\"(hidden)\" (environment)");
         let keys = crate::given_keys(&layered.settings).unwrap();
-        assert_eq!(keys.iter().map(|key| key.name()).collect::<Vec<_>>(), ["settings-1", "phone"]);
+        assert_eq!(
+            keys.iter().map(athenaeum_tenancy::GivenKey::name).collect::<Vec<_>>(),
+            ["settings-1", "phone"]
+        );
         assert!(!format!("{:?}{keys:?}", layered.settings).contains("0123456789"));
         std::fs::remove_file(&file).unwrap();
         assert!(matches!(crate::given_keys(&layered.settings), Err(crate::Error::KeysFile { .. })));

@@ -73,7 +73,8 @@ async fn surprise(model: &LocalModel, piece: &[u32]) -> anyhow::Result<Vec<f64>>
                     anyhow::bail!(why);
                 }
             }
-            athenaeum::inference::engine::Event::Token { .. } => {}
+            athenaeum::inference::engine::Event::Progress { .. }
+            | athenaeum::inference::engine::Event::Token { .. } => {}
         }
     }
     let logprobs = found.context("the model went away")?;

@@ -2,6 +2,7 @@
 //!
 //! Chromium is started headless with a fresh profile, no name resolves but the loopback address, and every request
 //! and every complaint of the console is kept for the test to look at.
+#![allow(clippy::print_stderr, reason = "what was left out is told; tests of several crates share this file")]
 
 use std::{
     fs::{File, OpenOptions},
