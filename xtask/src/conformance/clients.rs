@@ -12,8 +12,10 @@ use super::served::Served;
 use crate::shell::{present, repository, say};
 
 /// Scripts for Python, and what must be there to be imported.
-const PYTHON: [(&str, &str); 7] = [
+const PYTHON: [(&str, &str); 9] = [
     ("openai_sdk.py", "openai"),
+    ("anthropic_sdk.py", "anthropic"),
+    ("ollama_sdk.py", "ollama"),
     ("langchain_client.py", "langchain_openai"),
     ("llama_index_client.py", "llama_index.llms.openai_like"),
     ("litellm_client.py", "litellm"),
@@ -23,7 +25,8 @@ const PYTHON: [(&str, &str); 7] = [
 ];
 
 /// Scripts for Node.js, and the packages that npm fetches for them.
-const NODE: [(&str, &str); 1] = [("openai_sdk.mjs", "openai")];
+const NODE: [(&str, &str); 3] =
+    [("openai_sdk.mjs", "openai"), ("anthropic_sdk.mjs", "@anthropic-ai/sdk"), ("ollama_sdk.mjs", "ollama")];
 
 /// Runs those whose packages `python` has, and those whose packages npm can fetch. The others are skipped, visibly.
 pub(super) fn all(python: &str) -> anyhow::Result<u64> {
