@@ -230,7 +230,8 @@ impl<M: Work> Job<M> {
 
     /// Answers if all is computed, and says whether that is so.
     fn answer(&mut self) -> bool {
-        let whole = self.made.len() == self.items.len();
+        // One that is still to be turned into tokens has no items yet.
+        let whole = self.prepare.is_none() && self.made.len() == self.items.len();
         if whole {
             let made = std::mem::take(&mut self.made);
             self.end(Ok(made));
