@@ -12,6 +12,7 @@ use axum::{
 use crate::{
     Api,
     parameters::Warning,
+    params::Params,
     problem::{Kind, Problem},
     serving::{Answer, Ended},
 };
@@ -52,6 +53,15 @@ impl Contract {
             first.parameter, first.reason
         );
         Err(Problem::new(Kind::BadRequest, detail).about(&first.parameter))
+    }
+
+    /// Reads the query of an address: values strictly, and names that it does not know as warnings.
+    pub(crate) fn params(self, uri: &Uri, known: &[&str]) -> Result<(Params, Vec<Warning>), Problem> {
+        let warnings = query(uri, known);
+        self.settle(&warnings)?;
+        let unknown = warnings.iter().map(|warning| warning.parameter.as_str());
+        let names: Vec<&str> = known.iter().copied().chain(unknown).collect();
+        Ok((Params::read(uri, &names)?, warnings))
     }
 
     /// Puts warnings into the header of an answer, unless the request is refused for them.

@@ -6,6 +6,7 @@ pub(crate) mod conversation;
 pub(crate) mod embeddings;
 pub(crate) mod finish;
 mod form;
+mod list;
 mod models;
 pub(crate) mod parameters;
 mod rerank;

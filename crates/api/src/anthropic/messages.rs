@@ -111,11 +111,7 @@ pub(crate) async fn create(
         stops: read.texts("stop_sequences"),
         tokens_max: read.integer("max_tokens"),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
+        truncation: Truncation::of(&read),
         ..api.ask(Input::Conversation(Box::new(conversation)))
     };
     let mut answer = model.ask(ask).await?;

@@ -51,9 +51,8 @@ impl models_server::Models for Models {
         &self,
         _: Request<wire::ListModelsRequest>,
     ) -> Result<Response<wire::ListModelsResponse>, Status> {
-        let models = self.0.models.clone();
-        let entries = in_background(move || models.catalog().list()).await?;
-        let models = entries.into_iter().map(|entry| self.model(entry)).collect();
+        let listed = self.0.models.list().await?;
+        let models = listed.into_iter().map(|(entry, loaded)| model(entry, loaded)).collect();
         Ok(Response::new(wire::ListModelsResponse { models }))
     }
 
@@ -69,7 +68,8 @@ impl models_server::Models for Models {
             Purpose::Rerank => drop(models.reranker(name, None).await?),
             _ => drop(models.load(name, None).await?),
         }
-        Ok(Response::new(wire::LoadResponse { model: Some(self.model(entry)) }))
+        let loaded = self.0.models.is_loaded(&entry);
+        Ok(Response::new(wire::LoadResponse { model: Some(model(entry, loaded)) }))
     }
 
     async fn unload(
@@ -87,15 +87,13 @@ impl models_server::Models for Models {
     }
 }
 
-impl Models {
-    fn model(&self, entry: Entry) -> wire::Model {
-        wire::Model {
-            purpose: entry.purpose.as_str().to_owned(),
-            context_length: entry.summary.context_tokens,
-            loaded: self.0.models.residents().list().iter().any(|resident| resident.path == entry.path),
-            name: entry.name,
-            aliases: entry.aliases,
-        }
+fn model(entry: Entry, loaded: bool) -> wire::Model {
+    wire::Model {
+        purpose: entry.purpose.as_str().to_owned(),
+        context_length: entry.summary.context_tokens,
+        loaded,
+        name: entry.name,
+        aliases: entry.aliases,
     }
 }
 

@@ -177,11 +177,7 @@ pub(super) async fn answer(
         logprobs_as_drawn: read.flag("post_sampling_probs").unwrap_or(false),
         progress: read.flag("return_progress").unwrap_or(false),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
+        truncation: Truncation::of(&read),
         priority: read.integer("priority").unwrap_or(0),
         sampling,
         ..api.ask(first)

@@ -180,11 +180,7 @@ pub(crate) async fn begin(
         logprobs,
         progress: read.flag("return_progress").unwrap_or(false),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
+        truncation: Truncation::of(read),
         priority: read.integer("priority").unwrap_or(0),
         ..api.ask(Input::Conversation(Box::new(conversation)))
     };

@@ -120,11 +120,7 @@ pub(crate) async fn create(
         logprobs: wanted.logprobs.or((wanted.best_of > wanted.answers).then_some(0)),
         prompt_logprobs: wanted.logprobs.filter(|_| wanted.echo),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
+        truncation: Truncation::of(&read),
         priority: read.integer("priority").unwrap_or(0),
         ..api.ask(input)
     };

@@ -12,7 +12,6 @@ use crate::{
     contract::{self, Contract},
     json::fresh,
     problem::Problem,
-    serving::in_background,
 };
 
 /// The models that can be asked.
@@ -55,9 +54,7 @@ pub(crate) struct Model {
 pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
-    let models = api.models.clone();
-    let entries = in_background(move || models.catalog().list()).await?;
-    let data = entries.iter().map(|entry| model(&api, entry)).collect();
+    let data = api.models.list().await?.iter().map(|(entry, loaded)| model(entry, *loaded)).collect();
     contract.warned(fresh(StatusCode::OK, &ModelList { object: "list", data })?, &warnings)
 }
 
@@ -79,10 +76,10 @@ pub(crate) async fn one(
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
     let entry = api.models.find(Some(&name)).await?;
-    contract.warned(fresh(StatusCode::OK, &model(&api, &entry))?, &warnings)
+    contract.warned(fresh(StatusCode::OK, &model(&entry, api.models.is_loaded(&entry)))?, &warnings)
 }
 
-fn model(api: &Api, entry: &Entry) -> Model {
+fn model(entry: &Entry, loaded: bool) -> Model {
     let changed = entry.modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Model {
         id: entry.name.clone(),
@@ -92,6 +89,6 @@ fn model(api: &Api, entry: &Entry) -> Model {
         aliases: entry.aliases.clone(),
         purpose: entry.purpose.as_str(),
         context_length: entry.summary.context_tokens,
-        loaded: api.models.residents().list().iter().any(|resident| resident.path == entry.path),
+        loaded,
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     failure::sentence,
+    parameters::Read,
     problem::{Kind, Problem},
 };
 use athenaeum_inference::{
@@ -103,6 +104,13 @@ pub(super) struct Prompt {
 impl Prompt {
     pub(super) fn of(tokens: Vec<u32>) -> Self {
         Self { tokens, tokens_max: None, changes: Vec::new(), reply: None, cut: None, conversing: None }
+    }
+}
+
+impl Truncation {
+    /// Reads it as OpenAI's Responses name it, which all dialects take: `truncation` is `auto` or `disabled`.
+    pub(crate) fn of(read: &Read) -> Self {
+        if read.text("truncation") == Some("auto") { Self::Oldest } else { Self::Refuse }
     }
 }
 

@@ -91,6 +91,22 @@ impl Models {
         in_background(move || models.catalog().resolve(name.as_deref())).await?.map_err(Problem::from)
     }
 
+    /// Lists all there are, each with whether it is in memory.
+    pub(crate) async fn list(&self) -> Result<Vec<(Entry, bool)>, Problem> {
+        let models = self.clone();
+        in_background(move || {
+            let residents = models.residents().list();
+            let loaded = |entry: &Entry| residents.iter().any(|resident| resident.path == entry.path);
+            models.catalog().list().into_iter().map(|entry| (entry.clone(), loaded(&entry))).collect()
+        })
+        .await
+    }
+
+    /// Says whether a model is in memory.
+    pub(crate) fn is_loaded(&self, entry: &Entry) -> bool {
+        self.residents().list().iter().any(|resident| resident.path == entry.path)
+    }
+
     /// Brings a model that writes into memory. `keep_alive` is how long it stays after its last use, `Some(None)` for
     /// ever, where the request says so.
     pub(crate) async fn load(

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::{
     Api,
-    contract::{self, Contract},
+    contract::Contract,
     json::fresh,
+    openai::list::{Part, page},
     parameters::{Parameter, Read, Takes, body},
-    params::Params,
     problem::{Kind, Problem},
 };
 
@@ -70,20 +70,11 @@ async fn find(api: &Api, id: &str) -> Result<Record, Problem> {
     responses((status = 200, description = "The completions.", body = Object)),
 )]
 pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
-    let known = ["limit", "order", "after", "model"];
-    let warnings = contract::query(&uri, &known);
-    contract.settle(&warnings)?;
-    let names: Vec<&str> =
-        known.into_iter().chain(warnings.iter().map(|warning| warning.parameter.as_str())).collect();
-    let params = Params::read(&uri, &names)?;
-    let limit = params.number("limit", 1..=100, 20)?;
-    let newest_first = match params.one("order")? {
-        None | Some("asc") => false,
-        Some("desc") => true,
-        Some(_) => return Err(Problem::parameter("order", "asc or desc")),
-    };
+    let (params, warnings) = contract.params(&uri, &["limit", "order", "after", "model"])?;
+    let Part { limit, newest_first, after } = Part::of(&params)?;
+    let newest_first = newest_first.unwrap_or(false);
     let model = params.one("model")?;
-    let (mut found, mut after) = (Vec::new(), params.one("after")?.map(str::to_owned));
+    let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
     // One more than wanted tells whether there are more.
     while let Some(state) = &api.state
         && found.len() <= limit
@@ -98,7 +89,7 @@ pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -
                 .filter(|one| model.is_none_or(|model| one["model"] == model)),
         );
     }
-    contract.warned(fresh(StatusCode::OK, &page_of(found, limit))?, &warnings)
+    contract.warned(fresh(StatusCode::OK, &page(found, limit))?, &warnings)
 }
 
 /// Objects that are read at once.
@@ -176,37 +167,12 @@ pub(crate) async fn messages(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let known = ["limit", "order", "after"];
-    let warnings = contract::query(&uri, &known);
-    contract.settle(&warnings)?;
-    let names: Vec<&str> =
-        known.into_iter().chain(warnings.iter().map(|warning| warning.parameter.as_str())).collect();
-    let params = Params::read(&uri, &names)?;
-    let limit = params.number("limit", 1..=100, 20)?;
+    let (params, warnings) = contract.params(&uri, &["limit", "order", "after"])?;
+    let part = Part::of(&params)?;
     let record = find(&api, &id).await?;
     let mut messages = record.messages;
     for (index, message) in messages.iter_mut().enumerate() {
         message["id"] = format!("{id}-{index}").into();
     }
-    match params.one("order")? {
-        None | Some("asc") => {}
-        Some("desc") => messages.reverse(),
-        Some(_) => return Err(Problem::parameter("order", "asc or desc")),
-    }
-    if let Some(after) = params.one("after")? {
-        let seen = messages.iter().position(|message| message["id"] == after);
-        messages.drain(..seen.map_or(messages.len(), |at| at + 1));
-    }
-    contract.warned(fresh(StatusCode::OK, &page_of(messages, limit))?, &warnings)
-}
-
-/// At most `limit` of what was found, as OpenAI's lists are.
-fn page_of(mut found: Vec<Value>, limit: usize) -> Value {
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let id = |one: Option<&Value>| one.map_or(Value::Null, |one| one["id"].clone());
-    json!({
-        "object": "list", "first_id": id(found.first()), "last_id": id(found.last()), "has_more": has_more,
-        "data": found,
-    })
+    contract.warned(fresh(StatusCode::OK, &part.take(messages, false))?, &warnings)
 }

@@ -23,9 +23,11 @@ use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
-    openai::parameters::{self, ANY_TEXT, MODEL},
+    openai::{
+        list::Part,
+        parameters::{self, ANY_TEXT, MODEL},
+    },
     parameters::{Parameter, Read, Takes, body},
-    params::Params,
     problem::{Kind, Problem},
     sampling::{self, SAMPLING},
     serving::{Ask, Calling, Choose, Input, Truncation, in_background},
@@ -145,11 +147,7 @@ pub(crate) async fn create(
         tokens_max: parameters::tokens_max(&read, &["max_output_tokens"]),
         logprobs,
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
-        truncation: if read.text("truncation") == Some("auto") {
-            Truncation::Oldest
-        } else {
-            Truncation::Refuse
-        },
+        truncation: Truncation::of(&read),
         ..api.ask(Input::Conversation(Box::new(conversation)))
     };
     let answer = model.ask(ask).await?;
@@ -265,11 +263,7 @@ pub(crate) async fn one(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let known = ["stream", "starting_after", "include", "include[]", "include_obfuscation"];
-    let warnings = contract::query(&uri, &known);
-    contract.settle(&warnings)?;
-    let names: Vec<&str> =
-        known.into_iter().chain(warnings.iter().map(|warning| warning.parameter.as_str())).collect();
-    let params = Params::read(&uri, &names)?;
+    let (params, warnings) = contract.params(&uri, &known)?;
     let record = Record::find(&api, &id).await?;
     if params.flag("stream")? {
         let after = params
@@ -340,30 +334,10 @@ pub(crate) async fn items(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let known = ["limit", "order", "after", "include", "include[]"];
-    let warnings = contract::query(&uri, &known);
-    contract.settle(&warnings)?;
-    let names: Vec<&str> =
-        known.into_iter().chain(warnings.iter().map(|warning| warning.parameter.as_str())).collect();
-    let params = Params::read(&uri, &names)?;
-    let limit = params.number("limit", 1..=100, 20)?;
-    let mut items = Record::find(&api, &id).await?.input;
-    match params.one("order")? {
-        Some("asc") => {}
-        None | Some("desc") => items.reverse(),
-        Some(_) => return Err(Problem::parameter("order", "asc or desc")),
-    }
-    if let Some(after) = params.one("after")? {
-        let seen = items.iter().position(|item| item["id"] == after).map_or(items.len(), |at| at + 1);
-        items.drain(..seen);
-    }
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let id = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
-    let list = json!({
-        "object": "list", "first_id": id(items.first()), "last_id": id(items.last()), "has_more": has_more,
-        "data": items,
-    });
-    contract.warned(fresh(StatusCode::OK, &list)?, &warnings)
+    let (params, warnings) = contract.params(&uri, &known)?;
+    let part = Part::of(&params)?;
+    let items = Record::find(&api, &id).await?.input;
+    contract.warned(fresh(StatusCode::OK, &part.take(items, true))?, &warnings)
 }
 
 /// How many of the likeliest tokens are told beside each, where any are.
