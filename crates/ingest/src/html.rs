@@ -167,13 +167,20 @@ pub(crate) enum Piece<'a> {
     Close(&'a str),
 }
 
-/// Cuts HTML into pieces; comments and declarations are passed over.
+/// Cuts HTML into pieces; comments and declarations are passed over. What stands in a script, a style or another
+/// element without markup is one text.
 pub(crate) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = html;
+    let mut raw: Option<&str> = None;
     std::iter::from_fn(move || {
         loop {
             if rest.is_empty() {
                 return None;
+            }
+            if let Some(name) = raw.take() {
+                let (text, after) = rest.split_at(end_of_raw(rest, name));
+                rest = after;
+                return Some(Piece::Text(text));
             }
             if let Some(after) = rest.strip_prefix("<!--") {
                 rest = after.split_once("-->").map_or("", |(_, after)| after);
@@ -188,7 +195,9 @@ pub(crate) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
                     Some(name) => Piece::Close(name.trim()),
                     None => {
                         let end = tag.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tag.len());
-                        Piece::Open(&tag[..end], tag[end..].trim_end_matches('/').trim())
+                        let name = &tag[..end];
+                        raw = RAW.iter().any(|raw| name.eq_ignore_ascii_case(raw)).then_some(name);
+                        Piece::Open(name, tag[end..].trim_end_matches('/').trim())
                     }
                 });
             }
@@ -200,6 +209,19 @@ pub(crate) fn pieces(html: &str) -> impl Iterator<Item = Piece<'_>> {
             return Some(Piece::Text(text));
         }
     })
+}
+
+/// Elements in which a `<` begins no tag but their own end.
+const RAW: &[&str] = &["script", "style", "textarea", "title", "xmp", "noframes"];
+
+/// Finds `</name` in any case; the end where there is none.
+fn end_of_raw(html: &str, name: &str) -> usize {
+    let bytes = html.as_bytes();
+    let ends = |at: &usize| {
+        let after = bytes.get(at + 2..at + 2 + name.len());
+        after.is_some_and(|after| after.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    memchr::memmem::find_iter(bytes, b"</").find(ends).unwrap_or(bytes.len())
 }
 
 /// Splits `<…>` off the front, quotes minded; `None` where the front is no tag.

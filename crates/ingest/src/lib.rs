@@ -1,4 +1,4 @@
-//! Foreign bytes in, conversations out: reads the exports of LLM chats.
+//! Foreign bytes in, conversations and documents out.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -27,17 +27,22 @@
 //! What cannot be taken becomes a [`Problem`](athenaeum_core::Problem) with file, record and reason, and the
 //! rest goes on. [`Error`] is only for a source that cannot be looked at at all.
 //!
+//! Documents are the other half: [`document::read`] gives the text of a file with the way back to its places, and
+//! [`chunk::chunks`] cuts it for search.
+//!
 //! It does not store, search or deduplicate: the same conversation in two files comes out twice.
 //!
 //! **Invariant:** memory is bounded by the largest single record (see [`Options::record_bytes_max`]), never by
-//! the size of the export, and no input makes it panic.
+//! the size of the export, for documents by the limits of [`document::Options`]; no input makes it panic.
 
 mod branches;
+pub mod chunk;
 mod content;
 mod context;
 mod csv;
 mod decode;
 mod detect;
+pub mod document;
 mod draft;
 mod external;
 mod file;

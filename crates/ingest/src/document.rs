@@ -1,0 +1,131 @@
+//! Foreign documents in, text with places out.
+//!
+//! ```
+//! use athenaeum_ingest::document::{self, Format, Options};
+//!
+//! let reading = document::read_bytes("bread.md", b"# Bread\n\nIt rises *slowly*.\n", &Options::default())?;
+//! assert_eq!((reading.format, reading.title.as_deref()), (Format::Markdown, Some("Bread")));
+//!
+//! let slowly = reading.text.find("slowly").unwrap();
+//! let place = reading.places.at(slowly);
+//! assert_eq!((place.line, place.headings), (Some(3), vec!["Bread".to_owned()]));
+//! # Ok::<(), athenaeum_ingest::document::Error>(())
+//! ```
+//!
+//! [`read`] finds out by content and then by name what a file is, and gives a [`Reading`]: its text in reading order,
+//! and [`Places`] that lead from any byte of that text back to page, slide, sheet and row, headings, line, and, where
+//! the file is text itself, to its bytes. [`chunk`](crate::chunk) cuts a reading into pieces for search.
+//!
+//! Damage costs no more than what is damaged: the rest is in the reading, beside a list of problems. An [`Error`]
+//! says why there is no text at all, in a way that a program can act on ([`Error::kind`]).
+//!
+//! **Invariant:** the source is never written to; whatever its bytes are, memory stays within [`Options`]'s limits.
+
+mod draft;
+mod error;
+mod format;
+mod letters;
+mod markdown;
+mod options;
+mod places;
+mod plain;
+mod web;
+
+use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
+
+use athenaeum_core::Problem;
+
+use self::draft::Draft;
+pub use self::{
+    error::{Error, Kind},
+    format::Format,
+    options::Options,
+    places::{Block, Heading, Part, Place, Places, Stretch},
+};
+
+/// A document's text and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What the file is.
+    pub format: Format,
+    /// As the document says of itself, or its first heading of the highest level.
+    pub title: Option<String>,
+    /// As the document says of itself: a BCP 47 tag such as `en` or `pt-BR`.
+    pub language: Option<String>,
+    /// Its text in reading order; lines end in `\n`. Without NUL characters.
+    pub text: String,
+    /// Where each part of `text` comes from.
+    pub places: Places,
+    /// What could not be read; `file` is the file's name.
+    pub problems: Vec<Problem>,
+    /// The bytes that were read.
+    pub source: Source,
+    /// What else the document says of itself, by lower-case names: `author`, `created`, `pages`, `subject`, `from`, …
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The bytes of a document, by which it is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// BLAKE3 of the whole file.
+    pub blake3: [u8; 32],
+    /// The file's length.
+    pub bytes: u64,
+}
+
+impl Source {
+    /// Hashes bytes in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { blake3: *blake3::hash(bytes).as_bytes(), bytes: bytes.len() as u64 }
+    }
+}
+
+/// Reads the text of a file. Blocks, for up to the time limits of [`Options`].
+///
+/// # Errors
+/// [`Error::Open`] where there is no file or it may not be read, [`Error::TooLarge`] beyond
+/// [`Options::bytes_max`], and what [`read_bytes`] says.
+pub fn read(path: &Path, options: &Options) -> Result<Reading, Error> {
+    let failed = |source| Error::Open { path: path.to_owned(), source };
+    let metadata = path.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(metadata.len().min(options.bytes_max).try_into().unwrap_or(0));
+    file.take(options.bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    read_bytes(&name, &bytes, options)
+}
+
+/// Reads the text of a document that is in memory; `name` helps where the content leaves its format open.
+///
+/// # Errors
+/// [`Error::Unknown`] where the bytes are of no format that is read here, [`Error::Locked`] where a password is
+/// missing, [`Error::Damaged`] where nothing could be made out, [`Error::TooLarge`] beyond [`Options::bytes_max`].
+pub fn read_bytes(name: &str, bytes: &[u8], options: &Options) -> Result<Reading, Error> {
+    if bytes.len() as u64 > options.bytes_max {
+        return Err(Error::TooLarge { bytes: bytes.len() as u64, bytes_max: options.bytes_max });
+    }
+    let format = match options.format {
+        Some(format) => format,
+        None => format::recognise(name, bytes)?,
+    };
+    let mut draft = Draft::new(name, options);
+    match format {
+        Format::Text | Format::Code | Format::Json | Format::JsonLines | Format::Xml => {
+            plain::read(bytes, format, &mut draft);
+        }
+        Format::Markdown => markdown::read(bytes, &mut draft),
+        Format::Html => web::read(bytes, &mut draft),
+    }
+    Ok(draft.finish(format, Source::of(bytes)))
+}
+
+/// Text as `Reading` promises it: no NUL, lines end in `\n`.
+fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\0', '\r']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', " "))
+}
