@@ -43,6 +43,7 @@ pub(super) fn units(reading: &Reading, chunking: &Chunking, tokens: &dyn Fn(&str
     let mut blocks = reading.places.blocks().iter().peekable();
     let mut line_start = 0;
     let mut blank_before = false;
+    let mut after_heading = false;
     for line in text.split_inclusive('\n') {
         let range = line_start..line_start + line.len();
         line_start = range.end;
@@ -52,6 +53,8 @@ pub(super) fn units(reading: &Reading, chunking: &Chunking, tokens: &dyn Fn(&str
         while sections.next_if(|start| *start < range.end).is_some() {}
         let border = match block {
             _ if section => Border::Section,
+            // A heading is not left alone.
+            _ if after_heading => Border::Word,
             Some(Block::Code) if blank_before && !line.starts_with([' ', '\t', '}', ')', ']']) => {
                 Border::Paragraph
             }
@@ -60,6 +63,7 @@ pub(super) fn units(reading: &Reading, chunking: &Chunking, tokens: &dyn Fn(&str
             None => Border::Line,
         };
         blank_before = line.trim().is_empty();
+        after_heading = section || (after_heading && blank_before);
         match block {
             Some(_) => add(range, border),
             None => sentences(text, range, border, &mut add),
