@@ -62,7 +62,7 @@ impl Archive {
     /// [`ErrorKind::Io`] when the directory cannot be written or the file is of a newer format,
     /// [`ErrorKind::Damaged`] when it is not a database.
     pub async fn open(dir: &Path, settings: &Settings) -> Result<Self, Error> {
-        let files = Arc::new(open::open(dir, settings, true).await?);
+        let files = Arc::new(open::open(&schema::ARCHIVE, dir, settings, true).await?);
         import::mark_interrupted(&files).await?;
         Ok(Self { files, indexes: Arc::default() })
     }
@@ -72,7 +72,7 @@ impl Archive {
     /// # Errors
     /// Those of [`Archive::open`], and [`ErrorKind::Io`] when there is none.
     pub async fn open_read_only(dir: &Path, settings: &Settings) -> Result<Self, Error> {
-        let files = Arc::new(open::open(dir, settings, false).await?);
+        let files = Arc::new(open::open(&schema::ARCHIVE, dir, settings, false).await?);
         let archive = Self { files, indexes: Arc::default() };
         archive.ready().await?;
         Ok(archive)
@@ -332,8 +332,12 @@ impl Archive {
     pub async fn ready(&self) -> Result<(), Error> {
         let mut reader =
             self.files.readers.acquire().await.map_err(error::database("opening the archive"))?;
-        let version = schema::check(&mut reader).await?;
-        if version == schema::VERSION { Ok(()) } else { Err(Error::damaged("archive.db (it has no tables)")) }
+        let version = schema::check(&mut reader, &schema::ARCHIVE).await?;
+        if version == schema::ARCHIVE.version {
+            Ok(())
+        } else {
+            Err(Error::damaged("archive.db (it has no tables)"))
+        }
     }
 
     /// Waits for running reads and closes every connection. Clones answer errors afterwards.

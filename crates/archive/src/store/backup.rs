@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 
 use super::{
     error::{Error, database, io},
-    open::{self, FILE, Files},
-    schema,
+    open::{self, Files},
+    schema::{self, ARCHIVE},
 };
 
 /// Writes a compact copy of the database to the new file `to`, while others go on reading and writing.
@@ -53,7 +53,7 @@ async fn write_copy(database_path: &Path, files: &Files, partial: &Path) -> Resu
 pub(crate) async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
     verify(from).await?;
     fs::create_dir_all(dir).map_err(io("create the data directory", dir))?;
-    let target = dir.join(FILE);
+    let target = dir.join(ARCHIVE.file);
     let incoming = with_suffix(&target, ".incoming");
     fs::copy(from, &incoming).map_err(io("copy the backup to", &incoming))?;
     let copied = File::options().write(true).open(&incoming).map_err(io("open", &incoming))?;
@@ -76,7 +76,7 @@ pub(crate) async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, 
         aside = Some(kept);
     }
     // The search index belongs to the rows of the old file; it is made anew from those of the new one.
-    let search = dir.join("search");
+    let search = dir.join(ARCHIVE.search);
     if search.exists() {
         fs::remove_dir_all(&search).map_err(io("remove the old search index", &search))?;
     }
@@ -90,7 +90,7 @@ async fn verify(path: &Path) -> Result<(), Error> {
     fs::metadata(path).map_err(io("read", path))?;
     let damaged = || Error::damaged(path.display().to_string());
     let mut connection = read_only(path).connect().await.map_err(|_| damaged())?;
-    let version = schema::check(&mut connection).await.map_err(|error| match error {
+    let version = schema::check(&mut connection, &ARCHIVE).await.map_err(|error| match error {
         Error::Newer { .. } => error,
         _ => damaged(),
     })?;

@@ -5,7 +5,7 @@
 //! from the rows by [`catch_up`].
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -79,11 +79,6 @@ enum Job {
     Merge(oneshot::Sender<bool>),
 }
 
-/// Returns where a tenant's index is kept.
-pub(crate) fn dir(files: &Files, scope: &Scope) -> PathBuf {
-    files.dir.join("search").join(scope.tenant().as_str())
-}
-
 impl Builder {
     /// Takes the index for writing; `None` while someone else has it for longer than `patience`, or where it
     /// cannot be made. A damaged one is thrown away and begun anew.
@@ -99,7 +94,7 @@ impl Builder {
     ) -> Option<Self> {
         let deadline = Instant::now() + patience;
         let writer = loop {
-            let dir = dir(files, scope);
+            let dir = files.index_dir(scope);
             match tokio::task::spawn_blocking(move || open(&dir)).await.ok()? {
                 Ok(writer) => break writer,
                 Err(index::Error::Busy { .. }) if Instant::now() < deadline => {

@@ -6,6 +6,7 @@ use super::{
     error::{Error, database},
     open::Files,
     raw, row,
+    schema::ARCHIVE,
 };
 use crate::{
     Filters,
@@ -159,7 +160,7 @@ async fn search_indexes(files: &Files, findings: &mut Vec<Finding>) -> Result<()
     for row in &tenants {
         let (tenant, messages): (&str, i64) =
             (row.try_get(0).map_err(&failed)?, row.try_get(1).map_err(&failed)?);
-        let dir = files.dir.join("search").join(tenant);
+        let dir = files.dir.join(ARCHIVE.search).join(tenant);
         let counted = tokio::task::spawn_blocking(move || {
             let filters = Filters { include_hidden: true, ..Filters::default() };
             let filter = Filter { filters, ..Filter::default() };

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use athenaeum_tenancy::Scope;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -14,7 +15,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     error::{self, Error, database, io},
-    schema,
+    schema::{self, Schema},
 };
 
 /// How the archive uses this machine. The defaults suit a personal computer.
@@ -51,6 +52,7 @@ impl Default for Settings {
 /// The connections, and where the files are.
 #[derive(Debug)]
 pub(crate) struct Files {
+    schema: &'static Schema,
     pub(crate) dir: PathBuf,
     pub(crate) settings: Settings,
     pub(crate) readers: SqlitePool,
@@ -72,17 +74,19 @@ pub(crate) struct Writer {
 /// The writer, held by one task.
 pub(crate) type Held = OwnedMutexGuard<Writer>;
 
-/// Name of the database in the data directory.
-pub(crate) const FILE: &str = "archive.db";
-
-pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Result<Files, Error> {
-    let path = dir.join(FILE);
+pub(crate) async fn open(
+    schema: &'static Schema,
+    dir: &Path,
+    settings: &Settings,
+    writable: bool,
+) -> Result<Files, Error> {
+    let path = dir.join(schema.file);
     let mut writer = None;
     if writable {
         std::fs::create_dir_all(dir).map_err(io("create the data directory", dir))?;
         let failed = database("opening the archive");
         let mut connection = writer_options(&path, settings).connect().await.map_err(failed)?;
-        schema::migrate(&mut connection).await?;
+        schema::migrate(&mut connection, schema).await?;
         let polling = format!("PRAGMA busy_timeout = {}", POLL.as_millis());
         sqlx::query(sqlx::AssertSqlSafe(polling))
             .execute(&mut connection)
@@ -104,7 +108,7 @@ pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Res
         .acquire_timeout(settings.busy_timeout)
         .test_before_acquire(false)
         .connect_lazy_with(options);
-    Ok(Files { dir: dir.to_owned(), settings: settings.clone(), readers, writer })
+    Ok(Files { schema, dir: dir.to_owned(), settings: settings.clone(), readers, writer })
 }
 
 /// Returns options that can read an archive where nothing can be written: on a medium for reading only, or another
@@ -113,16 +117,17 @@ pub(crate) async fn open(dir: &Path, settings: &Settings, writable: bool) -> Res
 /// Readers share the file `-shm` beside the database and make it where it is missing. Where they cannot, SQLite reads
 /// a database that it is told nobody changes: true of one without a log, as long as nobody opens it to write.
 async fn readable(options: SqliteConnectOptions, path: &Path) -> Result<SqliteConnectOptions, Error> {
-    let beside = |end: &str| path.with_file_name(format!("{FILE}{end}"));
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = |end: &str| path.with_file_name(format!("{file}{end}"));
     let log_bytes = std::fs::metadata(beside("-wal")).map_or(0, |log| log.len());
     if beside("-shm").exists() && log_bytes > 0 {
         return Ok(options);
     }
     match read_once(&options).await {
         Err(error) if error::is_unwritable(&error) && log_bytes > 0 => {
-            let reason = std::io::Error::other(
-                "its last changes stand in archive.db-wal; open it once where it can be written",
-            );
+            let reason =
+                format!("its last changes stand in {file}-wal; open it once where it can be written");
+            let reason = std::io::Error::other(reason);
             Err(io("read without writing beside it", path)(reason))
         }
         Err(error) if error::is_unwritable(&error) => Ok(options.immutable(true)),
@@ -156,7 +161,12 @@ impl Files {
     }
 
     pub(crate) fn database_path(&self) -> PathBuf {
-        self.dir.join(FILE)
+        self.dir.join(self.schema.file)
+    }
+
+    /// Returns where a tenant's search index is kept.
+    pub(crate) fn index_dir(&self, scope: &Scope) -> PathBuf {
+        self.dir.join(self.schema.search).join(scope.tenant().as_str())
     }
 
     pub(crate) async fn close(&self) {

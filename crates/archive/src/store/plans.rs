@@ -10,7 +10,7 @@ use crate::{Filters, Flag};
 /// Returns the plan, a step a line.
 async fn plan(sql: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let files = open::open(dir.path(), &Settings::default(), true).await.unwrap();
+    let files = open::open(&super::schema::ARCHIVE, dir.path(), &Settings::default(), true).await.unwrap();
     let explain = format!("EXPLAIN QUERY PLAN {sql}");
     let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&files.readers).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(3)).collect::<Vec<_>>().join("\n")

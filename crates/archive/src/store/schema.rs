@@ -4,23 +4,37 @@ use sqlx::{Connection, Executor, SqliteConnection};
 
 use super::error::{Error, database};
 
-/// Format of the file that this version writes, kept in `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 1;
+/// A file of ours in the data directory.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// Its name.
+    pub(crate) file: &'static str,
+    /// The folder beside it with the search indexes, one for each tenant.
+    pub(crate) search: &'static str,
+    /// Format that this version writes, kept in `PRAGMA user_version`.
+    pub(crate) version: i64,
+    /// Marks the file as ours in its header (`PRAGMA application_id`).
+    pub(crate) application_id: i64,
+    /// What makes the tables.
+    pub(crate) create: &'static str,
+}
 
-/// Marks the file as ours in its header: "Athn" (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x4174_686e;
+/// Conversations. The mark is "Athn".
+pub(crate) static ARCHIVE: Schema =
+    Schema { file: "archive.db", search: "search", version: 1, application_id: 0x4174_686e, create: CREATE };
 
-/// Brings the file to [`VERSION`], in one transaction; does nothing when it is there already.
-pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
-    if check(connection).await? == VERSION {
+/// Brings the file to the format of its schema, in one transaction; does nothing when it is there already.
+pub(crate) async fn migrate(connection: &mut SqliteConnection, schema: &'static Schema) -> Result<(), Error> {
+    if check(connection, schema).await? == schema.version {
         return Ok(());
     }
     let failed = database("preparing the tables");
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
     // Another process may have been faster between the look above and the lock.
-    if check(&mut transaction).await? == 0 {
-        transaction.execute(CREATE).await.map_err(&failed)?;
-        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+    if check(&mut transaction, schema).await? == 0 {
+        transaction.execute(schema.create).await.map_err(&failed)?;
+        let Schema { application_id, version, .. } = schema;
+        let marks = format!("PRAGMA application_id = {application_id}; PRAGMA user_version = {version};");
         transaction.execute(sqlx::AssertSqlSafe(marks)).await.map_err(&failed)?;
     }
     transaction.commit().await.map_err(&failed)
@@ -30,12 +44,12 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Err
 ///
 /// # Errors
 /// [`Error::Newer`] for a format from the future.
-pub(crate) async fn check(connection: &mut SqliteConnection) -> Result<i64, Error> {
+pub(crate) async fn check(connection: &mut SqliteConnection, schema: &Schema) -> Result<i64, Error> {
     let failed = database("reading the format of the file");
     let found: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
-    if found > VERSION {
-        return Err(Error::Newer { found, known: VERSION });
+    if found > schema.version {
+        return Err(Error::Newer { found, known: schema.version });
     }
     Ok(found)
 }

@@ -41,7 +41,7 @@ impl Indexes {
         let tenant = scope.tenant().as_str();
         let found = match open.get(tenant) {
             Some(index) => index.refresh().map(|_| index.clone()),
-            None => Index::open(&builder::dir(files, scope)),
+            None => Index::open(&files.index_dir(scope)),
         };
         match found {
             Ok(index) => {
