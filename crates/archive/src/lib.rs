@@ -32,6 +32,7 @@
 
 mod fts5;
 pub mod index;
+pub mod library;
 pub mod query;
 pub mod snippet;
 mod state;

@@ -1,11 +1,11 @@
 //! The one file, and everything that is done with it.
 
 mod backup;
-mod batch;
-mod builder;
+pub(crate) mod batch;
+pub(crate) mod builder;
 mod check;
-mod cursor;
-mod error;
+pub(crate) mod cursor;
+pub(crate) mod error;
 mod fallback;
 mod filter;
 mod import;
@@ -13,14 +13,14 @@ mod import_events;
 mod layout;
 mod list;
 mod lookup;
-mod open;
+pub(crate) mod open;
 #[cfg(test)]
 mod plans;
 mod raw;
 mod read;
 mod row;
-mod schema;
-mod search;
+pub(crate) mod schema;
+pub(crate) mod search;
 mod stats;
 mod text_index;
 mod update;

@@ -72,6 +72,16 @@ uuid_id! {
     ImportId, "an import id (a UUID)"
 }
 
+uuid_id! {
+    /// Names a document of the library: a UUIDv7 of when it came. It stays the same when the file changes.
+    DocumentId, "a document id (a UUID)"
+}
+
+uuid_id! {
+    /// Names a chunk of a document: a UUIDv7 of when it was cut. A chunk whose text is no longer there is another one.
+    ChunkId, "a chunk id (a UUID)"
+}
+
 /// Names a message: its row in the archive, never used twice.
 ///
 /// An integer and not a UUID because the full-text index is keyed by it; 16 bytes and their index would cost

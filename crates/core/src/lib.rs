@@ -24,7 +24,7 @@ mod timestamp;
 
 pub use block::{Block, BlockKind};
 pub use conversation::{Attachment, Conversation, Message, Role, ToolCall};
-pub use id::{ConversationId, ImportId, InvalidId, MessageId};
+pub use id::{ChunkId, ConversationId, DocumentId, ImportId, InvalidId, MessageId};
 pub use problem::{Problem, Severity};
 pub use provider::{InvalidProvider, Provider};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -110,7 +110,7 @@ impl Batch {
 }
 
 /// An `INSERT` for each number of rows in [`SIZES`].
-pub(super) type Inserts = LazyLock<[Arc<str>; SIZES.len()]>;
+pub(crate) type Inserts = LazyLock<[Arc<str>; SIZES.len()]>;
 
 static CONVERSATIONS: Inserts = LazyLock::new(|| {
     inserts(
@@ -128,15 +128,15 @@ static MESSAGES: Inserts = LazyLock::new(|| {
     )
 });
 
-pub(super) fn inserts(into: &str, columns: usize) -> [Arc<str>; SIZES.len()] {
+pub(crate) fn inserts(into: &str, columns: usize) -> [Arc<str>; SIZES.len()] {
     let row = format!("({})", vec!["?"; columns].join(","));
     SIZES.map(|size| format!("INSERT INTO {into} VALUES {}", vec![row.as_str(); size].join(",")).into())
 }
 
-pub(super) type Insert = Query<'static, Sqlite, SqliteArguments>;
+pub(crate) type Insert = Query<'static, Sqlite, SqliteArguments>;
 
 /// Writes all rows, and leaves `rows` empty.
-pub(super) async fn write<R>(
+pub(crate) async fn write<R>(
     connection: &mut SqliteConnection,
     inserts: &Inserts,
     rows: &mut Vec<R>,

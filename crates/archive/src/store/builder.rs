@@ -86,7 +86,7 @@ impl Builder {
         Self::open_by(files, scope, patience, open_writer).await
     }
 
-    async fn open_by(
+    pub(crate) async fn open_by(
         files: &Files,
         scope: &Scope,
         patience: Duration,
@@ -118,6 +118,11 @@ impl Builder {
             waiting: Vec::new(),
             waiting_bytes: 0,
         })
+    }
+
+    /// Says that rows up to this one are none of this tenant's.
+    pub(crate) fn passed(&mut self, row: i64) {
+        self.last = self.last.max(row);
     }
 
     /// Returns the last message row that the index has, or will have once published.
@@ -315,7 +320,7 @@ pub(crate) async fn catch_up(
         }
     }
     builder.add(entries).await;
-    builder.last = builder.last.max(up_to);
+    builder.passed(up_to);
     Ok(())
 }
 

@@ -82,7 +82,7 @@ impl Indexes {
         });
     }
 
-    fn with_analyzer<T>(&self, use_it: impl FnOnce(&mut Analyzer) -> T) -> T {
+    pub(crate) fn with_analyzer<T>(&self, use_it: impl FnOnce(&mut Analyzer) -> T) -> T {
         let lock = || self.analyzers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut analyzer = lock().pop().unwrap_or_default();
         let result = use_it(&mut analyzer);
@@ -349,17 +349,21 @@ impl Asked {
         Ok(if empty { Ok(Usable { index, notice: None }) } else { Err(UNBUILT) })
     }
 
-    /// Returns the query with its words joined by "or", where that asks for more.
     fn relaxed(&self) -> Option<Query> {
-        let Query::All(members) = &self.query else { return None };
-        let (excluded, wanted): (Vec<_>, Vec<_>) =
-            members.iter().cloned().partition(|member| matches!(member, Query::Not(_)));
-        if wanted.len() < 2 {
-            return None;
-        }
-        let any = Query::Any(wanted);
-        Some(if excluded.is_empty() { any } else { Query::All([vec![any], excluded].concat()) })
+        relaxed(&self.query)
     }
+}
+
+/// Returns the query with its words joined by "or", where that asks for more.
+pub(crate) fn relaxed(query: &Query) -> Option<Query> {
+    let Query::All(members) = query else { return None };
+    let (excluded, wanted): (Vec<_>, Vec<_>) =
+        members.iter().cloned().partition(|member| matches!(member, Query::Not(_)));
+    if wanted.len() < 2 {
+        return None;
+    }
+    let any = Query::Any(wanted);
+    Some(if excluded.is_empty() { any } else { Query::All([vec![any], excluded].concat()) })
 }
 
 async fn by_sqlite(

@@ -9,6 +9,7 @@ mod analyser;
 mod care;
 mod crash;
 mod isolation;
+mod library;
 mod plain_sqlite;
 mod query_language;
 mod reimport;

@@ -1,0 +1,222 @@
+//! Documents kept beside the conversations: their text, cut into chunks that are found by word, and a ledger of every
+//! file that was looked at (`library.db`, and a search index for each tenant beside it).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use athenaeum_archive::{Settings, library::{Library, NewChunk, NewDocument, NewFile, Query}};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let library = Library::open(dir, &Settings::default()).await?;
+//! let scope = athenaeum_tenancy::local();
+//!
+//! let file = NewFile { path: "/notes/bread.md".into(), ..NewFile::default() };
+//! let chunks = vec![NewChunk { range: 0..18, ..NewChunk::default() }];
+//! let text = "Dough rises slowly".to_owned();
+//! let document = NewDocument { hash: [7; 32], format: "markdown".into(), text, chunks, ..NewDocument::default() };
+//! library.keep(&scope, vec![(file, document)]).await?;
+//!
+//! let found = library.search(&scope, &Query { text: "rising".into(), ..Query::default() }).await?;
+//! assert_eq!(found.hits[0].chunk.text, "Dough rises slowly");
+//! # Ok(()) }
+//! ```
+//!
+//! A [`NewDocument`] is what reading a file gave. [`Library::keep`] stores it: the same bytes once, however many files
+//! hold them; of a file that changed, only the chunks that changed. [`Library::note`] enters into the ledger what
+//! became of a file that gave no document.
+//!
+//! **Invariants:** of a document's text and its chunks either all is there or nothing, whenever the machine stops; a
+//! file stands in the ledger once, with one state; the search index is derived and can be made anew.
+
+mod follow;
+mod keep;
+mod ledger;
+mod read;
+mod schema;
+mod search;
+mod view;
+
+use std::{path::Path, sync::Arc};
+
+use athenaeum_core::{ChunkId, DocumentId};
+use athenaeum_tenancy::Scope;
+
+pub use view::{
+    Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Hit, Kept, LibraryStats, NewChunk,
+    NewDocument, NewFile, Outcome, Query,
+};
+
+use crate::{
+    Cursor, Error, Page, Settings,
+    store::{
+        open::{self, Files},
+        search::Indexes,
+    },
+};
+
+/// An open library. Clones share its connections; any number of tasks may use it at once, and any number of processes.
+#[derive(Debug, Clone)]
+pub struct Library {
+    files: Arc<Files>,
+    indexes: Arc<Indexes>,
+}
+
+impl Library {
+    /// Opens the library in the data directory `dir`, and makes both when absent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the directory cannot be written or the file is of a newer format,
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when it is not a database.
+    pub async fn open(dir: &Path, settings: &Settings) -> Result<Self, Error> {
+        let files = open::open(&schema::LIBRARY, dir, settings, true).await?;
+        Ok(Self { files: Arc::new(files), indexes: Arc::default() })
+    }
+
+    /// Opens a library that is there, and never writes to it.
+    ///
+    /// # Errors
+    /// Those of [`Library::open`], and [`ErrorKind::Io`](crate::ErrorKind::Io) when there is none.
+    pub async fn open_read_only(dir: &Path, settings: &Settings) -> Result<Self, Error> {
+        let files = open::open(&schema::LIBRARY, dir, settings, false).await?;
+        Ok(Self { files: Arc::new(files), indexes: Arc::default() })
+    }
+
+    /// Keeps what files gave, in one transaction: what became of each, in the same order. Searches find it when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when a chunk is not a part of its text: nothing
+    /// of the batch is kept then. [`ErrorKind::Busy`](crate::ErrorKind::Busy) when others write for too long.
+    pub async fn keep(&self, scope: &Scope, batch: Vec<(NewFile, NewDocument)>) -> Result<Vec<Kept>, Error> {
+        keep::keep(&self.files, scope, batch).await
+    }
+
+    /// Enters into the ledger what became of files that gave no document. What was kept of them before stays, except
+    /// with [`FileState::Gone`]: then it goes, unless another file holds it, too. Returns the chunks that went.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn note(
+        &self,
+        scope: &Scope,
+        files: Vec<(NewFile, FileState, String)>,
+    ) -> Result<Vec<ChunkId>, Error> {
+        keep::note(&self.files, scope, files).await
+    }
+
+    /// Takes files out of the ledger, and what only they held out of the library. Returns the chunks that went.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn forget(&self, scope: &Scope, paths: &[String]) -> Result<Vec<ChunkId>, Error> {
+        keep::forget(&self.files, scope, paths).await
+    }
+
+    /// Enters that a file is called otherwise now; what was kept of it stays. False where the ledger does not have it.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn rename(&self, scope: &Scope, from: &str, to: &str) -> Result<bool, Error> {
+        keep::rename(&self.files, scope, from, to).await
+    }
+
+    /// Finds chunks by the words in them, best first. Any text is a query, in the language of [`crate::query`]; a
+    /// chunk need not hold all of its words.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn search(&self, scope: &Scope, query: &Query) -> Result<Found, Error> {
+        search::search(&self.files, &self.indexes, scope, query).await
+    }
+
+    /// Returns chunks by id, in the same order; `None` for those that are not there in this scope.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn chunks(&self, scope: &Scope, ids: &[ChunkId]) -> Result<Vec<Option<Chunk>>, Error> {
+        read::chunks(&self.files, scope, ids).await
+    }
+
+    /// Returns the chunks of a document at these positions, in order; fewer where it has fewer.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn chunks_at(
+        &self,
+        scope: &Scope,
+        document: DocumentId,
+        positions: std::ops::RangeInclusive<u32>,
+    ) -> Result<Vec<Chunk>, Error> {
+        read::chunks_at(&self.files, scope, document, positions).await
+    }
+
+    /// Returns chunks, the newest first: those cut before `before`, or all. For whoever has something to do with each.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn chunks_before(
+        &self,
+        scope: &Scope,
+        before: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Chunk>, Error> {
+        read::chunks_before(&self.files, scope, before, limit).await
+    }
+
+    /// Reads a document whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when there is none in this scope.
+    pub async fn document(&self, scope: &Scope, id: DocumentId) -> Result<Document, Error> {
+        read::document(&self.files, scope, id).await
+    }
+
+    /// Lists documents, the newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a cursor from elsewhere.
+    pub async fn documents(
+        &self,
+        scope: &Scope,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<DocumentSummary>, Error> {
+        read::documents(&self.files, scope, after, limit).await
+    }
+
+    /// Returns what the ledger says of a file; `None` where it was never seen.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn file(&self, scope: &Scope, path: &str) -> Result<Option<File>, Error> {
+        ledger::file(&self.files, scope, path).await
+    }
+
+    /// Lists the ledger by path: files whose path begins with `under`, in the state given or in any.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a cursor from elsewhere.
+    pub async fn list(
+        &self,
+        scope: &Scope,
+        under: &str,
+        state: Option<FileState>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<File>, Error> {
+        ledger::list(&self.files, scope, under, state, after, limit).await
+    }
+
+    /// Counts what is there.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn stats(&self, scope: &Scope) -> Result<LibraryStats, Error> {
+        ledger::stats(&self.files, scope).await
+    }
+
+    /// Waits for running reads and closes every connection. Clones answer errors afterwards.
+    pub async fn close(&self) {
+        self.files.close().await;
+    }
+}

@@ -1,0 +1,246 @@
+//! Reading documents and parts of them back.
+
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+
+use athenaeum_core::{ChunkId, DocumentId, Timestamp};
+use athenaeum_tenancy::Scope;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    keep::bytes,
+    view::{Chunk, Coverage, Document, DocumentSummary},
+};
+use crate::{
+    Cursor, Error, Page,
+    store::{cursor, error::database, open::Files},
+};
+
+pub(super) async fn document(files: &Files, scope: &Scope, id: DocumentId) -> Result<Document, Error> {
+    let failed = database("reading a document");
+    // One moment for all of it: a file that changes in between would give half of each.
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let sql = format!("SELECT {SUMMARY}, d.id, d.problems FROM documents d WHERE d.uid = ? AND d.tenant = ?");
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(id.as_bytes().to_vec()).bind(scope.tenant().as_str());
+    let row = found.fetch_optional(&mut *reader).await.map_err(&failed)?;
+    let row = row.ok_or_else(|| Error::not_found("document", id))?;
+    let number: i64 = row.try_get(SUMMARY_COLUMNS).map_err(&failed)?;
+    let pieces: Vec<String> =
+        sqlx::query_scalar("SELECT text FROM texts WHERE document_id = ? ORDER BY begins")
+            .bind(number)
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(&failed)?;
+    let paths = sqlx::query_scalar("SELECT path FROM files WHERE document_id = ? ORDER BY path LIMIT ?")
+        .bind(number)
+        .bind(PATHS_MAX)
+        .fetch_all(&mut *reader)
+        .await
+        .map_err(&failed)?;
+    Ok(Document {
+        summary: summary(&row)?,
+        paths,
+        problems: row.try_get(SUMMARY_COLUMNS + 1).map_err(&failed)?,
+        text: pieces.concat(),
+    })
+}
+
+pub(super) async fn documents(
+    files: &Files,
+    scope: &Scope,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<DocumentSummary>, Error> {
+    let failed = database("listing documents");
+    let limit = cursor::limit(limit);
+    let (_, before) = cursor::decode_place(after)?;
+    let sql = format!(
+        "SELECT {SUMMARY}, d.id FROM documents d WHERE d.tenant = ? AND d.id < ? ORDER BY d.id DESC LIMIT ?"
+    );
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str()).bind(before).bind(limit as i64 + 1);
+    let rows = rows.fetch_all(&files.readers).await.map_err(&failed)?;
+    let items = rows.iter().take(limit).map(summary).collect::<Result<_, _>>()?;
+    let next = match rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit) {
+        Some(last) => Some(cursor::encode_place(0, last.try_get(SUMMARY_COLUMNS).map_err(&failed)?)),
+        None => None,
+    };
+    Ok(Page { items, next })
+}
+
+pub(super) async fn chunks(
+    files: &Files,
+    scope: &Scope,
+    ids: &[ChunkId],
+) -> Result<Vec<Option<Chunk>>, Error> {
+    let mut found = HashMap::new();
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(CHUNKS);
+        sql.push(" WHERE c.uid IN (");
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_bytes().to_vec());
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        found.extend(read(files, sql).await?.into_iter().map(|(_, chunk)| (chunk.id, chunk)));
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// Returns chunks by row, in no order.
+pub(super) async fn chunks_by_row(
+    files: &Files,
+    scope: &Scope,
+    rows: &[i64],
+) -> Result<HashMap<i64, Chunk>, Error> {
+    let mut found = HashMap::new();
+    for rows in rows.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(CHUNKS);
+        sql.push(" WHERE c.id IN (");
+        let mut list = sql.separated(", ");
+        for row in rows {
+            list.push_bind(*row);
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        found.extend(read(files, sql).await?);
+    }
+    Ok(found)
+}
+
+pub(super) async fn chunks_at(
+    files: &Files,
+    scope: &Scope,
+    document: DocumentId,
+    positions: RangeInclusive<u32>,
+) -> Result<Vec<Chunk>, Error> {
+    let mut sql = QueryBuilder::new(CHUNKS);
+    sql.push(" WHERE d.uid = ").push_bind(document.as_bytes().to_vec());
+    sql.push(" AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+    sql.push(" AND c.position BETWEEN ").push_bind(*positions.start());
+    sql.push(" AND ")
+        .push_bind(*positions.end())
+        .push(" ORDER BY c.position LIMIT ")
+        .push_bind(IDS_MAX as i64);
+    Ok(read(files, sql).await?.into_iter().map(|(_, chunk)| chunk).collect())
+}
+
+pub(super) async fn chunks_before(
+    files: &Files,
+    scope: &Scope,
+    before: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Chunk>, Error> {
+    let (_, before) = cursor::decode_place(before)?;
+    let limit = limit.clamp(1, IDS_MAX);
+    let mut sql = QueryBuilder::new(CHUNKS);
+    sql.push(" WHERE c.id < ").push_bind(before);
+    sql.push(" AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+    sql.push(" ORDER BY c.id DESC LIMIT ").push_bind(limit as i64);
+    let rows = read(files, sql).await?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|(row, _)| cursor::encode_place(0, *row));
+    Ok(Page { items: rows.into_iter().map(|(_, chunk)| chunk).collect(), next })
+}
+
+/// Reads the chunks that a statement finds, with their text and what they are a part of.
+async fn read(files: &Files, mut sql: QueryBuilder<sqlx::Sqlite>) -> Result<Vec<(i64, Chunk)>, Error> {
+    let failed = database("reading chunks");
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let rows = sql.build().fetch_all(&mut *reader).await.map_err(&failed)?;
+    let mut documents: HashMap<i64, Arc<DocumentSummary>> = HashMap::new();
+    let mut chunks = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let at = |column: usize| SUMMARY_COLUMNS + column;
+        let number: i64 = row.try_get(at(0)).map_err(&failed)?;
+        let document = match documents.get(&number) {
+            Some(document) => Arc::clone(document),
+            None => {
+                let document = Arc::new(summary(row)?);
+                documents.insert(number, Arc::clone(&document));
+                document
+            }
+        };
+        let (begins, ends): (i64, i64) =
+            (row.try_get(at(4)).map_err(&failed)?, row.try_get(at(5)).map_err(&failed)?);
+        let source: (Option<i64>, Option<i64>) =
+            (row.try_get(at(8)).map_err(&failed)?, row.try_get(at(9)).map_err(&failed)?);
+        let chunk = Chunk {
+            id: ChunkId::from_bytes(bytes(row, at(2))?),
+            document,
+            position: row.try_get(at(3)).map_err(&failed)?,
+            range: begins as usize..ends as usize,
+            heading: row.try_get(at(6)).map_err(&failed)?,
+            place: row.try_get(at(7)).map_err(&failed)?,
+            source: source.0.zip(source.1).map(|(begins, ends)| begins.cast_unsigned()..ends.cast_unsigned()),
+            text: text(&mut reader, number, begins, ends).await?,
+        };
+        chunks.push((row.try_get(at(1)).map_err(&failed)?, chunk));
+    }
+    Ok(chunks)
+}
+
+/// Reads a part of a text: the pieces that hold it and no others.
+pub(super) async fn text(
+    connection: &mut SqliteConnection,
+    document: i64,
+    begins: i64,
+    ends: i64,
+) -> Result<String, Error> {
+    let pieces: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT begins, text FROM texts WHERE document_id = ?1 AND begins < ?3
+         AND begins >= (SELECT max(begins) FROM texts WHERE document_id = ?1 AND begins <= ?2) ORDER BY begins",
+    )
+    .bind(document)
+    .bind(begins)
+    .bind(ends)
+    .fetch_all(connection)
+    .await
+    .map_err(database("reading a text"))?;
+    let first = pieces.first().map_or(0, |(first, _)| *first);
+    let joined: String = pieces.into_iter().map(|(_, piece)| piece).collect();
+    let range = (begins - first) as usize..(ends - first) as usize;
+    joined.get(range).map(ToOwned::to_owned).ok_or_else(|| Error::damaged("a chunk of the library"))
+}
+
+fn summary(row: &SqliteRow) -> Result<DocumentSummary, Error> {
+    let failed = database("reading a document");
+    let time = |column| row.try_get(column).map(Timestamp::from_micros).map_err(&failed);
+    Ok(DocumentSummary {
+        id: DocumentId::from_bytes(bytes(row, 0)?),
+        hash: bytes(row, 1)?,
+        format: row.try_get(2).map_err(&failed)?,
+        title: row.try_get(3).map_err(&failed)?,
+        bytes: row.try_get::<i64, _>(4).map_err(&failed)?.cast_unsigned(),
+        coverage: Coverage {
+            covered: row.try_get(5).map_err(&failed)?,
+            parts: row.try_get(6).map_err(&failed)?,
+        },
+        added_at: time(7)?,
+        changed_at: time(8)?,
+        chunks: row.try_get(9).map_err(&failed)?,
+        path: row.try_get(10).map_err(&failed)?,
+    })
+}
+
+/// Of a document `d`.
+macro_rules! summary_columns {
+    () => {
+        "d.uid, d.hash, d.format, d.title, d.bytes, d.covered, d.parts, d.added_at, d.changed_at, d.chunks, \
+         (SELECT min(f.path) FROM files f WHERE f.document_id = d.id)"
+    };
+}
+
+const SUMMARY: &str = summary_columns!();
+
+const SUMMARY_COLUMNS: usize = 11;
+
+const CHUNKS: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    ", c.document_id, c.id, c.uid, c.position, c.begins, c.ends, c.heading, c.place, c.source_begins, c.source_ends \
+     FROM chunks c JOIN documents d ON d.id = c.document_id"
+);
+
+/// Ids in one statement, and chunks in one answer.
+const IDS_MAX: usize = 1_000;
+
+/// Files named with a document.
+const PATHS_MAX: i64 = 100;

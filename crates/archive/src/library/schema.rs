@@ -1,0 +1,73 @@
+//! The tables of `library.db`. What each column holds is told in `docs/formats/library-db.md`.
+
+use crate::store::schema::Schema;
+
+/// The mark is "Athl".
+pub(super) static LIBRARY: Schema = Schema {
+    file: "library.db",
+    search: "search-library",
+    version: 1,
+    application_id: 0x4174_686c,
+    create: CREATE,
+};
+
+/// A text lies in pieces, so that a passage of a book is read without the book. Large columns stand last, so that lists never read their overflow pages. `AUTOINCREMENT` keeps row ids from being
+/// used twice: the search index is keyed by them.
+const CREATE: &str = "
+CREATE TABLE documents (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid        BLOB NOT NULL UNIQUE,
+    tenant     TEXT NOT NULL,
+    hash       BLOB NOT NULL,
+    read_as    BLOB NOT NULL,
+    format     TEXT NOT NULL,
+    title      TEXT,
+    bytes      INTEGER NOT NULL,
+    covered    INTEGER NOT NULL,
+    parts      INTEGER NOT NULL,
+    added_at   INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    chunks     INTEGER NOT NULL,
+    problems   TEXT NOT NULL,
+    UNIQUE (tenant, hash)
+) STRICT;
+CREATE INDEX documents_in_order ON documents (tenant, id);
+
+CREATE TABLE texts (
+    document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    begins      INTEGER NOT NULL,
+    text        TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX texts_by_document ON texts (document_id, begins);
+
+CREATE TABLE files (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant      TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    bytes       INTEGER NOT NULL,
+    modified_at INTEGER,
+    state       TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    tries       INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL,
+    document_id INTEGER REFERENCES documents (id),
+    UNIQUE (tenant, path)
+) STRICT;
+CREATE INDEX files_by_state ON files (tenant, state, path);
+CREATE INDEX files_by_document ON files (document_id) WHERE document_id IS NOT NULL;
+
+CREATE TABLE chunks (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid         BLOB NOT NULL UNIQUE,
+    document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    position    INTEGER NOT NULL,
+    begins      INTEGER NOT NULL,
+    ends        INTEGER NOT NULL,
+    hash        BLOB NOT NULL,
+    source_begins INTEGER,
+    source_ends INTEGER,
+    heading     TEXT,
+    place       TEXT
+) STRICT;
+CREATE INDEX chunks_by_document ON chunks (document_id, position);
+";

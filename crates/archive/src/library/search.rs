@@ -1,0 +1,132 @@
+//! Finding chunks by their words.
+
+use std::sync::Arc;
+
+use athenaeum_core::Provider;
+use athenaeum_tenancy::Scope;
+
+use super::{
+    follow, read,
+    view::{Found, Hit, Query},
+};
+use crate::{
+    Error, Filters, Notice, Sort, Total,
+    index::{self, Filter, Index, TopDocs},
+    query,
+    snippet::{self, Wanted},
+    store::{
+        error::database,
+        open::Files,
+        search::{Indexes, relaxed},
+    },
+};
+
+pub(super) async fn search(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    asked: &Query,
+) -> Result<Found, Error> {
+    let parsed = query::parse(&asked.text);
+    let nothing = |notices| Found { hits: Vec::new(), total: Total::Exactly(0), notices };
+    let lowered =
+        parsed.expr.as_ref().and_then(|expr| indexes.with_analyzer(|analyzer| query::lower(expr, analyzer)));
+    let Some(all) = lowered else { return Ok(nothing(parsed.notices)) };
+    let query = if asked.all_words { all } else { relaxed(&all).unwrap_or(all) };
+    let Some(filters) = filters(asked, &parsed.filters) else { return Ok(nothing(parsed.notices)) };
+    let mut notices = parsed.notices;
+
+    let (index, lags) = usable(files, indexes, scope).await?;
+    let limit = if asked.limit == 0 { LIMIT_DEFAULT } else { asked.limit.min(LIMIT_MAX) };
+    let offset = asked.offset;
+    let filter = Filter { filters, conversation: None };
+    let ask = async |index: Index| -> Result<index::Result<TopDocs>, Error> {
+        let (query, filter) = (query.clone(), filter.clone());
+        // Bounded work, but milliseconds of it: not on a thread that serves others.
+        let found = tokio::task::spawn_blocking(move || {
+            index.search(&query, &filter, Sort::Relevance, limit, offset)
+        });
+        found.await.map_err(|error| Error::Internal { what: error.to_string() })
+    };
+    let found = match ask(index).await? {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "the library's search index cannot be read; it is made anew");
+            follow::rebuild(files, scope).await?;
+            let (index, _) = usable(files, indexes, scope).await?;
+            ask(index).await?.map_err(|error| unreadable(&error))?
+        }
+    };
+    if lags {
+        notices.push(Notice(LAGGING.into()));
+    }
+    if found.approximate {
+        notices.push(Notice(
+            "The beginning stands for very many words; the most frequent were looked for.".into(),
+        ));
+    }
+    let rows: Vec<i64> = found.hits.iter().map(|hit| hit.message_id).collect();
+    let mut chunks = read::chunks_by_row(files, scope, &rows).await?;
+    let hits = indexes.with_analyzer(|analyzer| {
+        let wanted = Wanted::in_text(parsed.expr.as_ref(), analyzer);
+        // Those whose row is gone were removed while the index was another's.
+        let hits = found.hits.iter().filter_map(|hit| Some((hit.score, chunks.remove(&hit.message_id)?)));
+        let hit = |(score, chunk): (f64, super::Chunk)| {
+            let snippet = snippet::snippet(&chunk.text, &wanted, analyzer, SNIPPET_CHARS);
+            Hit { chunk, score, snippet }
+        };
+        hits.map(hit).collect()
+    });
+    Ok(Found { hits, total: found.total, notices })
+}
+
+/// Returns the index as it was last published, brought up to date where that is possible, and whether it lags behind.
+async fn usable(files: &Arc<Files>, indexes: &Indexes, scope: &Scope) -> Result<(Index, bool), Error> {
+    let index = match indexes.of(files, scope) {
+        Some(index) => index,
+        None => {
+            follow::rebuild(files, scope).await?;
+            indexes.of(files, scope).ok_or_else(|| Error::damaged("the library's search index"))?
+        }
+    };
+    let mut reader = files.readers.acquire().await.map_err(database("looking for new chunks"))?;
+    let last = follow::last(&mut reader).await?;
+    drop(reader);
+    if index.watermark() >= last || !files.is_writable() {
+        return Ok((index.clone(), index.watermark() < last));
+    }
+    follow::follow(files, scope).await?;
+    let index = indexes.of(files, scope).unwrap_or(index);
+    let lags = index.watermark() < last;
+    Ok((index, lags))
+}
+
+/// `None` where nothing can pass: a name that is no format's.
+fn filters(asked: &Query, said: &Filters) -> Option<Filters> {
+    let formats: Vec<Provider> = asked.formats.iter().filter_map(|format| format.parse().ok()).collect();
+    if formats.is_empty() && !asked.formats.is_empty() {
+        return None;
+    }
+    Some(Filters {
+        providers: formats,
+        after: asked.after.max(said.after),
+        before: match (asked.before, said.before) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        },
+        ..Filters::default()
+    })
+}
+
+fn unreadable(error: &index::Error) -> Error {
+    Error::damaged(format!("the library's search index ({error})"))
+}
+
+const LAGGING: &str = "The newest documents are still being indexed; some may be missing here.";
+
+const LIMIT_DEFAULT: usize = 20;
+
+const LIMIT_MAX: usize = 1_000;
+
+/// Characters of a passage: two to three lines.
+const SNIPPET_CHARS: usize = 240;

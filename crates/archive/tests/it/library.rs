@@ -1,0 +1,255 @@
+//! Documents: kept whole, changed in part, found by word, and nobody else's.
+
+use athenaeum_archive::{
+    ErrorKind, Settings,
+    library::{Coverage, FileState, Kept, Library, NewChunk, NewDocument, NewFile, Outcome, Query},
+};
+use athenaeum_core::{ChunkId, Timestamp};
+use athenaeum_tenancy::{Scope, for_test, local};
+use tempfile::TempDir;
+
+async fn open() -> (TempDir, Library) {
+    let dir = tempfile::tempdir().unwrap();
+    let library = Library::open(dir.path(), &Settings::default()).await.unwrap();
+    (dir, library)
+}
+
+fn file(path: &str) -> NewFile {
+    NewFile { path: path.into(), bytes: 10, modified_at: Some(Timestamp::from_micros(1_700_000_000_000_000)) }
+}
+
+/// A document of these chunks, one behind the other.
+fn document(chunks: &[&str]) -> NewDocument {
+    let mut text = String::new();
+    let mut ranges = Vec::new();
+    for chunk in chunks {
+        let begins = text.len();
+        text.push_str(chunk);
+        ranges.push(NewChunk {
+            range: begins..text.len(),
+            heading: None,
+            place: Some("page 1".into()),
+            source: Some(7..9),
+        });
+        text.push('\n');
+    }
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(&xxhash_rust::xxh3::xxh3_128(text.as_bytes()).to_le_bytes());
+    NewDocument {
+        hash,
+        format: "markdown".into(),
+        title: Some("Bread".into()),
+        bytes: text.len() as u64,
+        text,
+        chunks: ranges,
+        ..NewDocument::default()
+    }
+}
+
+async fn keep(library: &Library, scope: &Scope, path: &str, chunks: &[&str]) -> Kept {
+    let mut kept = library.keep(scope, vec![(file(path), document(chunks))]).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    kept.remove(0)
+}
+
+async fn found(library: &Library, scope: &Scope, text: &str) -> Vec<String> {
+    let query = Query { text: text.into(), ..Query::default() };
+    let found = library.search(scope, &query).await.unwrap();
+    found.hits.into_iter().map(|hit| hit.chunk.text).collect()
+}
+
+#[tokio::test]
+async fn a_chunk_is_found_by_any_of_its_words_the_best_first() {
+    let (_dir, library) = open().await;
+    keep(&library, &local(), "/a.md", &["the dough rises slowly", "a starter wants flour", "salt"]).await;
+    assert_eq!(
+        found(&library, &local(), "rising dough and flour").await,
+        ["the dough rises slowly", "a starter wants flour"]
+    );
+    let all = Query { text: "dough flour".into(), all_words: true, ..Query::default() };
+    assert!(library.search(&local(), &all).await.unwrap().hits.is_empty());
+    let other = Query { text: "dough".into(), formats: vec!["pdf".into()], ..Query::default() };
+    assert!(library.search(&local(), &other).await.unwrap().hits.is_empty());
+    let hit = library.search(&local(), &Query { text: "salt".into(), ..Query::default() }).await.unwrap();
+    assert_eq!(hit.hits[0].chunk.place.as_deref(), Some("page 1"));
+    assert_eq!(hit.hits[0].chunk.source, Some(7..9));
+    assert_eq!(hit.hits[0].chunk.document.path.as_deref(), Some("/a.md"));
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_kept_once_with_all_their_places() {
+    let (_dir, library) = open().await;
+    let first = keep(&library, &local(), "/a.md", &["one"]).await;
+    let second = keep(&library, &local(), "/b.md", &["one"]).await;
+    assert_eq!((first.outcome, second.outcome), (Outcome::Added, Outcome::Same));
+    assert_eq!(first.document, second.document);
+    assert_eq!(library.document(&local(), first.document).await.unwrap().paths, ["/a.md", "/b.md"]);
+    assert!(library.forget(&local(), &["/a.md".into()]).await.unwrap().is_empty());
+    assert_eq!(found(&library, &local(), "one").await.len(), 1);
+    assert_eq!(library.forget(&local(), &["/b.md".into()]).await.unwrap().len(), 1);
+    assert!(found(&library, &local(), "one").await.is_empty());
+    let error = library.document(&local(), first.document).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn of_a_file_that_changed_only_the_changed_chunks_change() {
+    let (_dir, library) = open().await;
+    let before = keep(&library, &local(), "/a.md", &["one", "two", "three"]).await;
+    let ids = async || -> Vec<(ChunkId, String)> {
+        let chunks = library.chunks_at(&local(), before.document, 0..=9).await.unwrap();
+        chunks.into_iter().map(|chunk| (chunk.id, chunk.text)).collect()
+    };
+    let old = ids().await;
+    let after = keep(&library, &local(), "/a.md", &["zero", "one", "three"]).await;
+    assert_eq!((after.document, after.outcome, after.added), (before.document, Outcome::Updated, 1));
+    assert_eq!(after.removed, [old[1].0]);
+    let new = ids().await;
+    assert_eq!(new[1], old[0]);
+    assert_eq!(new[2], old[2]);
+    assert_eq!(new[0].1, "zero");
+    assert_eq!(found(&library, &local(), "two").await, Vec::<String>::new());
+    assert_eq!(found(&library, &local(), "zero three").await.len(), 2);
+    assert_eq!(keep(&library, &local(), "/a.md", &["zero", "one", "three"]).await.outcome, Outcome::Same);
+}
+
+#[tokio::test]
+async fn a_shared_document_that_changes_in_one_place_stays_in_the_other() {
+    let (_dir, library) = open().await;
+    let first = keep(&library, &local(), "/a.md", &["one"]).await;
+    keep(&library, &local(), "/b.md", &["one"]).await;
+    let changed = keep(&library, &local(), "/a.md", &["two"]).await;
+    assert_ne!(changed.document, first.document);
+    assert_eq!(library.document(&local(), first.document).await.unwrap().paths, ["/b.md"]);
+    assert_eq!(found(&library, &local(), "one two").await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_ledger_says_what_became_of_every_file() {
+    let (_dir, library) = open().await;
+    keep(&library, &local(), "/kept.md", &["one"]).await;
+    let noted =
+        [("/bad.pdf", FileState::Failed, "it is encrypted"), ("/x.iso", FileState::Skipped, "too large")];
+    let noted = noted.map(|(path, state, reason)| (file(path), state, reason.to_owned()));
+    library.note(&local(), noted.to_vec()).await.unwrap();
+    library.note(&local(), vec![noted[0].clone()]).await.unwrap();
+    let bad = library.file(&local(), "/bad.pdf").await.unwrap().unwrap();
+    assert_eq!((bad.state, bad.reason.as_str(), bad.tries), (FileState::Failed, "it is encrypted", 2));
+    let page = library.list(&local(), "/", None, None, 2).await.unwrap();
+    let rest = library.list(&local(), "/", None, page.next.as_ref(), 2).await.unwrap();
+    let names = page.items.iter().chain(&rest.items).map(|file| file.found.path.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["/bad.pdf", "/kept.md", "/x.iso"]);
+    assert!(rest.next.is_none());
+    let failed = library.list(&local(), "/", Some(FileState::Failed), None, 9).await.unwrap();
+    assert_eq!(failed.items.len(), 1);
+    let removed =
+        library.note(&local(), vec![(file("/kept.md"), FileState::Gone, String::new())]).await.unwrap();
+    assert_eq!(removed.len(), 1);
+    assert!(found(&library, &local(), "one").await.is_empty());
+    let stats = library.stats(&local()).await.unwrap();
+    assert_eq!(stats.documents, 0);
+    assert_eq!(stats.files, [(FileState::Failed, 1), (FileState::Gone, 1), (FileState::Skipped, 1)]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_renamed_keeps_what_was_read_of_it() {
+    let (_dir, library) = open().await;
+    let kept = keep(&library, &local(), "/a.md", &["one"]).await;
+    keep(&library, &local(), "/old.md", &["two"]).await;
+    assert!(library.rename(&local(), "/a.md", "/old.md").await.unwrap());
+    assert!(!library.rename(&local(), "/a.md", "/c.md").await.unwrap());
+    assert_eq!(library.document(&local(), kept.document).await.unwrap().paths, ["/old.md"]);
+    assert_eq!(found(&library, &local(), "one two").await, ["one"]);
+}
+
+#[tokio::test]
+async fn a_passage_of_a_long_text_is_read_from_its_pieces() {
+    let (_dir, library) = open().await;
+    let long = "ö".repeat(40_000);
+    let kept = keep(&library, &local(), "/long.txt", &[&long, "the end"]).await;
+    let chunks = library.chunks_at(&local(), kept.document, 0..=9).await.unwrap();
+    assert_eq!(chunks[0].text, long);
+    assert_eq!(chunks[1].text, "the end");
+    let document = library.document(&local(), kept.document).await.unwrap();
+    assert_eq!(document.text, format!("{long}\nthe end\n"));
+    assert_eq!(document.text[chunks[1].range.clone()], *"the end");
+}
+
+#[tokio::test]
+async fn what_the_index_missed_is_read_from_the_rows() {
+    let (dir, library) = open().await;
+    keep(&library, &local(), "/a.md", &["one"]).await;
+    std::fs::remove_dir_all(dir.path().join("search-library")).unwrap();
+    let again = Library::open(dir.path(), &Settings::default()).await.unwrap();
+    assert_eq!(found(&again, &local(), "one").await, ["one"]);
+    keep(&again, &local(), "/b.md", &["one more"]).await;
+    assert_eq!(found(&library, &local(), "one").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_chunk_beyond_its_text_is_refused_with_the_whole_batch() {
+    let (_dir, library) = open().await;
+    let mut bad = document(&["ö"]);
+    bad.chunks[0].range = 0..1;
+    let batch = vec![(file("/good.md"), document(&["good"])), (file("/bad.md"), bad)];
+    let error = library.keep(&local(), batch).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(library.file(&local(), "/good.md").await.unwrap().is_none());
+    keep(&library, &local(), "/good.md", &["good"]).await;
+}
+
+#[tokio::test]
+async fn a_part_without_text_is_said() {
+    let (_dir, library) = open().await;
+    let mut scanned = document(&["one"]);
+    scanned.coverage = Coverage { covered: 1, parts: 3 };
+    library.keep(&local(), vec![(file("/scan.pdf"), scanned)]).await.unwrap();
+    let entry = library.file(&local(), "/scan.pdf").await.unwrap().unwrap();
+    assert_eq!(entry.reason, "1 of 3 parts hold text");
+    assert_eq!(entry.coverage, Some(Coverage { covered: 1, parts: 3 }));
+}
+
+#[tokio::test]
+async fn nothing_of_one_tenant_is_anothers() {
+    let (_dir, library) = open().await;
+    let (ours, theirs) = (local(), for_test("other"));
+    let kept = keep(&library, &ours, "/a.md", &["one"]).await;
+    keep(&library, &theirs, "/b.md", &["two"]).await;
+    let chunk = library.chunks_at(&ours, kept.document, 0..=0).await.unwrap().remove(0);
+
+    assert_eq!(library.document(&theirs, kept.document).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(library.chunks(&theirs, &[chunk.id]).await.unwrap(), [None]);
+    assert!(library.chunks_at(&theirs, kept.document, 0..=9).await.unwrap().is_empty());
+    assert_eq!(library.chunks_before(&theirs, None, 9).await.unwrap().items.len(), 1);
+    assert_eq!(library.documents(&theirs, None, 9).await.unwrap().items.len(), 1);
+    assert!(library.file(&theirs, "/a.md").await.unwrap().is_none());
+    assert!(library.list(&theirs, "/a", None, None, 9).await.unwrap().items.is_empty());
+    assert!(!library.rename(&theirs, "/a.md", "/c.md").await.unwrap());
+    assert!(library.forget(&theirs, &["/a.md".into()]).await.unwrap().is_empty());
+    assert!(found(&library, &theirs, "one").await.is_empty());
+    assert_eq!(library.stats(&theirs).await.unwrap().documents, 1);
+    // The same bytes are a document of each.
+    let same = keep(&library, &theirs, "/a.md", &["one"]).await;
+    assert_eq!(same.outcome, Outcome::Added);
+    assert_ne!(same.document, kept.document);
+    library.forget(&theirs, &["/a.md".into()]).await.unwrap();
+    assert_eq!(found(&library, &ours, "one").await, ["one"]);
+}
+
+#[tokio::test]
+async fn chunks_are_walked_from_the_newest_to_the_oldest() {
+    let (_dir, library) = open().await;
+    for n in 0..5 {
+        keep(&library, &local(), &format!("/{n}.md"), &[&format!("chunk {n}")]).await;
+    }
+    let (mut texts, mut before) = (Vec::new(), None);
+    loop {
+        let page = library.chunks_before(&local(), before.as_ref(), 2).await.unwrap();
+        texts.extend(page.items.into_iter().map(|chunk| chunk.text));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(texts, ["chunk 4", "chunk 3", "chunk 2", "chunk 1", "chunk 0"]);
+}
