@@ -20,6 +20,8 @@
 //! they are watched ([`Status`], [`Progress`]) and cancelled by id. An [`UploadFolder`] holds what a server was sent
 //! until it is imported.
 //!
+//! [`documents`] takes documents into the library.
+//!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
 //! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
@@ -29,6 +31,7 @@
 //! unchanged, or is an [`Error`]. Every run is recorded in the archive, whichever way it ends, but
 //! one that is cancelled before the archive is free to record it.
 
+pub mod documents;
 pub mod export;
 
 mod error;
