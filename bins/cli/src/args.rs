@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags and their help. What they do is in `commands`.
 
 pub(crate) mod compare;
+pub(crate) mod documents;
 pub(crate) mod engine;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -52,6 +53,11 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Import chat exports: files, folders or zips, as they were downloaded
     Import(Import),
+    /// Take documents into the library: files, and folders with all that is in them
+    Add(documents::Add),
+    /// Show what the library holds, what became of each file, and what to do about it
+    #[command(subcommand)]
+    Library(documents::Library),
     /// Find messages
     Search(Search),
     /// Show one conversation

@@ -1,5 +1,6 @@
 //! One file per command. Each takes what was typed and the [`Context`], and writes to its output.
 
+mod add;
 mod backup;
 mod bench;
 mod chat;
@@ -13,6 +14,7 @@ mod export;
 mod import;
 mod imports;
 mod keys;
+mod library;
 mod list;
 mod local;
 mod manual;
@@ -33,7 +35,7 @@ use std::{
 
 use anyhow::Context as _;
 use athenaeum::{
-    archive::{self, Archive},
+    archive::{self, Archive, library::Library},
     core::{ConversationId, MessageId},
     settings::{Layered, Places, Settings},
     tenancy::Scope,
@@ -73,6 +75,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
 async fn run_in(context: &mut Context, command: Command) -> Outcome {
     match command {
         Command::Import(args) => import::run(context, args).await,
+        Command::Add(args) => add::run(context, &args).await,
+        Command::Library(args) => library::run(context, &args).await,
         Command::Search(args) => search::run(context, args).await,
         Command::Show(args) => show::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
@@ -142,6 +146,11 @@ impl Context {
     /// Opens the archive for writing, and makes it where there is none.
     pub(crate) async fn open(&self) -> anyhow::Result<Archive> {
         Ok(athenaeum::open_archive(&self.data()?, &self.settings.settings).await?)
+    }
+
+    /// Opens the library, and makes it where there is none.
+    pub(crate) async fn library(&self) -> anyhow::Result<Library> {
+        Ok(athenaeum::open_library(&self.data()?, &self.settings.settings).await?)
     }
 
     /// Opens an archive that is there.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use athenaeum_api::{Api, Models, Pulls};
-use athenaeum_archive::{Archive, State};
+use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
 use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
@@ -230,6 +230,18 @@ impl Athenaeum {
 pub async fn open_archive(data: &Path, settings: &Settings) -> Result<Archive, Error> {
     make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
     let opened = Archive::open(data, &archive_settings(settings)).await;
+    opened.map_err(|source| Error::Open { path: data.to_owned(), source })
+}
+
+/// Opens the library of documents in `data` alone; makes it where there is none. The folder is made for its owner's eyes
+/// only.
+///
+/// # Errors
+///
+/// [`Error::Open`] where it cannot be opened.
+pub async fn open_library(data: &Path, settings: &Settings) -> Result<Library, Error> {
+    make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
+    let opened = Library::open(data, &archive_settings(settings)).await;
     opened.map_err(|source| Error::Open { path: data.to_owned(), source })
 }
 

@@ -41,7 +41,7 @@ pub use athenaeum_ingest as ingest;
 pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
-pub use compose::{Athenaeum, archive_settings, given_keys, open_archive, open_keys};
+pub use compose::{Athenaeum, archive_settings, given_keys, open_archive, open_keys, open_library};
 pub use device::{backends, computing_on, device};
 pub use error::Error;
 pub use process::{interrupted, telemetry};

@@ -12,6 +12,7 @@ mod chat_page;
 #[expect(dead_code, reason = "a few tests need a few of its ways")]
 mod chromium;
 mod crash;
+mod documents;
 mod export;
 mod help;
 mod hostile;

@@ -13,20 +13,21 @@ pub(super) fn for_people(stretch: &Stretch) -> Option<String> {
     if let Some(sheet) = &first.part.sheet {
         parts.push(format!("sheet {sheet}"));
     }
-    let numbers: [(&str, fn(&Place) -> Option<u32>); 4] = [
-        ("page", |place| place.part.page),
-        ("slide", |place| place.part.slide),
-        ("row", |place| place.row),
-        ("line", |place| place.line),
-    ];
-    let number = numbers.into_iter().find_map(|(what, of)| Some((what, of(first)?, of(last))));
+    let number = number(first).map(|(what, from)| (what, from, number(last)));
     if let Some((what, from, to)) = number {
-        parts.push(match to.filter(|to| *to > from) {
-            Some(to) => format!("{what}s {from}–{to}"),
+        parts.push(match to.filter(|to| *to > (what, from) && to.0 == what) {
+            Some((_, to)) => format!("{what}s {from}–{to}"),
             None => format!("{what} {from}"),
         });
     }
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Returns the number that tells a place best, and what it counts.
+fn number(place: &Place) -> Option<(&'static str, u32)> {
+    let numbered =
+        [("page", place.part.page), ("slide", place.part.slide), ("row", place.row), ("line", place.line)];
+    numbered.into_iter().find_map(|(what, number)| Some((what, number?)))
 }
 
 #[cfg(test)]

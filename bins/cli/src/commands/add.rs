@@ -1,0 +1,182 @@
+use std::{io::IsTerminal as _, process::ExitCode, time::Instant};
+
+use athenaeum::retrieval::documents::{self, Error, Options, Progress, Report};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
+
+use super::{Context, Outcome, complain, note};
+use crate::{
+    args::documents::Add,
+    interrupt::cancel_on_interrupt,
+    output::{Output, Style, counted, grouped, one_line},
+};
+
+/// What `add --json` says.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    files: u64,
+    added: u64,
+    updated: u64,
+    same: u64,
+    unchanged: u64,
+    failed: u64,
+    skipped: u64,
+    gone: u64,
+    chunks_added: u64,
+    chunks_removed: usize,
+    problem_count: u64,
+    problems: Vec<Problem<'a>>,
+    seconds: f64,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    file: &'a str,
+    record: &'a str,
+    reason: &'a str,
+}
+
+pub(super) async fn run(context: &mut Context, args: &Add) -> Outcome {
+    let library = context.library().await?;
+    let options = Options { again: args.again, ..Options::default() };
+    let mut shown = Shown::new();
+    let told = |progress: &Progress| shown.show(progress);
+    let cancel = cancel_on_interrupt();
+    let added = documents::add(&library, &context.scope, &args.paths, &options, told, cancel).await;
+    shown.end();
+    library.close().await;
+    tell(&mut context.output, &added)
+}
+
+/// Tells what came of adding.
+pub(super) fn tell(output: &mut Output, added: &Result<Report, Error>) -> Outcome {
+    let (report, error) = match added {
+        Ok(report) => (Some(report), None),
+        Err(error) => (error.report(), Some(error)),
+    };
+    if let Some(report) = report {
+        if output.json {
+            output.object(&object(report, error))?;
+        } else {
+            people(output, report)?;
+        }
+    }
+    output.flush()?;
+    let Some(error) = error else { return Ok(ExitCode::SUCCESS) };
+    if !(output.json && report.is_some()) {
+        complain(&one_line(&with_causes(error), 2_000));
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn object<'a>(report: &'a Report, error: Option<&Error>) -> Told<'a> {
+    let problem = |problem: &'a athenaeum::core::Problem| Problem {
+        file: &problem.file,
+        record: &problem.record,
+        reason: &problem.reason,
+    };
+    Told {
+        files: report.files,
+        added: report.added,
+        updated: report.updated,
+        same: report.same,
+        unchanged: report.unchanged,
+        failed: report.failed,
+        skipped: report.skipped,
+        gone: report.gone,
+        chunks_added: report.chunks_added,
+        chunks_removed: report.chunks_removed.len(),
+        problem_count: report.problem_count,
+        problems: report.problems.iter().map(problem).collect(),
+        seconds: report.duration.as_secs_f64(),
+        error: error.map(|error| with_causes(error)),
+    }
+}
+
+fn people(output: &mut Output, report: &Report) -> std::io::Result<()> {
+    let counts = [
+        (report.added, "new"),
+        (report.updated, "changed"),
+        (report.same, "the same as others"),
+        (report.unchanged, "as they were"),
+        (report.skipped, "of no format that is read"),
+        (report.failed, "could not be read"),
+        (report.gone, "gone"),
+    ];
+    let parts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", grouped(count))).collect();
+    let took = output.paint(Style::Faint, &format!("({:.1} s)", report.duration.as_secs_f64()));
+    output.line(format_args!("{}: {}  {took}", counted(report.files, "file"), parts.join(" · ")))?;
+    for problem in report.problems.iter().take(PROBLEMS_SHOWN) {
+        output.line(output.paint(Style::Bad, &format!("  {}", one_line(&problem.to_string(), 240))))?;
+    }
+    let more = report.problem_count.saturating_sub(PROBLEMS_SHOWN as u64);
+    if more > 0 {
+        output
+            .line(format_args!("  and {} more: `athenaeum library files --state failed`", grouped(more)))?;
+    }
+    Ok(())
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// How far it is, on stderr.
+pub(super) struct Shown {
+    bar: Option<ProgressBar>,
+    said: Instant,
+}
+
+impl Shown {
+    pub(super) fn new() -> Self {
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
+        Self { bar, said: Instant::now() }
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        let text = || {
+            let rate = progress.done() as f64 / progress.elapsed.as_secs_f64().max(1e-3);
+            let failed = if progress.failed > 0 {
+                format!(", {} failed", grouped(progress.failed))
+            } else {
+                String::new()
+            };
+            format!(
+                "{} of {} settled{failed}, {} a second",
+                grouped(progress.done()),
+                counted(progress.files, "file"),
+                grouped(rate as u64)
+            )
+        };
+        match &self.bar {
+            Some(bar) => bar.set_message(text()),
+            None if self.said.elapsed().as_secs() >= SAID_EVERY_SECONDS => {
+                self.said = Instant::now();
+                note(&text());
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Most problems told in the summary.
+const PROBLEMS_SHOWN: usize = 10;
+
+const SAID_EVERY_SECONDS: u64 = 10;
