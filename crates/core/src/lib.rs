@@ -12,6 +12,8 @@
 //! A [`Conversation`] is what a parser makes and the archive keeps. Its [`Message`]s hold [`Block`]s, because
 //! one reply may be thought, tool call, result and answer at once. [`Timestamp`] is a microsecond in UTC.
 //!
+//! [`vector`] has the words of search by meaning, and the port behind which vectors are kept.
+//!
 //! **Invariant:** this crate does no I/O, reads no clock, and knows no wire format. Its types do not derive
 //! `Serialize`: whoever writes bytes owns a type for them.
 
@@ -21,6 +23,7 @@ mod id;
 mod problem;
 mod provider;
 mod timestamp;
+pub mod vector;
 
 pub use block::{Block, BlockKind};
 pub use conversation::{Attachment, Conversation, Message, Role, ToolCall};

@@ -21,7 +21,8 @@
 //!
 //! [`Format`] is how numbers lie in bytes: everything ggml names. [`Bytes`] holds them, in memory or in a mapped file;
 //! [`Matrix`] multiplies them by rows of `f32` on the threads of a [`Pool`]; [`dequantize`] and [`quantize`] change them
-//! from and to `f32`. The rest is what a decoder does between matrices: norms, rotations, gates.
+//! from and to `f32`. The rest is what a decoder does between matrices: norms, rotations, gates; and what a search among
+//! vectors does with bits and bytes: [`hamming`], [`products_i8`].
 //!
 //! Weights stay packed in memory, and in the file they came from. Rows of formats with fewer than 16 bits are multiplied as
 //! integers: the input row is rounded to 8 bits a number first, block by block and in the way of llama.cpp (a scale for
@@ -39,6 +40,8 @@ mod dequantize;
 mod error;
 mod float;
 mod format;
+mod hamming;
+mod int8;
 mod isa;
 mod matrix;
 mod norm;
@@ -46,6 +49,7 @@ mod pool;
 mod product;
 mod quantize;
 mod rope;
+mod signs;
 mod vector;
 
 pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
@@ -54,10 +58,13 @@ pub use dequantize::dequantize;
 pub use error::Error;
 pub use float::{bf16_from_f32, bf16_to_f32, f16_from_f32, f16_to_f32};
 pub use format::Format;
+pub use hamming::hamming;
+pub use int8::{product_f32_i8, products_i8, products_i8_at};
 pub use matrix::Matrix;
 pub use norm::{layer_norm, rms_norm, rms_norm_in_place};
 pub use pool::Pool;
 pub use product::product;
 pub use quantize::quantize;
 pub use rope::{rotate_halves, rotate_pairs};
+pub use signs::signs;
 pub use vector::{add_scaled, add_scaled_rows, dot, dots};

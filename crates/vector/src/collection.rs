@@ -1,0 +1,344 @@
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use athenaeum_core::{
+    Timestamp,
+    vector::{Entry, Key, Near, Query, Spec, Stats, VectorStorage},
+};
+use athenaeum_tenancy::Scope;
+use tracing::Instrument;
+
+use crate::{
+    Error,
+    folder::{Folder, Lock},
+    segment::{Head, ROWS_MAX},
+    snapshot::Snapshot,
+    store::{Database, Stamp, State},
+    train,
+};
+
+/// One tenant's vectors of one model. Cheap to clone; clones share everything.
+///
+/// A search runs on the thread that polls it and takes a fraction of a millisecond up to some hundred thousand vectors.
+/// Where vectors were written since the last one, by whichever process, it reads them first.
+#[derive(Debug, Clone)]
+pub struct Collection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Arc<Database>,
+    id: i64,
+    spec: Spec,
+    folder: Folder,
+    seen: Mutex<Seen>,
+    /// Held by the one that reads what is new.
+    reading: tokio::sync::Mutex<()>,
+    /// A segment is being made in the background.
+    folding: AtomicBool,
+}
+
+/// The last look at the database.
+#[derive(Debug, Clone)]
+struct Seen {
+    snapshot: Arc<Snapshot>,
+    stamp: Stamp,
+    /// The database's files had not been changed for a while: a change after that shows in their times.
+    settled: bool,
+    /// Segments were looked for.
+    loaded: bool,
+}
+
+impl Collection {
+    pub(crate) fn new(database: Arc<Database>, scope: &Scope, spec: Spec, state: &State) -> Self {
+        let folder = Folder::new(database.dir.join(scope.tenant().as_str()).join(state.id.to_string()));
+        let seen = Seen { snapshot: Arc::default(), stamp: Stamp::default(), settled: false, loaded: false };
+        Self(Arc::new(Inner {
+            database,
+            id: state.id,
+            spec,
+            folder,
+            seen: Mutex::new(seen),
+            reading: tokio::sync::Mutex::default(),
+            folding: AtomicBool::new(false),
+        }))
+    }
+
+    /// Returns what the collection was opened with.
+    pub fn spec(&self) -> &Spec {
+        &self.0.spec
+    }
+
+    /// Returns the collection as it is now.
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let inner = &*self.0;
+        let stamp = inner.database.stamp();
+        if let Some(snapshot) = inner.current(stamp) {
+            return Ok(snapshot);
+        }
+        let _reading = inner.reading.lock().await;
+        let stamp = inner.database.stamp();
+        if let Some(snapshot) = inner.current(stamp) {
+            return Ok(snapshot);
+        }
+        let settled = stamp.is_settled();
+        let seen = inner.seen().clone();
+        let state = inner.database.state(inner.id).await?;
+        let mut snapshot = seen.snapshot;
+        let lost =
+            state.mark.generation != snapshot.mark.generation || state.forgotten > snapshot.mark.removal;
+        if !seen.loaded || lost {
+            snapshot = inner.load(&state);
+            self.check_in_background(Arc::clone(&snapshot));
+        }
+        if state.mark != snapshot.mark {
+            let changes = inner.database.changes(inner.id, snapshot.mark, inner.spec.dimensions).await?;
+            if changes.state.mark.generation != snapshot.mark.generation
+                || changes.state.forgotten > snapshot.mark.removal
+            {
+                // It was cleared, or its segments changed, between the two looks.
+                snapshot = Arc::new(Snapshot::of_segments(changes.state.mark.generation, Vec::new()));
+                let changes = inner.database.changes(inner.id, snapshot.mark, inner.spec.dimensions).await?;
+                snapshot = Arc::new(snapshot.after(&changes, inner.spec.metric));
+            } else {
+                snapshot = Arc::new(snapshot.after(&changes, inner.spec.metric));
+            }
+        }
+        *inner.seen() = Seen { snapshot: Arc::clone(&snapshot), stamp, settled, loaded: true };
+        if inner.database.settings.background
+            && snapshot.newest() >= inner.database.settings.newest_max.max(1)
+        {
+            self.fold_in_background();
+        }
+        Ok(snapshot)
+    }
+
+    /// Compares files with their hashes, which takes too long to wait for. Those that are damaged are made anew.
+    fn check_in_background(&self, snapshot: Arc<Snapshot>) {
+        if snapshot.bytes() == 0 {
+            return;
+        }
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            if snapshot.is_sound() {
+                return;
+            }
+            tracing::warn!(collection = inner.spec.name, "a segment of vectors is damaged, and made anew");
+            if let Err(error) = inner.folder.discard() {
+                tracing::warn!(%error, "the list of segments cannot be removed");
+            }
+            let mut seen = inner.seen();
+            (seen.loaded, seen.settled) = (false, false);
+        });
+    }
+
+    fn fold_in_background(&self) {
+        if self.0.folding.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = self.clone();
+        let work = async move {
+            // Whoever makes this one may be another process, which then serves for both.
+            let done = this.fold(false).await;
+            this.0.folding.store(false, Ordering::Release);
+            if let Err(error) = done {
+                tracing::warn!(%error, collection = this.0.spec.name, "no segment of vectors could be made");
+            }
+        };
+        tokio::spawn(work.in_current_span());
+    }
+
+    /// Puts rows that no segment has into one, together with segments that are small beside it. `wait`s for another
+    /// process or task that does the same, or leaves it to that.
+    async fn fold(&self, wait: bool) -> Result<(), Error> {
+        let inner = &*self.0;
+        let lock = loop {
+            match inner.folder.lock()? {
+                Some(lock) => break lock,
+                None if wait => tokio::time::sleep(Duration::from_millis(20)).await,
+                None => return Ok(()),
+            }
+        };
+        let state = inner.database.state(inner.id).await?;
+        // As of now: another process may have made segments since.
+        let loaded = inner.load(&state);
+        let changes = inner.database.changes(inner.id, loaded.mark, inner.spec.dimensions).await?;
+        if changes.state.mark.generation != state.mark.generation {
+            return Ok(());
+        }
+        let newest = changes.rows.len();
+        let files = loaded.after(&changes, inner.spec.metric).files();
+        let kept = kept(&files, newest);
+        if kept == files.len() && newest == 0 {
+            return inner.forget(&changes.state, &files).await;
+        }
+        let after = kept.checked_sub(1).map_or(0, |last| files[last].0.through);
+        let mark = crate::store::Mark { row: after, ..changes.state.mark };
+        let changes = inner.database.changes(inner.id, mark, inner.spec.dimensions).await?;
+        if changes.state.mark.generation != state.mark.generation {
+            return Ok(());
+        }
+        let this = self.clone();
+        let state = changes.state;
+        let made = tokio::task::spawn_blocking(move || this.0.make(&lock, &changes, after, kept)).await;
+        made.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        {
+            let _reading = inner.reading.lock().await;
+            // The next look takes the segments from the folder.
+            inner.seen().loaded = false;
+            inner.seen().settled = false;
+        }
+        self.snapshot().await?;
+        let files = inner.seen().snapshot.files();
+        inner.forget(&state, &files).await
+    }
+
+    fn check(&self, vector: &[f32]) -> Result<(), Error> {
+        let wanted = self.0.spec.dimensions;
+        if vector.len() != wanted {
+            let name = &self.0.spec.name;
+            return Err(Error::invalid(format!(
+                "the vectors of '{name}' have {wanted} dimensions, not {}; was it made by another model?",
+                vector.len()
+            )));
+        }
+        if !vector.iter().all(|value| value.is_finite()) {
+            return Err(Error::invalid("a vector holds something that is no number, or infinite"));
+        }
+        Ok(())
+    }
+}
+
+impl VectorStorage for Collection {
+    type Error = Error;
+
+    async fn store(&self, entries: &[Entry]) -> Result<(), Error> {
+        entries.iter().try_for_each(|entry| self.check(&entry.vector))?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.0.database.store(self.0.id, entries, Timestamp::now()).await
+    }
+
+    async fn search(&self, query: &Query) -> Result<Vec<Near>, Error> {
+        self.check(&query.vector)?;
+        let snapshot = self.snapshot().await?;
+        let now = query.now.unwrap_or_else(Timestamp::now);
+        Ok(snapshot.search(self.0.spec.metric, query, now.as_micros()))
+    }
+
+    async fn delete(&self, keys: &[Key]) -> Result<u64, Error> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        self.0.database.delete(self.0.id, keys).await
+    }
+
+    async fn contains(&self, keys: &[Key]) -> Result<Vec<bool>, Error> {
+        self.0.database.contains(self.0.id, keys).await
+    }
+
+    async fn stats(&self) -> Result<Stats, Error> {
+        let state = self.0.database.state(self.0.id).await?;
+        let derived = self.snapshot().await?.bytes();
+        let dimensions = self.0.spec.dimensions;
+        // Beside the vector a row has its key, twice, and some numbers.
+        let row_bytes = dimensions as u64 + 96;
+        Ok(Stats { vectors: state.vectors, dimensions, bytes: derived + state.vectors * row_bytes })
+    }
+
+    async fn clear(&self) -> Result<(), Error> {
+        self.0.database.clear(self.0.id).await
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<u64, Error> {
+        self.0.database.expire(self.0.id, now).await
+    }
+
+    async fn persist(&self) -> Result<(), Error> {
+        self.fold(true).await
+    }
+}
+
+impl Inner {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self, stamp: Stamp) -> Option<Arc<Snapshot>> {
+        let seen = self.seen();
+        (seen.loaded && seen.settled && seen.stamp == stamp).then(|| Arc::clone(&seen.snapshot))
+    }
+
+    /// Opens the segments that are in the folder.
+    fn load(&self, state: &State) -> Arc<Snapshot> {
+        let segments = self.folder.segments(state, self.spec.dimensions);
+        let segments = segments.into_iter().map(|(_, segment)| segment).collect();
+        Arc::new(Snapshot::of_segments(state.mark.generation, segments))
+    }
+
+    /// Makes a segment of rows that were read, and lists it behind the first `kept` ones.
+    fn make(
+        &self,
+        lock: &Lock,
+        changes: &crate::store::Changes,
+        after: u64,
+        kept: usize,
+    ) -> Result<(), Error> {
+        let (rows, state) = (&changes.rows, &changes.state);
+        let listed = self.folder.segments(state, self.spec.dimensions);
+        let mut names: Vec<String> = listed.into_iter().take(kept).map(|(name, _)| name).collect();
+        if names.len() < kept {
+            return Ok(());
+        }
+        if rows.len() > ROWS_MAX {
+            return Err(Error::invalid(format!("a collection has more than {ROWS_MAX} vectors")));
+        }
+        if rows.len() > 0 {
+            let count = train::count(rows.len());
+            let partitions = train::partitions(rows, self.spec.metric, count, self.database.settings.threads);
+            let head = Head {
+                dimensions: self.spec.dimensions,
+                metric: self.spec.metric,
+                rows: rows.len(),
+                partitions: partitions.ends.len(),
+                collection: state.uid,
+                generation: state.mark.generation,
+                after,
+                through: state.mark.row,
+                removals: state.mark.removal,
+                first_expiry: rows.first_expiry(),
+            };
+            names.push(self.folder.add(lock, &head, rows, &partitions)?);
+        }
+        self.folder.list(lock, &names)
+    }
+
+    /// Forgets removals that every segment knows.
+    async fn forget(&self, state: &State, files: &[(Head, usize)]) -> Result<(), Error> {
+        let known = files.iter().map(|(head, _)| head.removals).min().unwrap_or(state.forgotten);
+        if known > state.forgotten {
+            self.database.forget_removals(self.id, state.mark.generation, known).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How many of the segments stay when so many new rows are put into one. Those go along that are not much greater than
+/// what comes together so, so that a row is written anew only a few times; and those of which a quarter is gone.
+fn kept(files: &[(Head, usize)], newest: usize) -> usize {
+    let mut together = newest;
+    let mut kept = files.len();
+    while let Some((_, alive)) = kept.checked_sub(1).and_then(|last| files.get(last)) {
+        if *alive >= 4 * together {
+            break;
+        }
+        together += alive;
+        kept -= 1;
+    }
+    files[..kept].iter().position(|(head, alive)| 4 * alive < 3 * head.rows).unwrap_or(kept)
+}

@@ -1,0 +1,167 @@
+//! A segment: rows in the order of their partitions, in one flat image, mapped or in memory (`docs/formats/vectors.md`).
+
+mod image;
+mod tags;
+mod write;
+
+use std::sync::OnceLock;
+
+use athenaeum_core::vector::{Condition, Key, Metric};
+use athenaeum_kernels::Bytes;
+
+use crate::{bits::Bits, rows::Times};
+use tags::TagIndex;
+
+pub(crate) use image::{DIMENSIONS_MAX, Head, ROWS_MAX, Unreadable};
+pub(crate) use write::write;
+
+/// An image that was looked over: its sections are as long as they must be. Their contents may still be anything.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) head: Head,
+    image: image::Image,
+    tags: OnceLock<TagIndex>,
+    /// By how many bits differ, the cosine of the angle to expect.
+    cosines: Vec<f32>,
+}
+
+/// Rows that lie together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Partition {
+    /// The first row, and the first one after it.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// What the center's bytes are multiplied by.
+    pub(crate) factor: f32,
+    /// The square of the center's length.
+    pub(crate) square: f32,
+}
+
+impl Segment {
+    /// Looks an image over.
+    pub(crate) fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
+        let (head, image) = image::open(bytes)?;
+        let dimensions = head.dimensions;
+        let cosines = (0..=dimensions)
+            .map(|bits| (std::f32::consts::PI * bits as f32 / dimensions as f32).cos())
+            .collect();
+        Ok(Self { head, image, tags: OnceLock::new(), cosines })
+    }
+
+    /// Compares the sections with their hashes; reads the whole image.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.image.is_sound()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.head.rows
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.image.bytes()
+    }
+
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.image.is_mapped()
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.head.metric
+    }
+
+    pub(crate) fn cosines(&self) -> &[f32] {
+        &self.cosines
+    }
+
+    /// The bytes of all centers.
+    pub(crate) fn centers(&self) -> &[u8] {
+        &self.image.centers
+    }
+
+    pub(crate) fn center(&self, partition: usize) -> &[u8] {
+        let dimensions = self.head.dimensions;
+        self.image.centers.get(partition * dimensions..(partition + 1) * dimensions).unwrap_or(&[])
+    }
+
+    /// Partition `index`; `None` where the image tells nonsense.
+    pub(crate) fn partition(&self, index: usize) -> Option<Partition> {
+        let entry = |index: usize| self.image.partitions.as_chunks::<12>().0.get(index);
+        let end = |entry: &[u8; 12]| u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]) as usize;
+        let start = match index.checked_sub(1) {
+            None => 0,
+            Some(before) => end(entry(before)?),
+        };
+        let this = entry(index)?;
+        let partition = Partition {
+            start,
+            end: end(this),
+            factor: f32::from_le_bytes([this[4], this[5], this[6], this[7]]),
+            square: f32::from_le_bytes([this[8], this[9], this[10], this[11]]),
+        };
+        (partition.start <= partition.end && partition.end <= self.rows()).then_some(partition)
+    }
+
+    /// The codes of some rows, one bit a dimension.
+    pub(crate) fn codes(&self, start: usize, end: usize) -> &[u8] {
+        let bytes = self.head.code_bytes();
+        self.image.codes.get(start * bytes..end * bytes).unwrap_or(&[])
+    }
+
+    /// For each of some rows: the length of what the center lacks, and what is added to an estimate.
+    pub(crate) fn estimates(&self, start: usize, end: usize) -> &[[u8; 8]] {
+        self.image.estimates.as_chunks().0.get(start..end).unwrap_or(&[])
+    }
+
+    /// The rows' vectors.
+    pub(crate) fn values(&self) -> &[u8] {
+        &self.image.values
+    }
+
+    pub(crate) fn row_values(&self, row: usize) -> &[u8] {
+        let dimensions = self.head.dimensions;
+        self.image.values.get(row * dimensions..(row + 1) * dimensions).unwrap_or(&[])
+    }
+
+    /// What a row's bytes are multiplied by, and what is added to the product.
+    pub(crate) fn factor_and_bias(&self, row: usize) -> (f32, f32) {
+        self.image.factors.as_chunks::<8>().0.get(row).map_or((0.0, 0.0), pair)
+    }
+
+    pub(crate) fn key(&self, row: usize) -> Key {
+        Key(self.image.keys.as_chunks::<16>().0.get(row).copied().unwrap_or_default())
+    }
+
+    /// Finds the row with a sequence number.
+    pub(crate) fn row_of(&self, sequence: u64) -> Option<usize> {
+        let (sequences, order) =
+            (self.image.sequences.as_chunks::<8>().0, self.image.order.as_chunks::<4>().0);
+        let row = |place: usize| order.get(place).map(|row| u32::from_le_bytes(*row) as usize);
+        let at = |place: usize| row(place).and_then(|row| sequences.get(row)).map(|n| u64::from_le_bytes(*n));
+        let (mut low, mut high) = (0, order.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if at(middle)? < sequence { low = middle + 1 } else { high = middle }
+        }
+        (at(low)? == sequence).then(|| row(low)).flatten()
+    }
+
+    pub(crate) fn times(&self, row: usize) -> Option<Times> {
+        let entry = self.image.times.as_chunks::<32>().0.get(row)?;
+        let number = |at: usize| entry[at..].first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        Some(Times { valid_from: number(0), valid_until: number(8), learnt: number(16), expires: number(24) })
+    }
+
+    /// Lists rows with a tag that the condition speaks of, negated or not.
+    pub(crate) fn tagged(&self, condition: &Condition) -> Bits {
+        let tags = self.tags.get_or_init(|| TagIndex::read(&self.image.tags));
+        tags.rows(&self.image.tags, condition, self.rows())
+    }
+}
+
+pub(crate) fn pair(bytes: &[u8; 8]) -> (f32, f32) {
+    let [a, b, c, d, e, f, g, h] = *bytes;
+    (f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]))
+}
+
+#[cfg(test)]
+mod tests;
