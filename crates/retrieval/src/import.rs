@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Progress, Report,
+    chats::Twins,
     intake::{Ending, Intake},
     reader::Reader,
 };
@@ -73,7 +74,9 @@ pub(crate) async fn carry_on(
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
     let report = Report::new(import.id(), source_name(path, &options));
-    let mut intake = Intake::new(archive, scope, import, report, progress);
+    let twins = Twins::of(archive, scope).await;
+    let twins = twins.map_err(|source| Error::Archive { report: None, source })?;
+    let mut intake = Intake::new(archive, scope, import, report, twins, progress);
     // All problems come one by one: the report counts them itself.
     let read = Options {
         provider: options.provider,

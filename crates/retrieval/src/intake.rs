@@ -9,7 +9,7 @@ use athenaeum_ingest::{Item, Summary};
 use athenaeum_tenancy::Scope;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Mismatch, Phase, Progress, Report, reader::Reader};
+use crate::{Error, Mismatch, Phase, Progress, Report, chats::Twins, reader::Reader};
 
 /// One run's books: takes items from the reader, stores, counts, compares, and tells how far it is.
 pub(crate) struct Intake<'a, P> {
@@ -17,6 +17,7 @@ pub(crate) struct Intake<'a, P> {
     scope: &'a Scope,
     import: Import,
     report: Report,
+    twins: Twins,
     batch: Vec<Taken>,
     /// When the first of the batch came.
     batch_began: Instant,
@@ -49,6 +50,7 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
         scope: &'a Scope,
         import: Import,
         report: Report,
+        twins: Twins,
         tell: P,
     ) -> Self {
         let started = Instant::now();
@@ -57,6 +59,7 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
             scope,
             import,
             report,
+            twins,
             batch: Vec::new(),
             batch_began: started,
             bytes_read: 0,
@@ -106,6 +109,7 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
         }
         let (provider, external_id) = (conversation.provider.clone(), conversation.external_id.clone());
         let messages = conversation.messages.len() as u64;
+        self.twins.compare(&conversation);
         let outcome = self.import.add(conversation).await?;
         let taken = Taken { provider, external_id, messages, outcome };
         self.report.conversations += 1;
@@ -174,8 +178,12 @@ impl<'a, P: FnMut(&Progress) + Send> Intake<'a, P> {
         let error = match ending {
             Ok(Ending::Read(_)) if report.conversations > 0 => {
                 let recorded = import.finish(&json).await;
-                return match recorded {
-                    Ok(()) => Ok(*report),
+                let replaced = match recorded {
+                    Ok(()) => self.twins.replace(self.archive, self.scope).await,
+                    Err(error) => Err(error),
+                };
+                return match replaced {
+                    Ok(replaced) => Ok(Report { replaced, ..*report }),
                     Err(source) => Err(Error::Archive { report: Some(report), source }),
                 };
             }

@@ -22,6 +22,9 @@
 //!
 //! [`documents`] takes documents into the library.
 //!
+//! [`Chats`] keep what programs say to the models of this machine, each conversation once, and until it is imported from
+//! the program that held it.
+//!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
 //! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
@@ -34,6 +37,7 @@
 pub mod documents;
 pub mod export;
 
+mod chats;
 mod error;
 mod import;
 mod imports;
@@ -45,6 +49,7 @@ mod report;
 mod upload_folder;
 
 pub use athenaeum_ingest::ExternalParser;
+pub use chats::{Chats, Exchange};
 pub use error::Error;
 pub use import::{ImportOptions, import};
 pub use imports::{Imports, Source, Status};

@@ -28,6 +28,8 @@ pub struct Report {
     pub updated: u64,
     /// Conversations that the archive had already, to the letter.
     pub unchanged: u64,
+    /// Conversations that were kept as they were held over the API, and gave way to the same ones from this source.
+    pub replaced: u64,
     /// Conversations without a single message: found, counted, and not kept.
     pub empty: u64,
     /// Conversations by provider.
@@ -52,6 +54,7 @@ impl Report {
             added: 0,
             updated: 0,
             unchanged: 0,
+            replaced: 0,
             empty: 0,
             providers: BTreeMap::new(),
             problems: Problems::default(),
@@ -154,6 +157,9 @@ struct Wire<'a> {
     added: u64,
     updated: u64,
     unchanged: u64,
+    /// Told to whoever waits for the report; the run is recorded before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<u64>,
     problems: u64,
     notices: u64,
     empty: u64,
@@ -208,6 +214,7 @@ impl<'a> Wire<'a> {
             added: report.added,
             updated: report.updated,
             unchanged: report.unchanged,
+            replaced: Some(report.replaced).filter(|replaced| *replaced > 0),
             empty: report.empty,
             problems: report.problems.losses,
             notices: report.problems.notices,

@@ -22,6 +22,12 @@ impl Caller {
         Self { scope: local(), key: None, session: None, ended: CancellationToken::new(), keys: None }
     }
 
+    /// Whoever shows the key of another tenant, so that isolation can be tested before tenants can be created.
+    #[cfg(feature = "testing")]
+    pub fn for_test(scope: Scope, key: &str) -> Self {
+        Self { scope, key: Some(Arc::from(key)), ..Self::local() }
+    }
+
     /// Returns whose belongings this caller may reach.
     pub fn scope(&self) -> &Scope {
         &self.scope
