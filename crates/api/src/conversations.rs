@@ -1,7 +1,7 @@
 use athenaeum_core::{ConversationId, MessageId};
 use athenaeum_retrieval::export::{self, Format};
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -30,7 +30,7 @@ use crate::{
         (status = 304, description = "As the client knows it."),
     ),
 )]
-pub(crate) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &[&["limit", "cursor"], FILTERS].concat())?;
     let limit = params.number("limit", 1..=PAGE_MAX, PAGE)?;
     let after = cursor(&params)?;
@@ -53,7 +53,7 @@ pub(crate) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -
     ),
 )]
 pub(crate) async fn one(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -82,7 +82,7 @@ pub(crate) async fn whole(api: &Api, text: &str) -> Result<dto::Conversation, Pr
     ),
 )]
 pub(crate) async fn messages(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -121,7 +121,7 @@ pub(crate) async fn messages(
     ),
 )]
 pub(crate) async fn raw(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -152,7 +152,7 @@ pub(crate) async fn raw(
     ),
 )]
 pub(crate) async fn export(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -191,11 +191,7 @@ pub(crate) async fn export(
     params(params::ConversationPath),
     responses((status = 204, description = "It is gone.")),
 )]
-pub(crate) async fn delete(
-    State(api): State<Api>,
-    Path(text): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn delete(api: Api, Path(text): Path<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     api.archive.delete(&api.scope, id::<ConversationId>(&text)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -216,7 +212,7 @@ pub(crate) async fn delete(
     ),
 )]
 pub(crate) async fn message(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,

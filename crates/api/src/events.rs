@@ -4,7 +4,7 @@ use athenaeum_archive::{ImportEvent, ImportStatus};
 use athenaeum_core::ImportId;
 use athenaeum_retrieval::Status;
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
     response::{
         IntoResponse, Response,
@@ -45,7 +45,7 @@ use crate::{
     ),
 )]
 pub(crate) async fn follow(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,

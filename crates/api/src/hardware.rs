@@ -5,7 +5,6 @@ use std::{
 
 use athenaeum_hardware::{Backends, Overrides, Probe, propose};
 use axum::{
-    extract::State,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -29,7 +28,7 @@ use crate::{
     tag = "operation",
     responses((status = 200, description = "The machine and the plan.", body = Hardware)),
 )]
-pub(crate) async fn describe(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn describe(api: Api, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     json::fresh(StatusCode::OK, &*api.machine.look().await?)
 }

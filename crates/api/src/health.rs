@@ -34,7 +34,7 @@ pub(crate) async fn alive() -> Result<Response, Problem> {
     tag = "operation",
     responses((status = 200, description = "It can.", body = dto::Health)),
 )]
-pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
+pub(crate) async fn ready(api: Api) -> Result<Response, Problem> {
     if let Err(error) = api.archive.ready().await {
         let detail = Problem::from(error).body(None, None).detail;
         return Err(Problem::new(Kind::Busy, detail).retry_after(std::time::Duration::from_secs(5)));
@@ -84,11 +84,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         (status = 304, description = "As the client knows it."),
     ),
 )]
-pub(crate) async fn statistics(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn statistics(api: Api, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     json::tagged(&headers, &stats::Stats::from(api.archive.stats(&api.scope).await?))
 }

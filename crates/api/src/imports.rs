@@ -1,7 +1,7 @@
 use athenaeum_core::{ImportId, Provider};
 use athenaeum_retrieval::ImportOptions;
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -37,7 +37,7 @@ use crate::{
         ("location" = String, description = "Where the import can be read."),
     ))),
 )]
-pub(crate) async fn start(State(api): State<Api>, uri: Uri, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn start(api: Api, uri: Uri, request: Request) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["provider"])?;
     let accepted = "1 to 32 of a-z, 0-9, '-', '_', '.'";
     let provider: Option<Provider> = params
@@ -76,7 +76,7 @@ pub(crate) async fn start(State(api): State<Api>, uri: Uri, request: Request) ->
     params(params::Page),
     responses((status = 200, description = "A page of the list.", body = dto::ImportPage)),
 )]
-pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["limit", "cursor"])?;
     let limit = params.number("limit", 1..=200, 50)?;
     let page = api.archive.imports(&api.scope, cursor(&params)?.as_ref(), limit).await?;
@@ -104,7 +104,7 @@ pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, P
     ),
 )]
 pub(crate) async fn one(
-    State(api): State<Api>,
+    api: Api,
     Path(text): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -133,11 +133,7 @@ pub(crate) async fn one(
          body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn cancel(
-    State(api): State<Api>,
-    Path(text): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn cancel(api: Api, Path(text): Path<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let id = id::<ImportId>(&text)?;
     if api.imports.cancel(&api.scope, id).is_err() {

@@ -41,6 +41,7 @@
 
 mod access;
 mod anthropic;
+mod asker;
 mod clock;
 mod contract;
 mod conversations;

@@ -9,7 +9,7 @@ use athenaeum_inference::{
     residents::Status,
 };
 use axum::{
-    extract::{Path as PathOf, State},
+    extract::Path as PathOf,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -33,7 +33,7 @@ use crate::{
     tag = "models",
     responses((status = 200, description = "The models.", body = dto::ModelPage)),
 )]
-pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let page = in_background(move || {
         let statuses = api.models.residents().list();
@@ -57,11 +57,7 @@ pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, P
     params(params::ModelPath),
     responses((status = 200, description = "The model.", body = dto::Model)),
 )]
-pub(crate) async fn one(
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn one(api: Api, PathOf(name): PathOf<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let entry = api.models.find(Some(&name)).await?;
     tell(&api, entry).await
@@ -78,11 +74,7 @@ pub(crate) async fn one(
     params(params::ModelPath, params::KeepAlive),
     responses((status = 200, description = "The model, loaded.", body = dto::Model)),
 )]
-pub(crate) async fn load(
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn load(api: Api, PathOf(name): PathOf<String>, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["keep_seconds"])?;
     let seconds = match params.one("keep_seconds")? {
         None => None,
@@ -110,11 +102,7 @@ pub(crate) async fn load(
     params(params::ModelPath),
     responses((status = 200, description = "The model; in memory still if somebody uses it.", body = dto::Model)),
 )]
-pub(crate) async fn unload(
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn unload(api: Api, PathOf(name): PathOf<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let entry = api.models.find(Some(&name)).await?;
     let (models, path) = (api.models.clone(), entry.path.clone());
@@ -137,11 +125,7 @@ pub(crate) async fn unload(
          body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn remove(
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn remove(api: Api, PathOf(name): PathOf<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let entry = api.models.find(Some(&name)).await?;
     json::fresh(StatusCode::OK, &take_off_shelf(&api, &entry).await?)
@@ -159,11 +143,7 @@ pub(crate) async fn remove(
     params(params::ModelPath, params::Measure),
     responses((status = 200, description = "How fast it is.", body = dto::Speed)),
 )]
-pub(crate) async fn measure(
-    State(api): State<Api>,
-    PathOf(name): PathOf<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn measure(api: Api, PathOf(name): PathOf<String>, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["prompt_tokens", "generated_tokens"])?;
     let prompt = params.number("prompt_tokens", 1..=8192, 128)?;
     let generated = params.number("generated_tokens", 2..=1024, 32)?;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{
         IntoResponse, Response,
@@ -57,7 +57,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     ),
 )]
 pub(crate) async fn start(
-    State(api): State<Api>,
+    api: Api,
     uri: Uri,
     headers: HeaderMap,
     request: Body,
@@ -87,7 +87,7 @@ pub(crate) async fn start(
     tag = "models",
     responses((status = 200, description = "The list.", body = dto::PullPage)),
 )]
-pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let pulls = api.pulls.as_ref().map(crate::Pulls::list).unwrap_or_default();
     let page = dto::PullPage { pulls: pulls.iter().rev().map(dto::PullView::new).collect() };
@@ -103,11 +103,7 @@ pub(crate) async fn list(State(api): State<Api>, uri: Uri) -> Result<Response, P
     params(params::PullPath),
     responses((status = 200, description = "How far.", body = dto::PullView)),
 )]
-pub(crate) async fn one(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn one(api: Api, Path(id): Path<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     json::fresh(StatusCode::OK, &dto::PullView::new(&find(&api, &id)?))
 }
@@ -123,11 +119,7 @@ pub(crate) async fn one(
     params(params::PullPath),
     responses((status = 204, description = "It ends or has ended.")),
 )]
-pub(crate) async fn cancel(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn cancel(api: Api, Path(id): Path<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     find(&api, &id)?.cancel();
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -147,11 +139,7 @@ pub(crate) async fn cancel(
         (status = 200, description = "The events.", body = crate::openapi::PullEvent, content_type = "text/event-stream"),
     ),
 )]
-pub(crate) async fn follow(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn follow(api: Api, Path(id): Path<String>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
     let pull = find(&api, &id)?;
     let Ok(place) = Arc::clone(&api.streams).try_acquire_owned() else {

@@ -14,7 +14,7 @@ use std::{
 use athenaeum_tenancy::{Scope, TenantId};
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -56,7 +56,7 @@ const STREAMS_MAX: usize = 256;
 const LINGER: Duration = Duration::from_secs(60);
 
 /// Makes event streams of the routes within resumable, for clients that ask for it.
-pub(crate) async fn layer(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(crate) async fn layer(api: Api, request: Request, next: Next) -> Response {
     if let Some((id, seen)) = last_event(request.headers()) {
         return api.resumable.go_on(&api.scope, &id, seen).unwrap_or_else(IntoResponse::into_response);
     }
@@ -88,7 +88,7 @@ pub(crate) async fn layer(State(api): State<Api>, request: Request, next: Next) 
     responses((status = 200, description = "The events.", content_type = "text/event-stream", body = String)),
 )]
 pub(crate) async fn go_on(
-    State(api): State<Api>,
+    api: Api,
     Path(id): Path<String>,
     headers: HeaderMap,
     uri: axum::http::Uri,

@@ -1,7 +1,6 @@
 use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort, query};
 use athenaeum_core::{ConversationId, Provider, Role, Timestamp};
 use axum::{
-    extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -26,7 +25,7 @@ use crate::{
     params(params::Query, params::Filter, params::Order, params::SearchPage),
     responses((status = 200, description = "The best or newest matches.", body = dto::SearchResults)),
 )]
-pub(crate) async fn search(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn search(api: Api, uri: Uri) -> Result<Response, Problem> {
     let known = [&["q", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
     let params = Params::read(&uri, &known)?;
     json::fresh(StatusCode::OK, &results(&api, &params, "q").await?)
@@ -52,11 +51,7 @@ pub(crate) async fn results(api: &Api, params: &Params, query: &str) -> Result<d
     params(params::Query, params::Filter),
     responses((status = 200, description = "How the matches spread.", body = dto::Facets)),
 )]
-pub(crate) async fn facets(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn facets(api: Api, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &[&["q", "conversation"], FILTERS].concat())?;
     let facets = api.archive.facets(&api.scope, &request(&params, "q")?).await?;
     json::tagged(&headers, &dto::Facets::from(facets))
@@ -73,11 +68,7 @@ pub(crate) async fn facets(
     params(params::Suggestion),
     responses((status = 200, description = "The titles found.", body = dto::Suggestions)),
 )]
-pub(crate) async fn suggestions(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(crate) async fn suggestions(api: Api, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["prefix", "limit"])?;
     let limit = params.number("limit", 1..=50, 10)?;
     let found = api.archive.suggest(&api.scope, params.one("prefix")?.unwrap_or_default(), limit).await?;

@@ -4,7 +4,7 @@ use athenaeum_tenancy::Caller;
 use axum::{
     Form,
     body::Body,
-    extract::{DefaultBodyLimit, Extension, Request, State},
+    extract::{DefaultBodyLimit, Extension, Request},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{self, MethodRouter},
@@ -34,7 +34,7 @@ pub(crate) fn post() -> MethodRouter<Api> {
     routing::post(begin).layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }
 
-async fn begin(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+async fn begin(api: Api, request: Request) -> Result<Response, Problem> {
     let client = client_of(&request);
     let secure = is_encrypted(request.headers());
     let form = axum::RequestExt::extract::<Form<SignIn>, _>(request).await;
@@ -53,7 +53,7 @@ async fn begin(State(api): State<Api>, request: Request) -> Result<Response, Pro
 }
 
 /// Answers `POST /sign-out`.
-pub(crate) async fn end(State(api): State<Api>, caller: Option<Extension<Caller>>) -> Response {
+pub(crate) async fn end(api: Api, caller: Option<Extension<Caller>>) -> Response {
     if let Some(Extension(caller)) = caller {
         api.access.sign_out(&caller);
     }

@@ -11,10 +11,7 @@ use athenaeum_tenancy::Caller;
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{
-        State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
-    },
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
     http::{Method, Request, header},
     response::Response,
 };
@@ -55,7 +52,7 @@ const ANSWERS_MAX: usize = 64;
     responses((status = 101, description = "The connection is a WebSocket from now on.")),
 )]
 pub(crate) async fn open(
-    State(api): State<Api>,
+    api: Api,
     caller: Option<Extension<Caller>>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {

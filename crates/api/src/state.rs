@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Backends, Overrides, Probe};
-use athenaeum_retrieval::Imports;
+use athenaeum_retrieval::{Chats, Imports};
 use athenaeum_tenancy::{Keys, Scope};
 use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
@@ -13,7 +13,7 @@ use crate::{
     openai::Running,
     problem::Kind,
     resume::Streams,
-    serving::{Ask, Counts, Input},
+    serving::{Ask, Counts, Input, Keeping},
     watch::ArchiveWatch,
 };
 
@@ -30,6 +30,7 @@ pub struct Api {
     pub(crate) machine: Arc<Machine>,
     pub(crate) models: Models,
     pub(crate) state: Option<State>,
+    pub(crate) chats: Option<Chats>,
     pub(crate) resumable: Streams,
     pub(crate) running: Running,
     pub(crate) pulls: Option<Pulls>,
@@ -52,6 +53,7 @@ impl Api {
             machine: Arc::new(Machine::new(Probe::default(), Overrides::default(), Backends::default())),
             models: Models::none(),
             state: None,
+            chats: None,
             resumable: Streams::default(),
             running: Running::default(),
             pulls: None,
@@ -99,6 +101,13 @@ impl Api {
         self
     }
 
+    /// Keeps what is said to models as conversations of the archive; nothing is kept there without this.
+    #[must_use]
+    pub fn with_chats(mut self, chats: Chats) -> Self {
+        self.chats = Some(chats);
+        self
+    }
+
     /// Fetches models for those who ask for it; nobody may where nothing is said.
     #[must_use]
     pub fn with_pulls(mut self, pulls: Pulls) -> Self {
@@ -126,6 +135,7 @@ impl Api {
             time: Duration::from_secs(self.settings.answer_seconds.max(1)),
             owner: self.owner(),
             counts: Arc::clone(&self.counts),
+            keeping: self.chats.clone().map(|chats| Keeping::new(chats, self.scope.clone())),
             ..Ask::new(input)
         }
     }

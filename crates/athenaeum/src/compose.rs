@@ -10,7 +10,7 @@ use athenaeum_api::{Api, Models, Pulls};
 use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
-use athenaeum_retrieval::{Imports, remove_abandoned_uploads};
+use athenaeum_retrieval::{Chats, Imports, remove_abandoned_uploads};
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
 use axum::Router;
@@ -32,6 +32,7 @@ pub struct Athenaeum {
     scope: Scope,
     keys: Keys,
     limits: athenaeum_api::Settings,
+    keep_api_chats: bool,
     pages: athenaeum_web::Settings,
     hardware: Overrides,
     models: Models,
@@ -77,6 +78,7 @@ impl Athenaeum {
             data: data.to_owned(),
             state: State::in_folder(data),
             limits,
+            keep_api_chats: settings.archive.keep_api_chats,
             grpc: settings.server.grpc_addr,
             server: connections::Limits {
                 connections_max: settings.server.connections_max.max(1),
@@ -146,10 +148,11 @@ impl Athenaeum {
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone())
             .with_state(self.state.clone());
-        match &self.pulls {
+        let api = match &self.pulls {
             Some(pulls) => api.with_pulls(pulls.clone()),
             None => api,
-        }
+        };
+        if self.keep_api_chats { api.with_chats(Chats::new(self.archive.clone())) } else { api }
     }
 
     fn router_of(&self, api: Api) -> Router {

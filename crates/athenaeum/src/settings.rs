@@ -60,6 +60,8 @@ pub struct Archive {
     pub mmap_mib: u64,
     /// Seconds that a writer waits for another one. 1 to 3600.
     pub busy_seconds: u64,
+    /// Keeps conversations that programs have with the models of this server.
+    pub keep_api_chats: bool,
 }
 
 /// How the server answers.
@@ -330,6 +332,7 @@ impl Default for Settings {
                 writer_cache_mib: 32,
                 mmap_mib: 256,
                 busy_seconds: 60,
+                keep_api_chats: false,
             },
             server: Server {
                 addr: SocketAddr::from(([127, 0, 0, 1], 7878)),

@@ -292,7 +292,9 @@
     let began = 0;
     try {
       const reply = await fetch("/v1/chat/completions", {
-        method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(request(way)),
+        // The page keeps the conversation itself, with its branches and files.
+        method: "POST", signal, headers: { "content-type": "application/json", "x-athenaeum-keep": "false" },
+        body: JSON.stringify(request(way)),
       });
       if (!reply.ok) throw failure(await reply.json().catch(() => null), reply.status);
       for await (const event of events(reply.body)) {

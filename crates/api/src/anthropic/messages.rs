@@ -7,7 +7,6 @@ use athenaeum_inference::{
 };
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -91,7 +90,7 @@ const FORMAT: &[Parameter] = &[
     responses((status = 200, description = "The answer.", body = object::Message)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -153,7 +152,7 @@ fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem>
     responses((status = 200, description = "How many there are.", body = object::Count)),
 )]
 pub(crate) async fn count(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

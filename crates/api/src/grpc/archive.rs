@@ -14,18 +14,22 @@ impl archive_server::Archive for Archive {
         &self,
         request: Request<wire::SearchRequest>,
     ) -> Result<Response<wire::SearchResults>, Status> {
-        let asked = parameters(request.into_inner());
+        let (metadata, extensions, request) = request.into_parts();
+        let api = self.0.for_asker(&extensions, metadata.as_ref())?;
+        let asked = parameters(request);
         let known = [&["query", "conversation", "sort", "limit", "cursor"], search::FILTERS].concat();
         let params = Params::of_tool(&asked, &known)?;
-        same(&search::results(&self.0, &params, "query").await?)
+        same(&search::results(&api, &params, "query").await?)
     }
 
     async fn get(&self, request: Request<wire::GetRequest>) -> Result<Response<wire::Conversation>, Status> {
-        let id = request.into_inner().id;
+        let (metadata, extensions, request) = request.into_parts();
+        let api = self.0.for_asker(&extensions, metadata.as_ref())?;
+        let id = request.id;
         if id.is_empty() {
             return Err(Problem::missing_parameter("id", "a conversation's id (a UUID)").into());
         }
-        same(&conversations::whole(&self.0, &id).await?)
+        same(&conversations::whole(&api, &id).await?)
     }
 }
 

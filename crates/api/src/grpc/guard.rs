@@ -51,6 +51,7 @@ pub(super) async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, n
     let id = RequestId::of(request.headers());
     let mut response = match admit(&gate, &mut request).await {
         Ok((caller, time)) => {
+            request.extensions_mut().insert(caller.clone());
             let mut response = until(ended(caller.revoked(), time), next.run(request)).await;
             response.extensions_mut().insert(caller);
             response

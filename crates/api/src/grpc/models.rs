@@ -26,19 +26,21 @@ impl models_server::Models for Models {
         &self,
         request: Request<wire::GenerateRequest>,
     ) -> Result<Response<Self::GenerateStream>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let contract = Contract::of(&metadata.into_headers(), &self.0);
-        Ok(Response::new(generate::answer(&self.0, contract, request).await?))
+        let (metadata, extensions, request) = request.into_parts();
+        let api = self.0.for_asker(&extensions, metadata.as_ref())?;
+        let contract = Contract::of(metadata.as_ref(), &api);
+        Ok(Response::new(generate::answer(&api, contract, request).await?))
     }
 
     async fn embed(
         &self,
         request: Request<wire::EmbedRequest>,
     ) -> Result<Response<wire::EmbedResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let contract = Contract::of(&metadata.into_headers(), &self.0);
+        let (metadata, extensions, request) = request.into_parts();
+        let api = self.0.for_asker(&extensions, metadata.as_ref())?;
+        let contract = Contract::of(metadata.as_ref(), &api);
         let mut read = Read::of_object(body(request), embeddings::PARAMETERS)?;
-        let (loaded, made, warnings) = embeddings::make(&self.0, contract, &mut read).await?;
+        let (loaded, made, warnings) = embeddings::make(&api, contract, &mut read).await?;
         Ok(Response::new(wire::EmbedResponse {
             model: loaded.entry.name.clone(),
             tokens: made.iter().map(|one| one.tokens as u64).sum(),

@@ -13,7 +13,6 @@ use athenaeum_inference::{
 };
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -135,7 +134,7 @@ pub(super) const ANSWER: &[Parameter] = &[
     responses((status = 200, description = "The answer; a list of them to a list of prompts.", body = Completion)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

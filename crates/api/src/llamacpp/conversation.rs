@@ -6,7 +6,6 @@ use athenaeum_inference::{
 };
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -62,7 +61,7 @@ pub(super) struct InputTokens {
     responses((status = 200, description = "The prompt.", body = Prompt)),
 )]
 pub(super) async fn apply(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -81,7 +80,7 @@ pub(super) async fn apply(
     responses((status = 200, description = "How many.", body = InputTokens)),
 )]
 pub(super) async fn count(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use athenaeum_inference::tokenizer::Special;
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, http::HeaderMap, response::Response};
 use serde_json::Value;
 
 use super::completion::{self, ANSWER, Completion};
@@ -44,7 +44,7 @@ const FILE: &[Parameter] = &[
     responses((status = 200, description = "What fills the gap.", body = Completion)),
 )]
 pub(super) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -2,7 +2,6 @@
 
 use athenaeum_inference::catalog::Entry;
 use axum::{
-    extract::State,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -38,7 +37,7 @@ pub(super) async fn health() -> Result<Response, Problem> {
     tag = "llamacpp",
     responses((status = 200, description = "The models.", body = Object)),
 )]
-pub(super) async fn models(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn models(api: Api, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &["reload"])?;
     let models = api.models.clone();
     let entries = in_background(move || models.catalog().list()).await?;
@@ -76,7 +75,7 @@ fn model(api: &Api, entry: &Entry) -> Value {
     tag = "llamacpp",
     responses((status = 200, description = "How.", body = Object)),
 )]
-pub(super) async fn props(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn props(api: Api, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["model", "autoload"])?;
     let entry = api.models.find(params.one("model")?).await?;
     let load = &api.models.residents().settings().load;
@@ -117,7 +116,7 @@ pub(super) async fn props(State(api): State<Api>, uri: Uri) -> Result<Response, 
     tag = "llamacpp",
     responses((status = 200, description = "Its places.", body = Vec<Object>)),
 )]
-pub(super) async fn slots(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn slots(api: Api, uri: Uri) -> Result<Response, Problem> {
     if !api.llama_server.slots {
         let detail = "This server was told not to tell of its slots; start it with --slots.";
         return Err(Problem::new(Kind::Unsupported, detail));

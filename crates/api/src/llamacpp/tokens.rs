@@ -3,7 +3,6 @@
 use athenaeum_inference::tokenizer::Special;
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -87,7 +86,7 @@ pub(super) struct Text {
     responses((status = 200, description = "The tokens.", body = Tokens)),
 )]
 pub(super) async fn tokenize(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -124,7 +123,7 @@ pub(super) async fn tokenize(
     responses((status = 200, description = "The text.", body = Text)),
 )]
 pub(super) async fn detokenize(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Instant};
 
 use athenaeum_inference::template::Message;
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, http::HeaderMap, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -85,7 +85,7 @@ pub(crate) struct Said {
     responses((status = 200, description = "The answer.", content((Chat = "application/json"), (Chat = "application/x-ndjson")))),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -8,7 +8,6 @@ use std::{
 use athenaeum_inference::embedder::{Embedding, Input, Norm, Options, Truncate};
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -107,7 +106,7 @@ pub(crate) struct One {
     responses((status = 200, description = "The vectors.", body = Embeddings)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -139,7 +138,7 @@ pub(crate) async fn create(
     responses((status = 200, description = "The vector.", body = One)),
 )]
 pub(crate) async fn create_one(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

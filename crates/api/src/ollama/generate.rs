@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Instant};
 
 use athenaeum_inference::template::{Conversation, Message};
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, http::HeaderMap, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -95,7 +95,7 @@ pub(crate) struct Generated {
     )),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

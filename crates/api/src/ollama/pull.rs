@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use athenaeum_inference::pull::{Phase, Progress, Pulled};
 use axum::{
     body::{Body, Bytes},
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -75,7 +74,7 @@ pub(crate) struct Status {
     )),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

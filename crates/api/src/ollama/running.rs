@@ -2,7 +2,6 @@
 
 use athenaeum_inference::{device::Device, local::CONTEXT_TOKENS_USUAL, residents::Status};
 use axum::{
-    extract::State,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -58,7 +57,7 @@ pub(crate) struct Running {
     tag = "ollama",
     responses((status = 200, description = "The models.", body = RunningList)),
 )]
-pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
     let models = api.models.clone();

@@ -4,7 +4,7 @@
 use athenaeum_inference::{catalog::Entry, model::Sha256};
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -44,7 +44,7 @@ pub(crate) const DELETE: &[Parameter] = &NAME;
     responses((status = 200, description = "There is another one.")),
 )]
 pub(crate) async fn copy(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -86,7 +86,7 @@ pub(crate) async fn copy(
     responses((status = 200, description = "It is gone.")),
 )]
 pub(crate) async fn delete(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -100,10 +100,7 @@ pub(crate) async fn delete(
 }
 
 /// Says whether a file of a model is here, by its checksum.
-pub(crate) async fn has_blob(
-    State(api): State<Api>,
-    Path(digest): Path<String>,
-) -> Result<StatusCode, Problem> {
+pub(crate) async fn has_blob(api: Api, Path(digest): Path<String>) -> Result<StatusCode, Problem> {
     let sum = Sha256::from_digest(&digest).ok_or_else(|| {
         Problem::parameter("digest", "`sha256:` and 64 hexadecimal digits in small letters")
     })?;

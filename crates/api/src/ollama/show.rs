@@ -6,7 +6,6 @@ use athenaeum_inference::{
 };
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -93,7 +92,7 @@ pub(crate) struct Tensor {
     responses((status = 200, description = "The model.", body = Shown)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -1,5 +1,4 @@
 use axum::{
-    extract::State,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -52,7 +51,7 @@ pub(crate) struct Model {
     tag = "ollama",
     responses((status = 200, description = "The models.", body = ModelList)),
 )]
-pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
     let models = api.models.clone();

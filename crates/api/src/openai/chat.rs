@@ -11,7 +11,6 @@ use std::sync::LazyLock;
 use athenaeum_inference::{sampling::Sampling, template::Conversation, tokenizer::Special};
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -91,7 +90,7 @@ const OWN: &[Parameter] = &[
     responses((status = 200, description = "The answer.", body = object::ChatCompletion)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -101,7 +100,7 @@ pub(crate) async fn create(
 
 /// The same at llama.cpp's own address.
 pub(crate) async fn create_as_llama_cpp(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 use athenaeum_inference::{sampling::Sampling, tokenizer::Special};
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -90,7 +89,7 @@ const ANSWERS_MAX: usize = 1024;
     responses((status = 200, description = "The answer.", body = object::Completion)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

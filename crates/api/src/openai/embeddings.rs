@@ -9,7 +9,6 @@ use athenaeum_inference::{
 };
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -117,7 +116,7 @@ struct EmbeddingsUsage {
     responses((status = 200, description = "The vectors.", body = Embeddings)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -1,6 +1,6 @@
 use athenaeum_inference::catalog::Entry;
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Model {
     tag = "openai",
     responses((status = 200, description = "The models.", body = ModelList)),
 )]
-pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
     let data = api.models.list().await?.iter().map(|(entry, loaded)| model(entry, *loaded)).collect();
@@ -68,7 +68,7 @@ pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -
     responses((status = 200, description = "The model.", body = Model)),
 )]
 pub(crate) async fn one(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     Path(name): Path<String>,
     uri: Uri,

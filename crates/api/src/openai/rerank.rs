@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use athenaeum_inference::reranker::{Options, Score};
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -115,7 +114,7 @@ struct RerankUsage {
     responses((status = 200, description = "The documents, the best first.", body = Rerank)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,

@@ -14,6 +14,7 @@ use super::{
     ask::Prompt,
     choice::{Choice, Happened, Step},
     counts::UnderWay,
+    keeping::Kept,
     room::Cut,
 };
 use crate::parameters::Warning;
@@ -44,6 +45,10 @@ pub(crate) struct Answer {
     /// Choices that were begun and have not ended.
     open: UnderWay,
     running: FuturesUnordered<Step>,
+    /// Where it is kept.
+    kept: Option<Kept>,
+    /// What was said last, told when all is kept: what a client has heard the end of is not lost.
+    last: Option<(usize, Said)>,
 }
 
 /// What is said, by the choice of this number.
@@ -93,7 +98,7 @@ impl Answer {
         mut request: Request,
         calls_once: bool,
         warnings: Vec<Warning>,
-        counts: Arc<Counts>,
+        (counts, kept): (Arc<Counts>, Option<Kept>),
     ) -> Result<Self, Refused> {
         let reads = prompts.iter().any(|prompt| prompt.reply.is_some());
         let stops = if reads { std::mem::take(&mut request.stops) } else { Vec::new() };
@@ -111,6 +116,8 @@ impl Answer {
             begun: 0,
             open: UnderWay::none(counts),
             running: FuturesUnordered::new(),
+            kept,
+            last: None,
         };
         answer.begin_next()?;
         // Refusals are for the first: once something runs, the rest waits.
@@ -136,6 +143,13 @@ impl Answer {
     /// Waits for what is said next, by any of the choices; `None` when all have ended.
     pub(crate) async fn next(&mut self) -> Option<(usize, Said)> {
         loop {
+            if self.last.is_some() {
+                if let Some(kept) = &mut self.kept {
+                    kept.written().await;
+                }
+                self.kept = None;
+                return self.last.take();
+            }
             let Happened::Said(mut choice, event) = self.running.next().await? else {
                 self.begin_more();
                 continue;
@@ -150,6 +164,14 @@ impl Answer {
                 self.begin_more();
             } else {
                 self.running.push(choice.step());
+            }
+            if let Some(kept) = &mut self.kept {
+                kept.hear(index, &said);
+                if self.running.is_empty() {
+                    kept.write();
+                    self.last = Some((index, said));
+                    continue;
+                }
             }
             return Some((index, said));
         }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    Answer, Counts, Loaded,
+    Answer, Counts, Keeping, Loaded,
     calling::{self, Calling, Conversing},
     models::in_background,
     room::{Cut, Room},
@@ -67,6 +67,8 @@ pub(crate) struct Ask {
     pub(crate) owner: u64,
     /// Where it is counted.
     pub(crate) counts: Arc<Counts>,
+    /// Where the conversation is kept, if it is.
+    pub(crate) keeping: Option<Keeping>,
 }
 
 /// What a model goes on from.
@@ -139,6 +141,7 @@ impl Ask {
             priority: 0,
             owner: 0,
             counts: Arc::default(),
+            keeping: None,
         }
     }
 }
@@ -160,6 +163,9 @@ impl Loaded {
             tokens_max: ask.tokens_max,
             truncation: ask.truncation,
         };
+        let begin =
+            |keeping: Keeping| keeping.begin(&ask.input, &self.entry.name, &ask.sampling, ask.tokens_max);
+        let kept = ask.keeping.and_then(begin);
         for input in std::iter::once(ask.input).chain(ask.more) {
             prompts.push(room.prompt(&self.model, input, &ask.before)?);
         }
@@ -206,7 +212,15 @@ impl Loaded {
             deadline,
             ..Request::new(Vec::new())
         };
-        Ok(Answer::begin(self, prompts, ask.choices, request, ask.calling.once, warnings, ask.counts)?)
+        Ok(Answer::begin(
+            self,
+            prompts,
+            ask.choices,
+            request,
+            ask.calling.once,
+            warnings,
+            (ask.counts, kept),
+        )?)
     }
 }
 

@@ -85,7 +85,13 @@ impl Whole {
 }
 
 impl Choice {
-    fn hear(&mut self, event: Event) {
+    /// Says whether nothing was said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.reasoning.is_empty() && self.calls.is_empty()
+    }
+
+    /// Adds what was said.
+    pub(super) fn hear(&mut self, event: Event) {
         match event {
             Event::Text(text) => self.text.push_str(&text),
             Event::Reasoning(text) => self.reasoning.push_str(&text),

@@ -10,6 +10,7 @@ mod grpc;
 mod guards;
 mod hardware;
 mod imports;
+mod kept;
 mod keys;
 mod llamacpp;
 mod matrix;

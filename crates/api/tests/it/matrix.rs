@@ -1,7 +1,7 @@
 //! Every route against every kind of bad request: refused, never broken.
 
 use athenaeum_api::{Settings, document};
-use axum::{Router, body::Body, http::Method};
+use axum::{body::Body, http::Method};
 use serde_json::Value;
 
 use crate::server::{Server, ask};
@@ -75,15 +75,16 @@ async fn wrong_methods_are_told_the_right_ones() {
 #[tokio::test]
 async fn other_peoples_ids_name_nothing() {
     let server = Server::start_with(roomy()).await;
-    let stranger: Router = server.as_stranger();
-    for (method, path, _) in operations(&server).await {
-        let about_one = path.split('/').nth(4).is_some();
-        let answer = ask(&stranger, method.clone(), &path, &[], Body::empty()).await;
-        if about_one {
-            assert_eq!(answer.status, 404, "{method} {path}");
-            answer.refusal(&path);
-        } else {
-            assert!(!answer.text().contains("c-bread"), "{method} {path}");
+    // Somebody else's server over the same archive, and the same server with somebody else's key.
+    for stranger in [server.as_stranger(), server.asked_by_stranger()] {
+        for (method, path, _) in operations(&server).await {
+            let about_one = path.split('/').nth(4).is_some();
+            let answer = ask(&stranger, method.clone(), &path, &[], Body::empty()).await;
+            if about_one {
+                assert_eq!(answer.status, 404, "{method} {path}");
+            } else {
+                assert!(!answer.text().contains("c-bread"), "{method} {path}");
+            }
         }
     }
     assert_eq!(server.get("/athenaeum/v1/stats").await.json()["conversations"], 2);

@@ -1,16 +1,17 @@
 //! A whole server over a real archive in a temporary folder.
 
-use athenaeum_api::{Api, Models, Settings, app};
+use athenaeum_api::{Api, Models, Settings, app, router};
 use athenaeum_archive::{Archive, State};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
 use athenaeum_inference::{
     catalog::{self, Catalog, Named},
     residents::{self, Residents},
 };
+use athenaeum_retrieval::Chats;
 use athenaeum_retrieval::Imports;
-use athenaeum_tenancy::{Keys, Register};
+use athenaeum_tenancy::{Caller, Keys, Register};
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
     http::{Method, Request, Response},
 };
@@ -63,6 +64,13 @@ impl Server {
         Self { app: app(api.clone(), Router::new()), api, ..server }
     }
 
+    /// The same with the small model, and what is said to it is kept.
+    pub(crate) async fn that_keeps() -> Self {
+        let server = Self::with_model(Settings::default()).await;
+        let api = server.api.clone().with_chats(Chats::new(server.archive.clone()));
+        Self { app: app(api.clone(), Router::new()), api, ..server }
+    }
+
     /// Asks a model.
     pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json")];
@@ -100,6 +108,12 @@ impl Server {
     /// The same archive, asked by somebody else.
     pub(crate) fn as_stranger(&self) -> Router {
         app(self.api.clone().with_scope(athenaeum_tenancy::for_test("stranger")), Router::new())
+    }
+
+    /// The same server, asked with the key of somebody else.
+    pub(crate) fn asked_by_stranger(&self) -> Router {
+        let scope = athenaeum_tenancy::for_test("stranger");
+        router(self.api.clone()).layer(Extension(Caller::for_test(scope, "stranger's")))
     }
 
     /// The same archive, behind the keys of its folder.

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -69,7 +69,7 @@ async fn find(api: &Api, id: &str) -> Result<Record, Problem> {
     ),
     responses((status = 200, description = "The completions.", body = Object)),
 )]
-pub(crate) async fn list(State(api): State<Api>, contract: Contract, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let (params, warnings) = contract.params(&uri, &["limit", "order", "after", "model"])?;
     let Part { limit, newest_first, after } = Part::of(&params)?;
     let newest_first = newest_first.unwrap_or(false);
@@ -104,7 +104,7 @@ const PAGE: u32 = 100;
     params(("completion_id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "The completion.", body = Object)),
 )]
-pub(crate) async fn one(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn one(api: Api, Path(id): Path<String>) -> Result<Response, Problem> {
     fresh(StatusCode::OK, &find(&api, &id).await?.completion)
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn one(State(api): State<Api>, Path(id): Path<String>) -> Resul
     responses((status = 200, description = "The completion.", body = Object)),
 )]
 pub(crate) async fn change(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -144,7 +144,7 @@ pub(crate) async fn change(
     params(("completion_id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It is gone.", body = Object)),
 )]
-pub(crate) async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn remove(api: Api, Path(id): Path<String>) -> Result<Response, Problem> {
     find(&api, &id).await?;
     if let Some(state) = &api.state {
         state.delete(&api.scope, KIND, &id).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Re
     responses((status = 200, description = "The messages.", body = Object)),
 )]
 pub(crate) async fn messages(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     Path(id): Path<String>,
     uri: Uri,

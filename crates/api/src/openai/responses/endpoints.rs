@@ -5,7 +5,7 @@ use athenaeum_inference::{
 };
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::Response,
 };
@@ -110,7 +110,7 @@ const FORMAT: &[Parameter] = &[
     responses((status = 200, description = "The response.", body = Object)),
 )]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -198,7 +198,7 @@ fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem>
     responses((status = 200, description = "How many.", body = Object)),
 )]
 pub(crate) async fn count(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     headers: HeaderMap,
     request: Body,
@@ -257,7 +257,7 @@ fn streamed(told: mpsc::Receiver<Events>) -> Response {
     responses((status = 200, description = "The response.", body = Object)),
 )]
 pub(crate) async fn one(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     Path(id): Path<String>,
     uri: Uri,
@@ -284,7 +284,7 @@ pub(crate) async fn one(
     params(("response_id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It is gone.", body = Object)),
 )]
-pub(crate) async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn remove(api: Api, Path(id): Path<String>) -> Result<Response, Problem> {
     api.running.cancel(&api, &id);
     Record::remove(&api, &id).await?;
     fresh(StatusCode::OK, &json!({ "id": id, "object": "response", "deleted": true }))
@@ -301,7 +301,7 @@ pub(crate) async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Re
     params(("response_id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "The response.", body = Object)),
 )]
-pub(crate) async fn cancel(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn cancel(api: Api, Path(id): Path<String>) -> Result<Response, Problem> {
     let mut record = Record::find(&api, &id).await?;
     if record.response["background"] != true {
         let detail = "Only responses that are made in the background can be called off; close the connection of others.";
@@ -328,7 +328,7 @@ pub(crate) async fn cancel(State(api): State<Api>, Path(id): Path<String>) -> Re
     responses((status = 200, description = "The items.", body = Object)),
 )]
 pub(crate) async fn items(
-    State(api): State<Api>,
+    api: Api,
     contract: Contract,
     Path(id): Path<String>,
     uri: Uri,
