@@ -8,12 +8,24 @@ use crate::format::Reject;
 pub(crate) struct Rows<'r> {
     source: BufReader<&'r mut dyn Read>,
     bytes_max: usize,
+    separator: char,
+    read: usize,
 }
 
 impl<'r> Rows<'r> {
     /// Rows longer than `bytes_max` end the reading with an error.
     pub(crate) fn new(source: &'r mut dyn Read, bytes_max: usize) -> Self {
-        Self { source: BufReader::with_capacity(64 << 10, source), bytes_max }
+        Self { source: BufReader::with_capacity(64 << 10, source), bytes_max, separator: ',', read: 0 }
+    }
+
+    /// Cells stand between these instead of commas.
+    pub(crate) fn separated_by(self, separator: char) -> Self {
+        Self { separator, ..self }
+    }
+
+    /// How many bytes the rows had that were returned.
+    pub(crate) fn read_so_far(&self) -> usize {
+        self.read
     }
 
     /// Returns the next row's cells; `None` at the end.
@@ -39,12 +51,13 @@ impl<'r> Rows<'r> {
         if bytes.is_empty() {
             return Ok(None);
         }
+        self.read += bytes.len();
         let text = String::from_utf8_lossy(&bytes);
-        Ok(Some(cells(text.trim_end_matches(['\r', '\n']))))
+        Ok(Some(cells(text.trim_end_matches(['\r', '\n']), self.separator)))
     }
 }
 
-fn cells(row: &str) -> Vec<String> {
+fn cells(row: &str, separator: char) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
     let mut characters = row.chars().peekable();
@@ -61,7 +74,7 @@ fn cells(row: &str) -> Vec<String> {
                 }
                 quoted = !quoted;
             }
-            ',' if !quoted => cells.push(String::new()),
+            other if other == separator && !quoted => cells.push(String::new()),
             other => cell.push(other),
         }
     }

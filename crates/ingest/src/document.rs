@@ -21,17 +21,37 @@
 //!
 //! **Invariant:** the source is never written to; whatever its bytes are, memory stays within [`Options`]'s limits.
 
+pub mod child;
+mod docx;
 mod draft;
+mod epub;
 mod error;
 mod format;
 mod letters;
+mod mail;
 mod markdown;
+mod notebook;
+mod odf;
 mod options;
+mod package;
+mod pdf;
+mod picture;
 mod places;
 mod plain;
+mod pptx;
+mod rtf;
+mod sheets;
+mod table;
 mod web;
+mod xml;
 
-use std::{borrow::Cow, collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read, Seek, Write},
+    path::Path,
+};
 
 use athenaeum_core::Problem;
 
@@ -39,7 +59,7 @@ use self::draft::Draft;
 pub use self::{
     error::{Error, Kind},
     format::Format,
-    options::Options,
+    options::{Ocr, Options},
     places::{Block, Heading, Part, Place, Places, Stretch},
 };
 
@@ -89,7 +109,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Reading, Error> {
     let failed = |source| Error::Open { path: path.to_owned(), source };
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file")));
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
     }
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::with_capacity(metadata.len().min(options.bytes_max).try_into().unwrap_or(0));
@@ -112,14 +132,56 @@ pub fn read_bytes(name: &str, bytes: &[u8], options: &Options) -> Result<Reading
         None => format::recognise(name, bytes)?,
     };
     let mut draft = Draft::new(name, options);
-    match format {
-        Format::Text | Format::Code | Format::Json | Format::JsonLines | Format::Xml => {
-            plain::read(bytes, format, &mut draft);
+    match &options.child {
+        Some(child) if format.is_risky() => {
+            let input = stored(bytes)
+                .map_err(|error| Error::GivenUp { reason: format!("no room to hand it over: {error}") })?;
+            child::read(child, format, input, &mut draft)?;
         }
-        Format::Markdown => markdown::read(bytes, &mut draft),
-        Format::Html => web::read(bytes, &mut draft),
+        _ => read_here(format, bytes, &mut draft)?,
     }
     Ok(draft.finish(format, Source::of(bytes)))
+}
+
+/// A file without a name that holds these bytes.
+fn stored(bytes: &[u8]) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Reads in this process.
+fn read_here(format: Format, bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
+    match format {
+        Format::Text | Format::Code | Format::Json | Format::JsonLines | Format::Xml => {
+            plain::read(bytes, format, draft);
+            Ok(())
+        }
+        Format::Markdown => {
+            markdown::read(bytes, draft);
+            Ok(())
+        }
+        Format::Html => {
+            web::read(bytes, draft);
+            Ok(())
+        }
+        Format::Csv => {
+            table::read(bytes, draft);
+            Ok(())
+        }
+        Format::Pdf => pdf::read(bytes, draft),
+        Format::Docx => docx::read(bytes, draft),
+        Format::Pptx => pptx::read(bytes, draft),
+        Format::Xlsx | Format::Xls | Format::Xlsb | Format::Ods => sheets::read(bytes, format, draft),
+        Format::Odt | Format::Odp => odf::read(bytes, draft),
+        Format::Epub => epub::read(bytes, draft),
+        Format::Rtf => rtf::read(bytes, draft),
+        Format::Mail => mail::read(bytes, draft),
+        Format::Mailbox => mail::read_box(bytes, draft),
+        Format::Notebook => notebook::read(bytes, draft),
+        Format::Picture => picture::read(bytes, draft),
+    }
 }
 
 /// Text as `Reading` promises it: no NUL, lines end in `\n`.

@@ -82,7 +82,7 @@ fn read_lines(context: &mut Context<'_>, output: Box<dyn Read>) {
 }
 
 /// Ends the program if it is still there, with all that it started.
-fn settle(child: &mut Child) -> io::Result<ExitStatus> {
+pub(crate) fn settle(child: &mut Child) -> io::Result<ExitStatus> {
     for _ in 0..50 {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -109,7 +109,7 @@ fn quoted(said: &[u8]) -> String {
 }
 
 /// Collects the end of what the program says about itself.
-fn tail(mut stderr: ChildStderr) -> JoinHandle<Vec<u8>> {
+pub(crate) fn tail(mut stderr: ChildStderr) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut kept = Vec::new();
         let mut buffer = [0; 8 * 1024];
@@ -134,20 +134,20 @@ fn end_group(id: u32) {
 fn end_group(_: u32) {}
 
 /// Ends the program when its time is over or nobody wants it any more. Reading its output then ends too.
-struct Watch {
+pub(crate) struct Watch {
     done: mpsc::Sender<()>,
     thread: JoinHandle<Option<Cause>>,
 }
 
 /// Why a program was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
+pub(crate) enum Cause {
     Time,
     Stop,
 }
 
 impl Watch {
-    fn begin(child: &Child, limit: Duration, stop: Stop) -> Self {
+    pub(crate) fn begin(child: &Child, limit: Duration, stop: Stop) -> Self {
         let (done, waiting) = mpsc::channel();
         let id = child.id();
         // The child is waited for only after this thread has ended, so its id cannot belong to another yet.
@@ -169,7 +169,7 @@ impl Watch {
     }
 
     /// Returns why the program was ended, if it was.
-    fn end(self) -> Option<Cause> {
+    pub(crate) fn end(self) -> Option<Cause> {
         let _ = self.done.send(());
         self.thread.join().unwrap_or(None)
     }

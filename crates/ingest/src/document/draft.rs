@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use athenaeum_core::{Problem, Severity};
+use serde::{Deserialize, Serialize};
 
 use super::{Block, Format, Heading, Options, Part, Places, Reading, Source, clean, places::Span};
 
@@ -21,6 +22,36 @@ pub(super) struct Draft {
     problems: Vec<Problem>,
     problems_beyond: u64,
     full: bool,
+    /// Where pieces go as they are done, and how much went there already.
+    sink: Option<Sink>,
+    passed: Passed,
+}
+
+/// Takes a piece; `false` ends the reading.
+type Sink = Box<dyn FnMut(Piece) -> bool>;
+
+#[derive(Default)]
+struct Passed {
+    text: usize,
+    spans: usize,
+    parts: usize,
+    headings: usize,
+    blocks: usize,
+    problems: usize,
+}
+
+/// What was added to a draft, for another process that makes a draft of it again.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Piece {
+    /// Where it begins in the whole text.
+    start: usize,
+    text: String,
+    spans: Vec<Span>,
+    parts: Vec<Part>,
+    headings: Vec<Heading>,
+    blocks: Vec<(Range<usize>, Block)>,
+    /// Whether the record was left out, or the rest of the document, the record, the reason.
+    problems: Vec<(bool, bool, String, String)>,
 }
 
 /// Where a piece of text comes from.
@@ -33,7 +64,6 @@ pub(super) struct At {
     pub(super) exact: bool,
 }
 
-#[expect(dead_code, reason = "tables come next")]
 impl At {
     pub(super) fn row(row: u32) -> Self {
         Self { row, ..Self::default() }
@@ -53,6 +83,76 @@ impl Draft {
             problems: Vec::new(),
             problems_beyond: 0,
             full: false,
+            sink: None,
+            passed: Passed::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// From now on what is whole goes to `sink`.
+    pub(super) fn pass_on(&mut self, sink: Sink) {
+        self.sink = Some(sink);
+    }
+
+    /// What was added since the last time is whole: it goes on.
+    pub(super) fn flush(&mut self) {
+        let Some(sink) = &mut self.sink else { return };
+        let from = &self.passed;
+        let places = &self.places;
+        let kind = |problem: &Problem| {
+            let (skipped, broken) =
+                (problem.severity == Severity::Skipped, problem.severity == Severity::Broken);
+            (skipped, broken, problem.record.clone(), problem.reason.clone())
+        };
+        let piece = Piece {
+            start: from.text,
+            text: self.text.get(from.text..).unwrap_or_default().to_owned(),
+            spans: places.spans.get(from.spans..).unwrap_or_default().to_vec(),
+            parts: places.parts.get(from.parts..).unwrap_or_default().to_vec(),
+            headings: places.headings.get(from.headings..).unwrap_or_default().to_vec(),
+            blocks: places.blocks.get(from.blocks..).unwrap_or_default().to_vec(),
+            problems: self.problems.get(from.problems..).unwrap_or_default().iter().map(kind).collect(),
+        };
+        self.passed = Passed {
+            text: self.text.len(),
+            spans: places.spans.len(),
+            parts: places.parts.len(),
+            headings: places.headings.len(),
+            blocks: places.blocks.len(),
+            problems: self.problems.len(),
+        };
+        if !sink(piece) {
+            self.full = true;
+        }
+    }
+
+    /// Adds what another draft passed on, as far as it fits together.
+    pub(super) fn absorb(&mut self, piece: Piece) {
+        if piece.start != self.text.len() || self.append(&piece.text) != piece.text.len() {
+            return;
+        }
+        let length = self.text.len();
+        let fits = |range: &Range<usize>| range.start <= range.end && range.end <= length;
+        let parts = self.places.parts.len() + piece.parts.len();
+        self.places.parts.extend(piece.parts);
+        let mut last = self.places.spans.last().map_or(0, |span| span.text.start);
+        for span in piece.spans {
+            if fits(&span.text) && span.text.start >= last && span.part as usize <= parts {
+                last = span.text.start;
+                self.places.spans.push(span);
+            }
+        }
+        self.places.headings.extend(piece.headings.into_iter().filter(|heading| fits(&heading.range)));
+        self.places.blocks.extend(piece.blocks.into_iter().filter(|(range, _)| fits(range)));
+        for (skipped, broken, record, reason) in piece.problems {
+            match (skipped, broken) {
+                (true, _) => self.skipped(record, reason),
+                (_, true) => self.broken(record, reason),
+                _ => self.notice(record, reason),
+            }
         }
     }
 
@@ -125,7 +225,6 @@ impl Draft {
     }
 
     /// What follows belongs to this part.
-    #[expect(dead_code, reason = "formats with pages come next")]
     pub(super) fn part(&mut self, part: Part) {
         self.line(1);
         self.places.parts.push(part);
@@ -147,9 +246,53 @@ impl Draft {
             return;
         }
         match self.places.blocks.last_mut() {
-            Some((range, known)) if *known == block && range.end == start => range.end = end,
+            Some((range, known)) if *known == block && range.end >= start => range.end = end,
             _ => self.places.blocks.push((start..end, block)),
         }
+    }
+
+    /// Adds a document that stands inside of this one, under its name.
+    pub(super) fn include(&mut self, name: &str, reading: Reading) {
+        self.part(Part { entry: Some(name.into()), ..Part::default() });
+        let start = self.text.len();
+        if self.append(&reading.text) != reading.text.len() {
+            self.cut(start);
+            return;
+        }
+        let shift = |range: Range<usize>| range.start + start..range.end + start;
+        let parts = self.places.parts.len() as u32;
+        for mut part in reading.places.parts {
+            part.entry =
+                Some(part.entry.map_or_else(|| name.into(), |entry| format!("{name} › {entry}").into()));
+            self.places.parts.push(part);
+        }
+        if reading.places.spans.is_empty() && start < self.text.len() {
+            let text = start..self.text.len();
+            self.places.spans.push(Span { text, bytes: 0..0, line: 0, row: 0, part: parts, exact: false });
+        }
+        for span in reading.places.spans {
+            let part = if span.part == 0 { parts } else { parts + span.part };
+            // Its bytes are those of the attachment, not of this file.
+            self.places.spans.push(Span { text: shift(span.text), bytes: 0..0, part, exact: false, ..span });
+        }
+        for heading in reading.places.headings {
+            self.places.headings.push(Heading { range: shift(heading.range), ..heading });
+        }
+        self.places
+            .blocks
+            .extend(reading.places.blocks.into_iter().map(|(range, block)| (shift(range), block)));
+        for problem in reading.problems {
+            let record = if problem.record.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{name}, {}", problem.record)
+            };
+            self.problem(problem.severity, record, problem.reason);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.trim().is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -169,7 +312,6 @@ impl Draft {
         self.problem(Severity::Notice, record.into(), reason.into());
     }
 
-    #[expect(dead_code, reason = "formats with pages come next")]
     pub(super) fn skipped(&mut self, record: impl Into<String>, reason: impl Into<String>) {
         self.problem(Severity::Skipped, record.into(), reason.into());
     }

@@ -97,7 +97,6 @@ impl Error {
         }
     }
 
-    #[expect(dead_code, reason = "formats with pages come next")]
     pub(super) fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged { reason: reason.into() }
     }

@@ -1,3 +1,5 @@
+use std::io::Cursor;
+
 use super::Error;
 
 /// The formats of documents.
@@ -18,12 +20,67 @@ pub enum Format {
     JsonLines,
     /// XML of no known vocabulary.
     Xml,
+    /// Rows and cells as text, separated by commas, semicolons, tabs or bars.
+    Csv,
+    /// PDF.
+    Pdf,
+    /// A document of Word since 2007.
+    Docx,
+    /// A presentation of PowerPoint since 2007.
+    Pptx,
+    /// A workbook of Excel since 2007.
+    Xlsx,
+    /// A workbook of Excel before 2007.
+    Xls,
+    /// A binary workbook of Excel since 2007.
+    Xlsb,
+    /// A workbook of OpenDocument.
+    Ods,
+    /// A text of OpenDocument.
+    Odt,
+    /// A presentation of OpenDocument.
+    Odp,
+    /// An electronic book.
+    Epub,
+    /// Rich Text Format.
+    Rtf,
+    /// One mail.
+    Mail,
+    /// Mails one after the other.
+    Mailbox,
+    /// A notebook of Jupyter.
+    Notebook,
+    /// A picture: PNG, JPEG, TIFF, GIF, BMP, WebP.
+    Picture,
 }
 
 impl Format {
     /// All of them, in the order of their declaration.
-    pub const ALL: &[Self] =
-        &[Self::Text, Self::Markdown, Self::Html, Self::Code, Self::Json, Self::JsonLines, Self::Xml];
+    pub const ALL: &[Self] = &[
+        Self::Text,
+        Self::Markdown,
+        Self::Html,
+        Self::Code,
+        Self::Json,
+        Self::JsonLines,
+        Self::Xml,
+        Self::Csv,
+        Self::Pdf,
+        Self::Docx,
+        Self::Pptx,
+        Self::Xlsx,
+        Self::Xls,
+        Self::Xlsb,
+        Self::Ods,
+        Self::Odt,
+        Self::Odp,
+        Self::Epub,
+        Self::Rtf,
+        Self::Mail,
+        Self::Mailbox,
+        Self::Notebook,
+        Self::Picture,
+    ];
 
     /// Returns the stable lower-case name that files and wires use.
     pub fn as_str(self) -> &'static str {
@@ -35,7 +92,28 @@ impl Format {
             Self::Json => "json",
             Self::JsonLines => "jsonl",
             Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Xlsx => "xlsx",
+            Self::Xls => "xls",
+            Self::Xlsb => "xlsb",
+            Self::Ods => "ods",
+            Self::Odt => "odt",
+            Self::Odp => "odp",
+            Self::Epub => "epub",
+            Self::Rtf => "rtf",
+            Self::Mail => "mail",
+            Self::Mailbox => "mailbox",
+            Self::Notebook => "notebook",
+            Self::Picture => "picture",
         }
+    }
+
+    /// Whether its reader can be driven to abort, and is better kept in a process of its own.
+    pub(super) fn is_risky(self) -> bool {
+        matches!(self, Self::Pdf | Self::Xlsx | Self::Xls | Self::Xlsb | Self::Ods)
     }
 
     /// Returns the format of that name.
@@ -46,44 +124,154 @@ impl Format {
 
 /// Finds out what a file is: by its first bytes, then by its name, then by what its text looks like.
 pub(super) fn recognise(name: &str, bytes: &[u8]) -> Result<Format, Error> {
-    let extension =
-        name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
-    if let Some(what) = binary(bytes) {
-        return Err(Error::Unknown { what, hint: "" });
+    let unknown = |what| Err(Error::Unknown { what, hint: "" });
+    // Some writers put a few bytes before it (ISO 32000-2, implementation note 13).
+    if memchr::memmem::find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some() {
+        return Ok(Format::Pdf);
     }
-    let named = EXTENSIONS.iter().find(|(known, _)| known.contains(&extension.as_str()));
-    if let Some((_, format)) = named {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return archive(bytes);
+    }
+    if bytes.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
+        return compound(bytes);
+    }
+    if bytes.starts_with(b"{\\rtf") {
+        return Ok(Format::Rtf);
+    }
+    if PICTURES.iter().any(|(at, magic)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {
+        return Ok(Format::Picture);
+    }
+    if let Some((_, what)) = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return unknown(what);
+    }
+    if is_binary(bytes) {
+        return unknown("a binary file of an unknown kind");
+    }
+    let base = name.rsplit(['/', '\\']).next().unwrap_or(name).to_ascii_lowercase();
+    let extension = base.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
+    if let Some((_, format)) = EXTENSIONS.iter().find(|(known, _)| known.contains(&extension)) {
         return Ok(*format);
     }
-    let base = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     if matches!(base.as_str(), "makefile" | "dockerfile" | "justfile" | "cmakelists.txt") {
         return Ok(Format::Code);
     }
     Ok(by_text(bytes))
 }
 
+/// A zip archive, by what is in it.
+fn archive(bytes: &[u8]) -> Result<Format, Error> {
+    let Ok(archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
+        // Its directory is lost; the first entry's name and content stand at the beginning still.
+        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).into_owned();
+        let found = ARCHIVES.iter().find(|(name, _)| head.contains(name)).map(|(_, format)| *format);
+        return found.ok_or(Error::Damaged { reason: "its archive cannot be read".to_owned() });
+    };
+    let names: Vec<String> =
+        archive.file_names().take(100_000).filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    if names.iter().any(|name| name == "mimetype") {
+        let mut package = super::package::Package::open(bytes)?;
+        let kind = package.text("mimetype");
+        let kinds = [
+            ("epub", Format::Epub),
+            ("opendocument.text", Format::Odt),
+            ("opendocument.presentation", Format::Odp),
+            ("opendocument.graphics", Format::Odp),
+            ("opendocument.spreadsheet", Format::Ods),
+        ];
+        if let Some((_, format)) = kinds.iter().find(|(part, _)| kind.contains(part)) {
+            return Ok(*format);
+        }
+    }
+    let found = ARCHIVES.iter().find(|(known, _)| names.iter().any(|name| name.starts_with(known)));
+    let iwork = names.iter().any(|name| name.starts_with("Index/") && name.ends_with(".iwa"));
+    match found {
+        Some((_, format)) => Ok(*format),
+        None if iwork => Err(Error::Unknown {
+            what: "a document of Apple's Pages, Numbers or Keynote",
+            hint: "; export it as PDF or for Office",
+        }),
+        None => Err(Error::Unknown { what: "an archive", hint: "; unpack it first" }),
+    }
+}
+
+/// Which entry tells which format.
+const ARCHIVES: &[(&str, Format)] = &[
+    ("xl/workbook.bin", Format::Xlsb),
+    ("xl/", Format::Xlsx),
+    ("word/", Format::Docx),
+    ("ppt/", Format::Pptx),
+    ("META-INF/container.xml", Format::Epub),
+    ("content.xml", Format::Odt),
+];
+
+/// A compound file of Microsoft, by the names in its directory, which are written in UTF-16.
+fn compound(bytes: &[u8]) -> Result<Format, Error> {
+    let has = |name: &str| {
+        let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        memchr::memmem::find(bytes, &wide).is_some()
+    };
+    match () {
+        () if has("EncryptedPackage") => Err(Error::Locked),
+        () if has("WordDocument") => {
+            Err(Error::Unknown { what: "a document of Word before 2007", hint: "; save it as DOCX or PDF" })
+        }
+        () if has("PowerPoint Document") => Err(Error::Unknown {
+            what: "a presentation of PowerPoint before 2007",
+            hint: "; save it as PPTX or PDF",
+        }),
+        () if has("__properties_version1") => {
+            Err(Error::Unknown { what: "a mail of Outlook", hint: "; save it as EML" })
+        }
+        () if has("Workbook") || has("Book") => Ok(Format::Xls),
+        () => Err(Error::Unknown { what: "a compound file of an unknown kind", hint: "" }),
+    }
+}
+
 /// What the beginning of a text tells where the name tells nothing.
 fn by_text(bytes: &[u8]) -> Format {
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)])
-        .trim_start_matches('\u{FEFF}')
-        .trim_start()
-        .to_ascii_lowercase();
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).into_owned();
+    let head = head.trim_start_matches('\u{FEFF}').trim_start();
+    let lower = head.to_ascii_lowercase();
     match () {
-        () if head.starts_with("<!doctype html") || head.starts_with("<html") => Format::Html,
-        () if head.starts_with("<?xml") && head.contains("<html") => Format::Html,
-        () if head.starts_with("<?xml") => Format::Xml,
+        () if lower.starts_with("<!doctype html") || lower.starts_with("<html") => Format::Html,
+        () if lower.starts_with("<?xml") && lower.contains("<html") => Format::Html,
+        () if lower.starts_with("<?xml") => Format::Xml,
         () if head.starts_with("#!") => Format::Code,
+        () if head.starts_with("From ") && head.contains("\nFrom: ") => Format::Mailbox,
+        () if is_mail(head) => Format::Mail,
+        () if matches!(
+            head.trim_start().as_bytes(),
+            [b'{', ..] | [b'[', b'{' | b'[' | b'"' | b'\n' | b' ', ..]
+        ) && lower.contains('"') =>
+        {
+            Format::Json
+        }
         () => Format::Text,
     }
 }
 
-/// Says what bytes are that are no text.
-fn binary(bytes: &[u8]) -> Option<&'static str> {
-    for (magic, what) in MAGICS {
-        if bytes.starts_with(magic) {
-            return Some(what);
-        }
-    }
+/// Whether a text begins with the header of a mail.
+fn is_mail(head: &str) -> bool {
+    let known = [
+        "From:",
+        "To:",
+        "Subject:",
+        "Date:",
+        "Received:",
+        "Message-ID:",
+        "MIME-Version:",
+        "Return-Path:",
+        "Delivered-To:",
+    ];
+    let known = |line: &str| {
+        known.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    };
+    let mut lines = head.lines();
+    lines.next().is_some_and(known) && lines.take(20).filter(|line| known(line)).count() >= 2
+}
+
+/// Whether bytes are no text.
+fn is_binary(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(8192)];
     let zeros = memchr::memchr_iter(0, sample).count();
     let wide = sample.starts_with(b"\xFF\xFE")
@@ -93,9 +281,20 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
     let odd = sample.iter().skip(1).step_by(2).filter(|byte| **byte == 0).count();
     let lopsided = zeros * 10 > sample.len() * 2 && (odd * 20 > zeros * 19 || odd * 20 < zeros);
     let control = sample.iter().filter(|byte| matches!(byte, 1..=8 | 14..=26 | 28..=31)).count();
-    let odd_bytes = !wide && !lopsided && (zeros * 200 > sample.len() || control * 20 > sample.len());
-    odd_bytes.then_some("a binary file of an unknown kind")
+    !wide && !lopsided && (zeros * 200 > sample.len() || control * 20 > sample.len())
 }
+
+/// Where pictures have which bytes.
+const PICTURES: &[(usize, &[u8])] = &[
+    (0, b"\x89PNG\r\n\x1A\n"),
+    (0, b"\xFF\xD8\xFF"),
+    (0, b"II*\0"),
+    (0, b"MM\0*"),
+    (0, b"GIF87a"),
+    (0, b"GIF89a"),
+    (8, b"WEBP"),
+    (6, b"\0\0\0\0\x36\0\0\0"),
+];
 
 const MAGICS: &[(&[u8], &str)] = &[
     (b"\x7FELF", "a program"),
@@ -121,6 +320,11 @@ const EXTENSIONS: &[(&[&str], Format)] = &[
     (&["txt", "text", "log", "rst", "adoc", "asciidoc", "org", "tex", "srt", "vtt", "me"], Format::Text),
     (&["json", "geojson", "webmanifest"], Format::Json),
     (&["jsonl", "ndjson"], Format::JsonLines),
+    (&["csv", "tsv", "tab", "psv"], Format::Csv),
+    (&["eml", "mht", "mhtml"], Format::Mail),
+    (&["mbox", "mbx"], Format::Mailbox),
+    (&["ipynb"], Format::Notebook),
+    (&["fodt", "fodp"], Format::Odt),
     (&["xml", "nxml", "rss", "atom", "svg"], Format::Xml),
     (
         &[

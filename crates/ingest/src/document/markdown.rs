@@ -2,7 +2,7 @@
 
 use super::{
     Block,
-    draft::Draft,
+    draft::{At, Draft},
     letters,
     plain::{lines, tell_encoding},
 };
@@ -10,40 +10,60 @@ use super::{
 pub(super) fn read(bytes: &[u8], draft: &mut Draft) {
     let letters = letters::decode(bytes, None);
     tell_encoding(&letters, draft);
-    let mut fence: Option<Fence> = None;
-    let mut preface = Preface::Possible;
-    let mut above = Above::default();
+    let mut scan = Scan::default();
     for line in lines(&letters.text) {
         let start = draft.len();
         line.push(&letters, draft);
-        let text = line.text.trim_end();
-        preface = preface.next(text, draft);
-        if preface == Preface::Inside {
-            continue;
-        }
-        if let Some(open) = &fence {
-            let closed = open.is_closed_by(text);
-            draft.block(open.start, Block::Code);
-            if closed {
-                fence = None;
-            }
-            continue;
-        }
-        if let Some((mark, count)) = fence_of(text) {
-            fence = Some(Fence { mark, count, start });
-            draft.block(start, Block::Code);
-            above = Above::default();
-        } else if let Some((level, title)) = hash_heading(text) {
-            draft.heading(start, level, &plain(title));
-            above = Above::default();
-        } else if let (Some(level), false) = (underline(text), above.title.is_empty()) {
-            draft.heading(above.start, level, &plain(&above.title));
-            above = Above::default();
-        } else {
-            above.take(text, start);
-        }
+        scan.line(line.text.trim_end(), start, draft);
         if draft.is_full() {
             break;
+        }
+    }
+}
+
+/// Adds Markdown that stands inside of another document.
+pub(super) fn add(text: &str, draft: &mut Draft) {
+    let mut scan = Scan { preface: Preface::Over, ..Scan::default() };
+    for line in lines(text) {
+        let start = draft.len();
+        draft.push(line.text, At::default());
+        scan.line(line.text.trim_end(), start, draft);
+    }
+}
+
+/// Finds headings and code, line by line.
+#[derive(Default)]
+struct Scan {
+    fence: Option<Fence>,
+    preface: Preface,
+    above: Above,
+}
+
+impl Scan {
+    /// Looks at a line that was added at `start`.
+    fn line(&mut self, text: &str, start: usize, draft: &mut Draft) {
+        self.preface = self.preface.next(text, draft);
+        if self.preface == Preface::Inside {
+            return;
+        }
+        if let Some(open) = &self.fence {
+            draft.block(open.start.min(start), Block::Code);
+            if open.is_closed_by(text) {
+                self.fence = None;
+            }
+            return;
+        }
+        let above = std::mem::take(&mut self.above);
+        if let Some((mark, count)) = fence_of(text) {
+            self.fence = Some(Fence { mark, count, start });
+            draft.block(start, Block::Code);
+        } else if let Some((level, title)) = hash_heading(text) {
+            draft.heading(start, level, &plain(title));
+        } else if let (Some(level), false) = (underline(text), above.title.is_empty()) {
+            draft.heading(above.start, level, &plain(&above.title));
+        } else {
+            self.above = above;
+            self.above.take(text, start);
         }
     }
 }
@@ -146,8 +166,9 @@ fn plain(title: &str) -> String {
 }
 
 /// The lines between `---` at the top, of which title, author and date are kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Preface {
+    #[default]
     Possible,
     Inside,
     Over,

@@ -1,5 +1,7 @@
 use std::{ops::Range, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 /// Where each byte of a reading's text comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
@@ -27,16 +29,38 @@ pub struct Place {
 }
 
 /// A part of a document that has a number or name of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Part {
     /// Page, from 1.
     pub page: Option<u32>,
     /// Slide, from 1.
     pub slide: Option<u32>,
     /// Sheet, by its name.
+    #[serde(with = "text")]
     pub sheet: Option<Arc<str>>,
     /// A chapter's file, an attachment, a message of a mailbox, a cell of a notebook: what it is called.
+    #[serde(with = "text")]
     pub entry: Option<Arc<str>>,
+}
+
+/// `Arc<str>` between processes.
+mod text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        text: &Option<Arc<str>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
+    }
 }
 
 /// From where to where something reaches.
@@ -51,7 +75,7 @@ pub struct Stretch {
 }
 
 /// A heading in the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heading {
     /// The heading's own line in the text.
     pub range: Range<usize>,
@@ -62,7 +86,7 @@ pub struct Heading {
 }
 
 /// What a stretch of text is, where it is not prose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Block {
     /// Program text: lines count, sentences do not.
     Code,
@@ -71,7 +95,7 @@ pub enum Block {
 }
 
 /// A run of text that comes from one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Span {
     pub(super) text: Range<usize>,
     /// Empty where there are none.

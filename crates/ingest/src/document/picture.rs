@@ -1,0 +1,73 @@
+//! Pictures with words on them, by `tesseract` where it is installed. Nothing else of a picture is looked at.
+
+use std::{
+    io::{self, Read, Write},
+    process::{Command, Stdio},
+};
+
+use super::{
+    Error, Ocr, Part,
+    draft::{At, Draft},
+};
+use crate::{
+    external::{Cause, Watch, settle, tail},
+    options::Stop,
+};
+
+/// What it may write about one picture.
+const OUTPUT_BYTES_MAX: u64 = 16 << 20;
+
+pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
+    let Some(ocr) = draft.options.ocr.clone() else { return Err(Error::Pictures { pages: 1 }) };
+    let text = recognise(bytes, &ocr)?;
+    draft.part(Part { page: Some(1), ..Part::default() });
+    draft.push(text.trim(), At::default());
+    draft.end();
+    draft.tell("program", "tesseract");
+    Ok(())
+}
+
+/// The words on a picture.
+fn recognise(bytes: &[u8], ocr: &Ocr) -> Result<String, Error> {
+    let failed = |error: io::Error| Error::GivenUp {
+        reason: format!("the picture could not be handed over: {error}"),
+    };
+    let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    let mut command = Command::new(&ocr.program);
+    command.arg(file.path()).arg("stdout");
+    if !ocr.languages.is_empty() {
+        command.args(["-l", &ocr.languages]);
+    }
+    // More threads than one slow it down on small pictures.
+    command.env("OMP_THREAD_LIMIT", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut process = match command.spawn() {
+        Ok(process) => process,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Pictures { pages: 1 }),
+        Err(error) => return Err(Error::GivenUp { reason: format!("tesseract cannot be started: {error}") }),
+    };
+    let output = process.stdout.take();
+    let said = process.stderr.take().map(tail);
+    let watch = Watch::begin(&process, ocr.time_limit, Stop::default());
+    let mut text = Vec::new();
+    if let Some(output) = output {
+        let _ = output.take(OUTPUT_BYTES_MAX).read_to_end(&mut text);
+    }
+    let ended = watch.end();
+    let status = settle(&mut process);
+    let said = said.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    match (ended, status) {
+        (Some(Cause::Time), _) => Err(Error::GivenUp {
+            reason: format!("tesseract took more than {} s", ocr.time_limit.as_secs_f64()),
+        }),
+        (_, Ok(status)) if status.success() => Ok(String::from_utf8_lossy(&text).into_owned()),
+        _ => {
+            let said = String::from_utf8_lossy(&said);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
+            Err(Error::damaged(format!("tesseract cannot read the picture: {last}")))
+        }
+    }
+}
