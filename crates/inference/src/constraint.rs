@@ -32,6 +32,7 @@ mod gbnf;
 mod lead;
 mod pattern;
 mod schema;
+mod tags;
 mod vocabulary;
 
 use llguidance::{

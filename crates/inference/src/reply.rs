@@ -34,7 +34,7 @@ mod stops;
 
 use calls::Calls;
 pub use format::Format;
-pub use grammar::{CallGrammar, ToolGrammar};
+pub use grammar::{CallGrammar, Tags, ToolGrammar};
 use json::{ObjectText, Step};
 use parameters::Parameters;
 pub use stops::{Passed, Stops};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Error, Vocabulary, at_most, schema};
+use super::{Error, Vocabulary, at_most, schema, tags};
 use crate::reply::CallGrammar;
 
 /// Calls that an answer is held to.
@@ -30,15 +30,29 @@ pub(super) fn to_lark(calls: &Calls, vocabulary: &Vocabulary) -> Result<String, 
     let mut names = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let arguments = serde_json::from_str(&tool.arguments.to_string()).unwrap_or(Value::Null);
+        let (begin, end) = (written(&tool.begin), written(tool.end));
+        names.push(format!("call{index}"));
+        if let Some(tags) = &tool.tags {
+            let prefix = format!("tag{index}");
+            let (arguments, of_tags) = match tags::arguments(tags, &arguments, &prefix, vocabulary) {
+                Ok(held) => held,
+                Err(error) if calls.strict.contains(&tool.name) => return Err(error),
+                Err(_) => tags::any_arguments(tags, &prefix, vocabulary),
+            };
+            if !rules.contains("TAG_TEXT:") {
+                rules.push_str(&tags::common(tags, vocabulary));
+            }
+            rules.push_str(&format!("call{index}: {begin} {arguments} {end}\n{of_tags}"));
+            at_most("the grammar of the tools in bytes", rules.len(), BYTES_MAX)?;
+            continue;
+        }
         let arguments = match schema::prepared(&object(&arguments)) {
             Ok(schema) => schema,
             Err(error) if calls.strict.contains(&tool.name) => return Err(error),
             Err(_) => schema::prepared(&json!({ "type": "object" }))?,
         };
-        let (begin, end) = (written(&tool.begin), written(tool.end));
         rules.push_str(&format!("call{index}: {begin} %json {arguments} {end}\n"));
         at_most("the grammar of the tools in bytes", rules.len(), BYTES_MAX)?;
-        names.push(format!("call{index}"));
     }
     if names.is_empty() {
         let reason = "there is none that could be called".to_owned();
@@ -73,7 +87,7 @@ fn object(schema: &Value) -> Value {
 }
 
 /// Text, with the control tokens that are spelled out in it as these tokens. What ends an answer is left to its end.
-fn literal(text: &str, vocabulary: &Vocabulary) -> String {
+pub(super) fn literal(text: &str, vocabulary: &Vocabulary) -> String {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

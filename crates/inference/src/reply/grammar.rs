@@ -16,7 +16,7 @@ pub struct CallGrammar {
     pub end: &'static str,
 }
 
-/// `begin`, then a JSON value of the schema, then `end`.
+/// `begin`, then a JSON value of the schema, or what it is made of between tags, then `end`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolGrammar {
     /// The tool's name.
@@ -27,10 +27,27 @@ pub struct ToolGrammar {
     pub arguments: Json,
     /// From the last letter of the arguments on.
     pub end: &'static str,
+    /// How each of the arguments is written by itself, where they are no JSON.
+    pub tags: Option<Tags>,
+}
+
+/// `open`, an argument's name, `named`, its value, `close`. A text stands there as it is, all else as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tags {
+    /// Before the name.
+    pub open: &'static str,
+    /// Between name and value.
+    pub named: &'static str,
+    /// Space behind a value.
+    pub space: &'static str,
+    /// What ends a value, the first time that it comes.
+    pub close: &'static str,
+    /// What follows.
+    pub after: &'static str,
 }
 
 impl Format {
-    /// How calls of these tools are written; `None` where there is no way, or where arguments are no JSON (tags).
+    /// How calls of these tools are written; `None` where there is no way.
     #[must_use]
     pub fn calls(self, tools: &[Json]) -> Option<CallGrammar> {
         let named = |name: &str| format!("{{\"name\": {}, \"arguments\": ", Json::from(name));
@@ -40,7 +57,7 @@ impl Format {
                 let name = function.field("name")?.as_str()?.to_owned();
                 let arguments = function.field("parameters");
                 let arguments = arguments.unwrap_or_else(|| Json::object([("type", Json::from("object"))]));
-                Some(ToolGrammar { begin: begin(&name), name, arguments, end: after })
+                Some(ToolGrammar { begin: begin(&name), name, arguments, end: after, tags: None })
             };
             let tools: Vec<ToolGrammar> = tools.iter().filter_map(tool).collect();
             (!tools.is_empty()).then_some(CallGrammar { trigger, tools, between, end })
@@ -88,7 +105,41 @@ impl Format {
                 &|name| format!("{name} <|constrain|>json<|message|>"),
                 "<|call|>",
             ),
-            Family::Plain | Family::Tags | Family::Glm => None,
+            Family::Tags => grammar(
+                "<tool_call>",
+                Some("\n<tool_call>"),
+                "",
+                &|name| format!("\n<function={name}>\n"),
+                "</function>\n</tool_call>",
+            )
+            .and_then(|calls| between_tags(calls, FUNCTION)),
+            Family::Glm => {
+                let begin = |name: &str| format!("{name}\n");
+                let calls = grammar("<tool_call>", Some("\n<tool_call>"), "", &begin, "</tool_call>");
+                calls.and_then(|calls| between_tags(calls, PAIRS))
+            }
+            Family::Plain => None,
         }
     }
 }
+
+/// The same with arguments between tags; `None` where a tool has a name that cannot stand there.
+fn between_tags(mut calls: CallGrammar, tags: Tags) -> Option<CallGrammar> {
+    let is_odd = |name: &str| name.contains(|letter: char| letter.is_whitespace() || "<>\"".contains(letter));
+    if calls.tools.iter().any(|tool| tool.name.is_empty() || is_odd(&tool.name)) {
+        return None;
+    }
+    calls.tools.iter_mut().for_each(|tool| tool.tags = Some(tags));
+    Some(calls)
+}
+
+const FUNCTION: Tags =
+    Tags { open: "<parameter=", named: ">\n", space: "\n", close: "</parameter>", after: "\n" };
+
+const PAIRS: Tags = Tags {
+    open: "<arg_key>",
+    named: "</arg_key>\n<arg_value>",
+    space: "",
+    close: "</arg_value>",
+    after: "\n",
+};

@@ -116,6 +116,9 @@ impl Parameters {
             At::ArgOpen => self.expect(&[("<arg_value>", At::ArgValue)]),
             At::Value | At::ArgValue => {
                 let end = if self.at == At::Value { "</parameter>" } else { "</arg_value>" };
+                if self.text.ends_with(end) && self.is_within_json(tools) {
+                    return Step::More;
+                }
                 if let Some(value) = self.up_to(end) {
                     let before = if self.any { ", " } else { "{" };
                     let value = self.valued(&value, tools);
@@ -182,13 +185,35 @@ impl Parameters {
         if self.text.len() > super::NAME_BYTES_MAX { Step::Broken(reason) } else { Step::More }
     }
 
+    /// Whether the tool's schema asks for text.
+    fn is_text(&self, tools: &[(String, Json)]) -> bool {
+        let schema = tools.iter().find(|(name, _)| *name == self.name).map(|(_, schema)| schema);
+        let kind = schema.and_then(|schema| schema.field("properties")?.field(&self.key)?.field("type"));
+        kind.as_ref().and_then(Json::as_str) == Some("string")
+    }
+
+    /// Whether the value is an object or a list, and a text within it goes on: tags are part of that.
+    fn is_within_json(&self, tools: &[(String, Json)]) -> bool {
+        if !self.text.trim_start().starts_with(['{', '[']) || self.is_text(tools) {
+            return false;
+        }
+        let (mut within, mut escaped) = (false, false);
+        for letter in self.text.chars() {
+            match letter {
+                _ if escaped => escaped = false,
+                '\\' if within => escaped = true,
+                '"' => within = !within,
+                _ => {}
+            }
+        }
+        within
+    }
+
     /// A value as JSON: text where the tool's schema asks for text, else what it reads as.
     fn valued(&self, value: &str, tools: &[(String, Json)]) -> String {
         let value = value.strip_prefix('\n').unwrap_or(value);
         let value = value.strip_suffix('\n').unwrap_or(value);
-        let schema = tools.iter().find(|(name, _)| *name == self.name).map(|(_, schema)| schema);
-        let kind = schema.and_then(|schema| schema.field("properties")?.field(&self.key)?.field("type"));
-        let text = kind.as_ref().and_then(Json::as_str) == Some("string");
+        let text = self.is_text(tools);
         let json = (!text).then(|| serde_json::from_str::<serde_json::Value>(value.trim()).ok()).flatten();
         match json {
             // As it stands there, for the order of its keys.

@@ -17,9 +17,12 @@ const FAMILIES: &[(&str, &str)] = &[
     ("DeepSeek", "<｜tool▁calls▁begin｜> <think> </think>"),
     ("Kimi", "<|tool_calls_section_begin|>"),
     ("Harmony", "<|channel|> <|message|>"),
+    ("Tags", "<function= <think> </think>"),
+    ("Glm", "<arg_key> <think> </think>"),
 ];
 
 const CONTROLS: &[&str] = &[
+    "</arg_value>",
     "[TOOL_CALLS]",
     "<|tool_call|>",
     "<｜tool▁calls▁begin｜>",
@@ -236,4 +239,96 @@ fn what_cannot_be_kept_is_refused_where_it_must_be() {
         matches!(calls(&["odd"]), Err(Error::Unsupported { keyword, .. }) if keyword == "patternProperties")
     );
     assert!(calls(&[]).is_ok());
+}
+
+/// A tool that is told texts, numbers and lists, by formats that write arguments between tags.
+fn say(more: Value) -> Json {
+    let mut properties = json!({ "text": { "type": "string", "description": "What is said." },
+        "tone": { "type": "string", "enum": ["low", "lower"] }, "times": { "type": "integer", "minimum": 1, "maximum": 9 },
+        "to": { "type": "array", "items": { "$ref": "#/$defs/name" } } });
+    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let parameters = json!({ "type": "object", "properties": properties, "required": ["text", "times"],
+        "$defs": { "name": { "type": "string" } }, "additionalProperties": false });
+    Json::from(json!({ "type": "function", "function": { "name": "say", "parameters": parameters } }))
+}
+
+fn said_between_tags(template: &str, wish: &str) -> Value {
+    let (tokens, format) = (Tokens::new(), Format::of(template));
+    let grammar = format.calls(&[say(json!({}))]).unwrap();
+    let calls = Calls { grammar, strict: vec!["say".to_owned()], triggered: false, or: None };
+    let text = tokens.draw(&Grammar::Calls(Box::new(calls)), wish, 1);
+    let mut reply = format.reply("", &[say(json!({}))]);
+    let pieces = reply.push(&text).into_iter().chain(reply.finish());
+    let mut arguments = String::new();
+    for piece in pieces {
+        match piece.event {
+            Event::ToolCallArguments { delta, .. } => arguments += &delta,
+            Event::Text(text) => panic!("{text}"),
+            Event::Malformed { text, reason, .. } => panic!("{reason}: {text}"),
+            _ => {}
+        }
+    }
+    serde_json::from_str(&arguments).unwrap_or_else(|_| panic!("{arguments} of {text}"))
+}
+
+#[test]
+fn arguments_between_tags_keep_to_their_schema() {
+    const CODER: &str = "<function=";
+    const GLM: &str = "<arg_key>";
+    let begins = "<tool_call>\n<function=say>\n<parameter=text>\n";
+    // What is wished for and cannot come is passed over.
+    let said = said_between_tags(
+        CODER,
+        &format!(
+            "{begins}if a < b:\n  \"go\" </param> </function>\n</parameter>\n<parameter=times>\n7\n</parameter>\n</function>"
+        ),
+    );
+    assert_eq!(said, json!({ "text": "if a < b:\n  \"go\" </param> </function>", "times": 7 }));
+    let said = said_between_tags(
+        CODER,
+        &format!(
+            "{begins}</parameter>\n<parameter=tone>\nlower\n</parameter>\n<parameter=times>\n1\n</parameter>\n<parameter=to>\n[\"a</parameter>\\n\", \"\\\"\"]\n</parameter>\n</function>"
+        ),
+    );
+    assert_eq!(said, json!({ "text": "", "tone": "lower", "times": 1, "to": ["a</parameter>\n", "\""] }));
+    let said = said_between_tags(
+        GLM,
+        "<tool_call>say\n<arg_key>text</arg_key>\n<arg_value>1 < 2</arg_value>\n<arg_key>times</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
+    );
+    assert_eq!(said, json!({ "text": "1 < 2", "times": 3 }));
+    // Numbers are numbers, whatever is wished for, and what is required comes.
+    let said = said_between_tags(CODER, &format!("{begins}x\n</parameter>\n<parameter=times>\n42"));
+    assert_eq!(said["times"], 4);
+    let said = said_between_tags(CODER, &format!("{begins}x\n</parameter>\n</function>"));
+    assert!((1..=9).contains(&said["times"].as_u64().unwrap()), "{said}");
+}
+
+#[test]
+fn what_cannot_be_kept_between_tags_is_refused_where_it_must_be() {
+    let tokens = Tokens::new();
+    let check = |tool: Json, keyword: &str| {
+        for template in ["<function=", "<arg_key>"] {
+            let grammar = Format::of(template).calls(std::slice::from_ref(&tool)).unwrap();
+            let calls = |strict: &[&str]| {
+                let strict = strict.iter().map(ToString::to_string).collect();
+                let calls = Calls { grammar: grammar.clone(), strict, triggered: false, or: None };
+                Constraint::new(&tokens.vocabulary, &Grammar::Calls(Box::new(calls)))
+            };
+            let refused = calls(&["say"]);
+            assert!(
+                matches!(&refused, Err(Error::Unsupported { keyword: named, .. }) if named == keyword),
+                "{keyword}: {refused:?}"
+            );
+            assert!(calls(&[]).is_ok(), "{keyword}");
+        }
+    };
+    check(say(json!({ "text": { "type": "string", "maxLength": 3 } })), "maxLength");
+    check(say(json!({ "a>b": { "type": "integer" } })), "properties");
+    check(
+        say(json!({ "times": { "type": "integer" }, "x": { "patternProperties": { "(": {} } } })),
+        "patternProperties",
+    );
+    check(say(json!({ "tone": { "type": "string", "enum": ["</parameter></arg_value>"] } })), "enum");
+    let odd = json!({ "type": "function", "function": { "name": "a b", "parameters": {} } });
+    assert!(Format::of("<function=").calls(&[odd.into()]).is_none());
 }

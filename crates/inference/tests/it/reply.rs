@@ -267,7 +267,13 @@ fn grammars_write_what_is_read() {
         let format = Format::of(template);
         let Some(grammar) = format.calls(&tools()) else { continue };
         let call = |tool: &athenaeum_inference::reply::ToolGrammar| {
-            format!("{}{{\"page\": 1}}{}", tool.begin, tool.end)
+            let arguments = match &tool.tags {
+                Some(tags) => {
+                    format!("{}page{}1{}{}{}", tags.open, tags.named, tags.space, tags.close, tags.after)
+                }
+                None => "{\"page\": 1}".to_owned(),
+            };
+            format!("{}{arguments}{}", tool.begin, tool.end)
         };
         let one = format!("{}{}{}", grammar.trigger, call(&grammar.tools[0]), grammar.end);
         assert_eq!(
