@@ -1,7 +1,10 @@
 """Instructor, in each of its ways to ask for structure. `instructor_client.py http://127.0.0.1:PORT`; needs the package
 instructor."""
 
+import asyncio
 import sys
+import time
+import urllib.request
 from typing import Literal
 
 import instructor
@@ -21,6 +24,23 @@ class Digit(BaseModel):
     name: Literal["one", "two"]
 
 
+
+RUNNING = 'athenaeum_model_running{model="tiny"} '
+
+
+def metrics():
+    return urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode().splitlines()
+
+
+def nobody_is_answered():
+    """Waits until the server works for nobody any more: sixteen answers of 900 tokens take much longer."""
+    for _ in range(20):
+        if RUNNING + "0" in metrics():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the answer goes on")
+
+
 # Mode.JSON is left out: there the model is told of the schema in words only, which takes a larger one.
 for mode in [instructor.Mode.TOOLS, instructor.Mode.TOOLS_STRICT, instructor.Mode.JSON_SCHEMA]:
     answer = instructor.from_openai(client, mode=mode).chat.completions.create(
@@ -36,3 +56,21 @@ pieces = list(
 )
 assert pieces[-1].name in ["one", "two"]
 print("ok stream")
+
+
+async def hang_up():
+    """It hands out an answer when that is whole; who gives up earlier cancels the task."""
+    other = openai.AsyncOpenAI(base_url=sys.argv[1] + "/v1", api_key="none", max_retries=0)
+    endless = instructor.from_openai(other).chat.completions.create(
+        model="tiny", messages=asked, response_model=None, max_tokens=900, extra_body={"ignore_eos": True, "n": 16}
+    )
+    task = asyncio.create_task(endless)
+    while RUNNING + "0" in await asyncio.to_thread(metrics):
+        assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    nobody_is_answered()
+
+
+asyncio.run(hang_up())
+print("ok abort")

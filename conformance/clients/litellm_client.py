@@ -1,8 +1,11 @@
 """LiteLLM, also as it asks a reranker. `litellm_client.py http://127.0.0.1:PORT`; needs the packages litellm and mcp."""
 
+import asyncio
 import json
 import os
 import sys
+import time
+import urllib.request
 
 # It would fetch prices at its start.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -26,6 +29,22 @@ class Digit(BaseModel):
 
 def ok(name):
     print("ok", name)
+
+
+RUNNING = 'athenaeum_model_running{model="tiny"} '
+
+
+def metrics():
+    return urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode().splitlines()
+
+
+def nobody_is_answered():
+    """Waits until the server works for nobody any more: sixteen answers of 900 tokens take much longer."""
+    for _ in range(20):
+        if RUNNING + "0" in metrics():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the answer goes on")
 
 
 answer = litellm.completion(messages=asked, temperature=0, **usual)
@@ -65,3 +84,20 @@ except litellm.BadRequestError as error:
     # A ContextWindowExceededError is one.
     assert "1024" in str(error)
 ok("errors")
+
+
+async def hang_up():
+    """Its streams hold on to the connection when they are closed; tasks that are cancelled do not."""
+    endless = {"max_tokens": 900, "extra_body": {"ignore_eos": True, "n": 16}}
+    task = asyncio.create_task(litellm.acompletion(messages=asked, **endless, **usual))
+    while RUNNING + "0" in await asyncio.to_thread(metrics):
+        assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    nobody_is_answered()
+    answer = await litellm.acompletion(messages=asked, temperature=0, **usual)
+    assert answer.choices[0].message.content.startswith(SAID)
+
+
+asyncio.run(hang_up())
+ok("abort")

@@ -1,7 +1,10 @@
 """LlamaIndex. `llama_index_client.py http://127.0.0.1:PORT`; needs the packages llama-index-llms-openai-like and
 llama-index-embeddings-openai-like."""
 
+import asyncio
 import sys
+import time
+import urllib.request
 from typing import Literal
 
 import openai
@@ -40,6 +43,22 @@ def ok(name):
     print("ok", name)
 
 
+RUNNING = 'athenaeum_model_running{model="tiny"} '
+
+
+def metrics():
+    return urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode().splitlines()
+
+
+def nobody_is_answered():
+    """Waits until the server works for nobody any more: sixteen answers of 900 tokens take much longer."""
+    for _ in range(20):
+        if RUNNING + "0" in metrics():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the answer goes on")
+
+
 assert llm.chat(asked).message.content.startswith(SAID)
 ok("chat")
 
@@ -69,3 +88,20 @@ try:
     raise AssertionError("there is no such model")
 except openai.NotFoundError:
     ok("errors")
+
+endless = {**usual, "max_tokens": 900, "additional_kwargs": {"extra_body": {"ignore_eos": True, "n": 16}}}
+
+
+async def hang_up():
+    """Its streams hold on to the connection when they are closed; tasks that are cancelled do not."""
+    task = asyncio.create_task(OpenAILike(is_chat_model=True, context_window=1024, **endless).achat(asked))
+    while RUNNING + "0" in await asyncio.to_thread(metrics):
+        assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    nobody_is_answered()
+
+
+asyncio.run(hang_up())
+assert llm.chat(asked).message.content.startswith(SAID)
+ok("abort")

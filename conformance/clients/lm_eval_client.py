@@ -2,7 +2,9 @@
 package lm-eval[api]."""
 
 import json
+import subprocess
 import sys
+import time
 import urllib.request
 
 from lm_eval.api.instance import Instance
@@ -53,3 +55,29 @@ lm.tokenizer_backend, lm.tokenizer = None, None
 said = lm.generate_until([instance("generate_until", ("Once upon", {"until": ["."], "max_gen_toks": 8, "temperature": 0}), 0)])
 assert isinstance(said[0], str) and "." not in said[0]
 print("ok generate_until")
+
+
+# It asks and waits; who gives up ends the program, as an operating system hangs up for it.
+RUNNING = 'athenaeum_model_running{model="tiny"} '
+ENDLESS = f"""
+import requests
+requests.post({URL!r}, json={{"model": "tiny", "prompt": "Once", "max_tokens": 900, "ignore_eos": True, "n": 16}})
+"""
+
+
+def metrics():
+    return urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode().splitlines()
+
+
+harness = subprocess.Popen([sys.executable, "-c", ENDLESS])
+while RUNNING + "0" in metrics():
+    assert harness.poll() is None
+harness.kill()
+harness.wait()
+for _ in range(20):
+    if RUNNING + "0" in metrics():
+        break
+    time.sleep(0.01)
+else:
+    raise AssertionError("the answer goes on")
+print("ok abort")

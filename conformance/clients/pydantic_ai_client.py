@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+import time
+import urllib.request
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_ai import Agent, NativeOutput, ToolOutput
@@ -20,6 +22,16 @@ class Digit(BaseModel):
     # A model this small goes on for ever where it may.
     model_config = ConfigDict(extra="forbid")
     digit: int = Field(ge=0, le=9)
+
+
+def nobody_is_answered():
+    """Waits until the server works for nobody any more: sixteen answers of 900 tokens take much longer."""
+    for _ in range(20):
+        told = urllib.request.urlopen(sys.argv[1] + "/metrics").read().decode()
+        if 'athenaeum_model_running{model="tiny"} 0' in told.splitlines():
+            return
+        time.sleep(0.01)
+    raise AssertionError("the answer goes on")
 
 
 async def main():
@@ -47,6 +59,15 @@ async def main():
     except ModelHTTPError as error:
         assert error.status_code == 404
     print("ok errors")
+
+    endless = ModelSettings(max_tokens=900, extra_body={"ignore_eos": True, "n": 16})
+    async with Agent(model).run_stream("Who are you?", model_settings=endless) as streamed:
+        async for _ in streamed.stream_text(delta=True):
+            break
+        await streamed.cancel() if hasattr(streamed, "cancel") else None
+    nobody_is_answered()
+    assert (await Agent(model).run("Who are you?")).output.startswith(SAID)
+    print("ok abort")
 
 
 asyncio.run(main())
