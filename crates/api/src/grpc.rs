@@ -67,7 +67,7 @@ pub async fn grpc(api: Api) -> Router {
         .into_axum_router()
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::new(Gate::new(&api)), guard::guard));
-    observe(router, &api.metrics, &[])
+    observe(router, &api.metrics, &[guard::SEARCH.to_owned()])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]

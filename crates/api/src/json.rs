@@ -16,7 +16,8 @@ pub(crate) fn tagged<T: Serialize>(request: &HeaderMap, value: &T) -> Result<Res
 
 /// Writes `value` as JSON that nobody keeps.
 pub(crate) fn fresh<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
-    let mut response = Response::new(Body::from(to_bytes(value)?));
+    let bytes = tracing::debug_span!("format").in_scope(|| to_bytes(value))?;
+    let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

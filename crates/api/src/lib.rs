@@ -85,6 +85,7 @@ mod sign_in;
 mod socket;
 mod state;
 mod stream;
+mod traced;
 mod upload;
 mod watch;
 

@@ -5,6 +5,7 @@
 
 mod completion;
 mod conversation;
+mod embedding;
 mod flags;
 mod infill;
 pub(crate) mod prompt;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Routes {
         .route("/chat/completions/input_tokens", post(conversation::count))
         .route("/v1/chat/completions/input_tokens", post(conversation::count))
         .route("/apply-template", post(conversation::apply))
+        .route("/embedding", post(embedding::create))
         .route("/infill", post(infill::create))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
@@ -54,6 +56,7 @@ pub(crate) fn routes() -> Routes {
         completion::create,
         conversation::count,
         conversation::apply,
+        embedding::create,
         infill::create,
         tokens::tokenize,
         tokens::detokenize,
@@ -67,6 +70,7 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
         ("/completion", &completion::PARAMETERS),
         ("/chat/completions/input_tokens", conversation::parameters()),
         ("/apply-template", conversation::parameters()),
+        ("/embedding", &embedding::PARAMETERS),
         ("/infill", &infill::PARAMETERS),
         ("/tokenize", tokens::TOKENIZE),
         ("/detokenize", tokens::DETOKENIZE),

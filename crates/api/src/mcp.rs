@@ -38,6 +38,7 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::http::route;
 use crate::{
@@ -124,8 +125,22 @@ impl Mcp {
         }
     }
 
-    /// Does `work` when one of the places is free, within the time for it.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    /// Does `work` when one of the places is free, within the time for it, and until the client calls it off
+    /// (`notifications/cancelled`).
+    async fn bounded<T>(
+        &self,
+        called_off: &CancellationToken,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        tokio::select! {
+            biased;
+            // Nobody reads it: who calls off wants no answer.
+            () = called_off.cancelled() => Err(Problem::new(Kind::Busy, "The call was called off.")),
+            done = self.in_time(work) => done,
+        }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         let Ok(Ok(_place)) = timeout(self.patience, self.calls.acquire()).await else {
             return Err(Problem::new(
                 Kind::Busy,
@@ -185,7 +200,7 @@ impl ServerHandler for Mcp {
             return Err(ErrorData::invalid_params(message, None));
         }
         let asker = self.asker(&context);
-        let result = self.bounded(self.call(request, &asker)).await;
+        let result = self.bounded(&context.ct, self.call(request, &asker)).await;
         Ok(result.unwrap_or_else(|problem| failed(&problem)).into())
     }
 
@@ -196,7 +211,9 @@ impl ServerHandler for Mcp {
     ) -> Result<ListResourcesResult, ErrorData> {
         let asker = self.asker(&context);
         let after = request.and_then(|request| request.cursor);
-        self.bounded(resources::list(self, &asker, after)).await.map_err(|problem| refused(&problem))
+        self.bounded(&context.ct, resources::list(self, &asker, after))
+            .await
+            .map_err(|problem| refused(&problem))
     }
 
     async fn list_resource_templates(
@@ -214,7 +231,7 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let asker = self.asker(&context);
-        let read = self.bounded(resources::read(self, &asker, &request.uri)).await;
+        let read = self.bounded(&context.ct, resources::read(self, &asker, &request.uri)).await;
         read.map(Into::into).map_err(|problem| match problem.kind() {
             Kind::NotFound => ErrorData::resource_not_found(
                 problem.body(None, None).detail,
@@ -247,7 +264,9 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let asker = self.asker(&context);
-        self.bounded(prompts::complete(self, &asker, &request)).await.map_err(|problem| refused(&problem))
+        self.bounded(&context.ct, prompts::complete(self, &asker, &request))
+            .await
+            .map_err(|problem| refused(&problem))
     }
 }
 
@@ -309,3 +328,43 @@ const CALLS_MAX: usize = 16;
 
 /// How long the lists of what we can do stay true: as long as the program runs. A day, in milliseconds.
 const FOREVER_MS: u64 = 24 * 60 * 60 * 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_is_called_off_ends_and_leaves_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(folder.path(), &athenaeum_archive::Settings::default()).await.unwrap();
+        let mcp = Mcp::new(archive, athenaeum_tenancy::local(), None);
+        let (called_off, ended) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+        struct Ends(Arc<AtomicBool>);
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let ends = Ends(Arc::clone(&ended));
+        let work = async move {
+            let _ends = ends;
+            pending::<Result<(), Problem>>().await
+        };
+        let ((), result) = tokio::join!(
+            async {
+                tokio::task::yield_now().await;
+                assert_eq!(mcp.calls.available_permits(), CALLS_MAX - 1);
+                called_off.cancel();
+            },
+            mcp.bounded(&called_off, work)
+        );
+        assert!(result.is_err());
+        assert!(ended.load(Relaxed));
+        assert_eq!(mcp.calls.available_permits(), CALLS_MAX);
+    }
+}

@@ -120,7 +120,7 @@ impl Metrics {
 
 /// Counts and times every request of `router` and logs one line for each: method, route, status, time, id, and the
 /// name of the key. What people search for is not logged. Apply it outside of [`crate::protect`], so that refusals count too;
-/// `search_paths` are the route templates that count as searches.
+/// `search_paths` are the route templates, or paths, that count as searches.
 pub fn observe(router: Router, metrics: &Metrics, search_paths: &[String]) -> Router {
     let observer = Observer { metrics: metrics.clone(), search_paths: search_paths.into() };
     router.layer(from_fn_with_state(observer, record))
@@ -139,6 +139,10 @@ async fn record(State(observer): State<Observer>, request: Request, next: Next) 
         _ => "other".to_owned(),
     };
     let path = route_of(&request).to_owned();
+    let is_known = |known: &&String| **known == path || known.as_str() == request.uri().path();
+    let search = observer.search_paths.iter().find(is_known).cloned();
+    // Methods of gRPC have one template for all of a service.
+    let path = search.clone().unwrap_or(path);
     let response = next.run(request).await;
     let (status, took) = (response.status(), started.elapsed());
     let id = response.headers().get(RequestId::HEADER).and_then(|id| id.to_str().ok()).unwrap_or("");
@@ -149,8 +153,7 @@ async fn record(State(observer): State<Observer>, request: Request, next: Next) 
     } else {
         tracing::debug!(method, path, status = status.as_u16(), took_ms, request_id = id, key, "answered");
     }
-    let search = observer.search_paths.contains(&path);
-    observer.metrics.answered(method, path, status.as_u16(), took, search);
+    observer.metrics.answered(method, path, status.as_u16(), took, search.is_some());
     response
 }
 

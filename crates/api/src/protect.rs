@@ -25,6 +25,7 @@ use tower_http::{
     limit::RequestBodyLimitLayer,
     timeout::RequestBodyTimeoutLayer,
 };
+use tracing::Instrument as _;
 
 use crate::{
     Access, RequestId, Settings,
@@ -33,7 +34,7 @@ use crate::{
     limits::{self, SearchRate},
     origin::{self, Asker},
     problem::{Kind, Problem},
-    sign_in,
+    sign_in, traced,
 };
 
 /// Puts every guard in front of `router`: apply it once, to all routes that share a listener.
@@ -138,6 +139,11 @@ fn is_of_a_person<B>(request: &http::Request<B>) -> bool {
 /// Runs the request when one of the places is free. Uploads take as long as they take: they are bounded in
 /// number where they are received, and in pauses by the body's own timeout.
 async fn bounded(gate: &Gate, request: Request, next: Next) -> Response {
+    let route = tracing::debug_span!("route", path = route_of(&request));
+    in_bounds(gate, request, next).instrument(route).await
+}
+
+async fn in_bounds(gate: &Gate, request: Request, next: Next) -> Response {
     if *request.method() == Method::POST {
         return next.run(request).await;
     }
@@ -163,7 +169,10 @@ async fn finish(State(gate): State<Arc<Gate>>, mut request: Request, next: Next)
     let for_people = wants_page(&request);
     request.extensions_mut().insert(id.clone());
     let asked = request.headers().clone();
-    let mut response = as_problem(next.run(request).await, &path, &id, for_people).await;
+    let span = traced::span(&id);
+    let response = next.run(request).instrument(span.clone()).await;
+    let response = as_problem(response, &path, &id, for_people).instrument(span.clone()).await;
+    let mut response = traced::within(span, response);
     let headers = response.headers_mut();
     if let Some(value) = id.header_value() {
         headers.insert(RequestId::HEADER, value);

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use crate::{
     Api, anthropic, ollama, openai,
@@ -64,7 +65,8 @@ pub(crate) async fn open(
     // The usual ones take 128 KiB for each connection, idle or not.
     let upgrade = upgrade.read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
     let caller = caller.map_or_else(Caller::local, |Extension(caller)| caller);
-    Ok(upgrade.on_upgrade(move |socket| talk(api, caller, socket)))
+    let span = tracing::Span::current();
+    Ok(upgrade.on_upgrade(move |socket| talk(api, caller, socket).instrument(span)))
 }
 
 async fn talk(api: Api, caller: Caller, socket: WebSocket) {
@@ -98,7 +100,9 @@ async fn talk(api: Api, caller: Caller, socket: WebSocket) {
                     let cancelled = CancellationToken::new();
                     answers.insert(id.clone(), cancelled.clone().drop_guard());
                     let routes = routes.get_or_insert_with(&make).clone();
-                    tokio::spawn(answer(routes, caller.clone(), id, asked, out.clone(), over.clone(), cancelled));
+                    let answer =
+                        answer(routes, caller.clone(), id, asked, out.clone(), over.clone(), cancelled);
+                    tokio::spawn(answer.in_current_span());
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(Message::Binary(_))) => {

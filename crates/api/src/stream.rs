@@ -131,7 +131,8 @@ impl<F: StreamFormat> State<F> {
         match self.phase {
             Phase::Begins => {
                 self.phase = Phase::GoesOn;
-                self.format.open(&self.answer, &mut frames);
+                let format = tracing::debug_span!("format");
+                format.in_scope(|| self.format.open(&self.answer, &mut frames));
             }
             Phase::GoesOn => match timeout(SILENCE, self.answer.next()).await {
                 Ok(Some((choice, said))) => self.format.write(&self.answer, choice, said, &mut frames),

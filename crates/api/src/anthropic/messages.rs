@@ -31,10 +31,11 @@ use crate::{
 pub(crate) static PARAMETERS: LazyLock<Vec<Parameter>> =
     LazyLock::new(|| [CONVERSATION, ANSWER, SAMPLING].concat());
 
-/// What may be said when tokens are counted: the same, and no answer is needed.
+/// What may be said when tokens are counted: the same, with nothing that only an answer needs. The usual model counts where
+/// none is named.
 pub(crate) static COUNTED: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     let rows = PARAMETERS.iter().map(|row| match row.name {
-        "max_tokens" => Parameter::new(row.name, row.takes, row.about),
+        "model" | "max_tokens" => Parameter::new(row.name, row.takes, row.about),
         _ => *row,
     });
     rows.collect()

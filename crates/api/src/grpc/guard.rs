@@ -13,6 +13,7 @@ use http_body::Frame;
 use http_body_util::{BodyStream, StreamBody};
 use tokio::time::sleep;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use super::deadline::deadline;
 use crate::{
@@ -20,10 +21,11 @@ use crate::{
     limits::{self, SearchRate},
     problem::{Kind, Problem},
     protect::client_of,
+    traced,
 };
 
 /// The method whose rate is bounded.
-const SEARCH: &str = "/athenaeum.v1.Archive/Search";
+pub(super) const SEARCH: &str = "/athenaeum.v1.Archive/Search";
 
 /// Tells without a key whether the server is well.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -49,10 +51,12 @@ impl Gate {
 /// its key ends, is cut off with the status that says so.
 pub(super) async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let mut response = match admit(&gate, &mut request).await {
+    let span = traced::span(&id);
+    let mut response = match admit(&gate, &mut request).instrument(span.clone()).await {
         Ok((caller, time)) => {
             request.extensions_mut().insert(caller.clone());
-            let mut response = until(ended(caller.revoked(), time), next.run(request)).await;
+            let answer = next.run(request).instrument(span.clone());
+            let mut response = traced::within(span, until(ended(caller.revoked(), time), answer).await);
             response.extensions_mut().insert(caller);
             response
         }

@@ -121,6 +121,21 @@ const TOOL_CHOICE: Takes =
     Takes::Either(&[Takes::OneOf(&["none", "auto", "required"]), Takes::Object(CHOSEN)]);
 
 const CHOSEN: &[Parameter] = &[
+    Parameter::required(
+        "type",
+        Takes::OneOf(&["function", "allowed_tools"]),
+        "The kind of tool, or of choice.",
+    ),
+    Parameter::new("function", Takes::Object(CHOSEN_FUNCTION), "Which."),
+    Parameter::new("allowed_tools", Takes::Object(ALLOWED), "The tools among which it may choose."),
+];
+
+const ALLOWED: &[Parameter] = &[
+    Parameter::required("mode", Takes::OneOf(&["auto", "required"]), "Whether it must call one of them."),
+    Parameter::required("tools", Takes::List(&Takes::Object(ALLOWED_TOOL), 512), "Which."),
+];
+
+const ALLOWED_TOOL: &[Parameter] = &[
     Parameter::required("type", Takes::OneOf(&["function"]), "The kind of tool."),
     Parameter::required("function", Takes::Object(CHOSEN_FUNCTION), "Which."),
 ];
@@ -173,6 +188,16 @@ pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
 /// Reads what is to be done with the tools of a conversation.
 pub(super) fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
     let (parameter, named) = match read.value("tool_choice") {
+        Some(Value::Object(chosen)) if chosen.get("type").is_some_and(|kind| kind == "allowed_tools") => {
+            let missing =
+                || Problem::missing_parameter("tool_choice.allowed_tools", "an object with mode and tools");
+            let allowed = chosen.get("allowed_tools").filter(|of| of.is_object()).ok_or_else(missing)?;
+            let once = read.flag("parallel_tool_calls") == Some(false);
+            return allowed_calling(allowed, |tool| &tool["function"]["name"], once, &conversation.tools);
+        }
+        Some(Value::Object(chosen)) if !chosen.contains_key("function") => {
+            return Err(Problem::missing_parameter("tool_choice.function", "an object with a name"));
+        }
         Some(Value::Object(chosen)) => ("tool_choice", chosen.get("function").and_then(|of| of.get("name"))),
         Some(_) => ("tool_choice", None),
         None => ("function_call", read.value("function_call").and_then(|chosen| chosen.get("name"))),
@@ -184,6 +209,20 @@ pub(super) fn calling(read: &Read, conversation: &Conversation) -> Result<Callin
     };
     let once = read.flag("parallel_tool_calls") == Some(false) || read.has("functions");
     Calling::of(choice, once, &conversation.tools, parameter)
+}
+
+/// Reads which tools may be called of those that the model is told of: `{"mode": …, "tools": […]}`.
+pub(crate) fn allowed_calling(
+    allowed: &Value,
+    name: fn(&Value) -> &Value,
+    once: bool,
+    tools: &[Json],
+) -> Result<Calling, Problem> {
+    let listed = allowed["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<String> =
+        listed.iter().filter_map(|tool| name(tool).as_str().map(str::to_owned)).collect();
+    let choice = if allowed["mode"] == "required" { Choose::Any } else { Choose::Freely };
+    Calling::of(choice, once, tools, "tool_choice")?.among(names, tools, "tool_choice")
 }
 
 /// A message in the words that templates know.

@@ -3,6 +3,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::{Parameter, Warning, check};
 use crate::problem::{Kind, Problem};
@@ -21,6 +22,15 @@ pub(crate) struct Read {
 ///
 /// If it is too long, no JSON, no object, or holds a value that the table does not accept.
 pub(crate) async fn body(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    table: &[Parameter],
+) -> Result<Read, Problem> {
+    whole(headers, body, bytes_max, table).instrument(tracing::debug_span!("validate")).await
+}
+
+async fn whole(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
@@ -89,6 +99,11 @@ impl Read {
     /// The same, taken out.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.values.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Puts a parameter there, as if it had been sent.
+    pub(crate) fn put(&mut self, name: &str, value: Value) {
+        self.values.insert(name.to_owned(), value);
     }
 
     /// Returns a parameter that is true or false.

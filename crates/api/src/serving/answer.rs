@@ -8,6 +8,7 @@ use athenaeum_inference::{
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
+use tracing::Span;
 
 use super::{
     Counts, Loaded,
@@ -45,6 +46,8 @@ pub(crate) struct Answer {
     /// Choices that were begun and have not ended.
     open: UnderWay,
     running: FuturesUnordered<Step>,
+    /// What it is at, for who traces the request.
+    step: Span,
     /// Where it is kept.
     kept: Option<Kept>,
     /// What was said last, told when all is kept: what a client has heard the end of is not lost.
@@ -116,6 +119,7 @@ impl Answer {
             begun: 0,
             open: UnderWay::none(counts),
             running: FuturesUnordered::new(),
+            step: tracing::debug_span!("queue"),
             kept,
             last: None,
         };
@@ -158,10 +162,16 @@ impl Answer {
             let said = choice.said(event);
             if matches!(said, Said::Begun { .. }) {
                 self.open.read();
+                if self.step.metadata().is_some_and(|step| step.name() == "queue") {
+                    self.step = tracing::debug_span!("infer");
+                }
             }
             if let Said::Ended(ended) = &said {
                 self.open.end(&ended.end);
                 self.begin_more();
+                if self.running.is_empty() {
+                    self.step = Span::none();
+                }
             } else {
                 self.running.push(choice.step());
             }

@@ -18,6 +18,8 @@ pub(crate) struct Calling {
     pub(crate) choice: Choose,
     /// It calls one at most.
     pub(crate) once: bool,
+    /// Those that may be called, where that is not all.
+    pub(crate) among: Option<Vec<String>>,
 }
 
 /// Which tools are called.
@@ -45,8 +47,20 @@ impl Calling {
             Choose::Any if known.is_empty() => {
                 Err(Problem::parameter(parameter, "that a tool must be called only where there are tools"))
             }
-            _ => Ok(Self { choice, once }),
+            _ => Ok(Self { choice, once, among: None }),
         }
+    }
+}
+
+impl Calling {
+    /// The same for these tools alone, of those that the model is told of.
+    pub(crate) fn among(self, names: Vec<String>, tools: &[Json], parameter: &str) -> Result<Self, Problem> {
+        let known: Vec<String> = tools.iter().filter_map(name_of).collect();
+        if names.is_empty() || names.iter().any(|name| !known.contains(name)) {
+            let accepts = format!("names of tools, of which there are: {}", known.join(", "));
+            return Err(Problem::parameter(parameter, accepts));
+        }
+        Ok(Self { among: Some(names), ..self })
     }
 }
 
@@ -77,7 +91,13 @@ pub(super) fn held(
         Choose::Named(name) => {
             tools.iter().filter(|tool| name_of(tool).as_ref() == Some(name)).cloned().collect()
         }
-        _ => tools.clone(),
+        _ => match &calling.among {
+            Some(names) => {
+                let is_allowed = |tool: &&Json| name_of(tool).is_some_and(|name| names.contains(&name));
+                tools.iter().filter(is_allowed).cloned().collect()
+            }
+            None => tools.clone(),
+        },
     };
     let strict: Vec<String> = chosen.iter().filter(|tool| is_strict(tool)).filter_map(name_of).collect();
     let grammar = format.calls(&chosen).map(|mut grammar| {
@@ -87,12 +107,12 @@ pub(super) fn held(
     let calls = grammar.map(|grammar| Calls { grammar, strict, triggered: false, or: None });
     let held = match (&calling.choice, form, calls) {
         (Choose::Freely, None, None) => {
-            warnings.extend(not_held(tools));
+            warnings.extend(not_held(tools).chain(not_held_among(calling)));
             None
         }
-        (Choose::Freely, None, Some(calls)) if calls.strict.is_empty() => None,
+        (Choose::Freely, None, Some(calls)) if calls.strict.is_empty() && calling.among.is_none() => None,
         (Choose::Freely, None, Some(calls)) if calls.grammar.trigger.is_empty() => {
-            warnings.extend(not_held(tools));
+            warnings.extend(not_held(tools).chain(not_held_among(calling)));
             None
         }
         (Choose::Freely, None, Some(calls)) => {
@@ -157,6 +177,13 @@ fn not_held(tools: &[Json]) -> impl Iterator<Item = Warning> {
         parameter: format!("tools[{index}].function.strict"),
         reason: "this model writes calls in a way that it cannot be held to".to_owned(),
     })
+}
+
+fn not_held_among(calling: &Calling) -> Option<Warning> {
+    calling.among.as_ref()?;
+    let reason =
+        "this model writes calls in a way that it cannot be held to: it may call the other tools, too";
+    Some(Warning { parameter: "tool_choice".to_owned(), reason: reason.to_owned() })
 }
 
 fn function(tool: &Json) -> Json {

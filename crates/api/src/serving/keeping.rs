@@ -3,6 +3,7 @@ use athenaeum_inference::{engine::Reason, sampling::Sampling, template};
 use athenaeum_retrieval::{Chats, Exchange};
 use athenaeum_tenancy::Scope;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use super::{Choice, Ended, Input, Said};
 
@@ -100,11 +101,12 @@ impl Kept {
             return;
         }
         let (chats, scope, exchange) = (self.chats.clone(), self.scope.clone(), self.exchange.clone());
-        self.writing = Some(runtime.spawn(async move {
+        let write = async move {
             if let Err(error) = chats.keep(&scope, &exchange).await {
                 tracing::error!(error = %super::models::whole(&error), "a conversation cannot be kept");
             }
-        }));
+        };
+        self.writing = Some(runtime.spawn(write.in_current_span()));
     }
 
     /// Waits until it is written. Whoever stops waiting can wait again.

@@ -12,6 +12,7 @@ use athenaeum_inference::{
     residents::{self, Lease, Residents},
 };
 use tokio::{task::spawn_blocking, time::sleep};
+use tracing::Instrument as _;
 
 use crate::{
     failure::sentence,
@@ -114,6 +115,14 @@ impl Models {
         name: Option<&str>,
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded, Problem> {
+        self.bring(name, keep_alive).instrument(tracing::debug_span!("model")).await
+    }
+
+    async fn bring(
+        &self,
+        name: Option<&str>,
+        keep_alive: Option<Option<Duration>>,
+    ) -> Result<Loaded, Problem> {
         let entry = self.find(name).await?;
         self.check_memory()?;
         if entry.purpose == Purpose::Rerank {
@@ -161,27 +170,11 @@ impl Models {
         Err(Problem::new(Kind::NoRoom, detail).retry_after(SWEEP_EVERY))
     }
 
-    /// Finds a model for a purpose: where none is named, the only one that is for it.
+    /// Finds a model for a purpose.
     async fn find_for(&self, purpose: Purpose, name: Option<&str>) -> Result<Entry, Problem> {
         let (models, name) = (self.clone(), name.map(str::to_owned));
-        let find = move || {
-            let mut fitting = Vec::new();
-            if name.is_none() {
-                fitting = models.catalog().list();
-                fitting.retain(|entry| entry.purpose == purpose);
-            }
-            if fitting.len() == 1 { Ok(fitting.remove(0)) } else { models.catalog().resolve(name.as_deref()) }
-        };
-        let entry = in_background(find).await??;
-        if entry.can(purpose) {
-            return Ok(entry);
-        }
-        let what = if purpose == Purpose::Rerank {
-            "scores no documents; choose a reranker"
-        } else {
-            "makes no vectors of texts; choose an embedding model"
-        };
-        Err(Problem::new(Kind::Unprocessable, format!("The model {} {what}.", entry.name)).about("model"))
+        let find = move || models.catalog().resolve_for(name.as_deref(), purpose);
+        in_background(find).await?.map_err(Problem::from)
     }
 }
 
@@ -197,7 +190,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    spawn_blocking(work).await.map_err(|error| {
+    let span = tracing::Span::current();
+    spawn_blocking(move || span.in_scope(work)).await.map_err(|error| {
         tracing::error!(%error, "work beside the runtime ended early");
         Problem::new(Kind::Internal, "The request hit a defect; please report it with the server's log.")
     })
@@ -205,7 +199,11 @@ pub(crate) async fn in_background<T: Send + 'static>(
 
 impl From<Unknown> for Problem {
     fn from(unknown: Unknown) -> Self {
-        Self::new(Kind::UnknownModel, sentence(&unknown)).about("model")
+        let kind = match unknown {
+            Unknown::OtherPurpose { .. } | Unknown::NoneFor { .. } => Kind::Unprocessable,
+            _ => Kind::UnknownModel,
+        };
+        Self::new(kind, sentence(&unknown)).about("model")
     }
 }
 

@@ -283,6 +283,10 @@ async fn the_archive_answers_the_same_as_over_http() {
     let target = format!("{target}&cursor={cursor}");
     check(&mut client, wire::SearchRequest { cursor, ..narrow }, &target, 1).await;
 
+    let metrics = served.server.get("/metrics").await;
+    let counted = "athenaeum_searches_total{path=\"/athenaeum.v1.Archive/Search\",status=\"200\"} 3";
+    assert!(metrics.text().lines().any(|line| line == counted), "{}", metrics.text());
+
     for conversation in [sourdough(), forked()] {
         let id = served.server.id_of(&conversation.external_id).await;
         let read = client.get(wire::GetRequest { id: id.clone() }).await.unwrap().into_inner();

@@ -1,9 +1,15 @@
 //! Conversations that come over the API and are kept in the archive.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use athenaeum_api::Settings;
-use athenaeum_archive::{Conversation, Filters};
+use athenaeum_archive::{Archive, Conversation, Filters, SearchRequest};
 use athenaeum_core::{BlockKind, Message};
 use athenaeum_tenancy::{Scope, for_test, local};
 use axum::{
@@ -239,4 +245,55 @@ async fn it_belongs_to_who_asked() {
     assert_eq!(ask(&stranger, Method::GET, &stored, &[], Body::empty()).await.status, 200);
     let list = ask(&stranger, Method::GET, "/athenaeum/v1/conversations", &[], Body::empty()).await.json();
     assert_eq!(list["conversations"].as_array().unwrap().len(), 1);
+}
+
+/// Says where it keeps things once a client has heard all of an answer, and is in the middle of the next one then.
+#[tokio::test]
+#[ignore = "the test below runs it, and kills it"]
+async fn a_server_that_is_killed() {
+    let server = Server::that_keeps().await;
+    let body = json!({ "model": "tiny", "temperature": 0, "messages": turns(&[]) });
+    assert_eq!(server.post("/v1/chat/completions", &body).await.status, 200);
+    let body = json!({
+        "model": "tiny", "temperature": 0, "stream": true, "ignore_eos": true, "messages": turns(&[SAID]),
+    });
+    let request = Request::post("/v1/chat/completions").header("host", "localhost");
+    let request =
+        request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
+    let mut frames = server.app.clone().oneshot(request).await.unwrap().into_body().into_data_stream();
+    frames.next().await.unwrap().unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "kept in {}", server.folder.path().display()).unwrap();
+    out.flush().unwrap();
+    while frames.next().await.is_some() {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn not_even_a_kill_takes_back_what_was_heard() {
+    let mut server = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kept::a_server_that_is_killed", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let folder = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("kept in ").map(|(_, folder)| PathBuf::from(folder)));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let folder = folder.unwrap();
+    let archive = Archive::open(&folder, &athenaeum_archive::Settings::default()).await.unwrap();
+    let page = archive.conversations(&local(), &Filters::default(), None, 50).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    let kept = archive.conversation(&local(), page.items[0].id).await.unwrap();
+    let kept: Vec<Message> = kept.messages.into_iter().map(|stored| stored.message).collect();
+    assert_eq!(said(&kept), [("user", "Who are you?".to_owned()), ("assistant", SAID.to_owned())]);
+    let query = "\"very small language\"".to_owned();
+    let found = archive.search(&local(), &SearchRequest { query, ..SearchRequest::default() }).await.unwrap();
+    assert_eq!(found.hits.len(), 1);
+    assert!(archive.check().await.unwrap().is_empty());
+    archive.close().await;
+    std::fs::remove_dir_all(folder).unwrap();
 }

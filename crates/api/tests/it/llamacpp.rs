@@ -135,3 +135,29 @@ async fn a_server_tells_of_itself_and_of_what_it_did() {
     assert_eq!(counted("prompt_tokens_total"), answer["timings"]["prompt_n"].as_f64().unwrap());
     assert_eq!(counted("requests_processing") + counted("requests_deferred"), 0.0);
 }
+
+#[tokio::test]
+async fn vectors_are_listed() {
+    let server = Server::with_model(Settings::default()).await;
+    let usual = server.post("/v1/embeddings", &json!({ "model": "tiny", "input": ["a", "b"] })).await.json();
+    let listed = server.post("/embedding", &json!({ "content": ["a", "b"] })).await;
+    assert_eq!(listed.header("content-type"), "application/json");
+    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+    for index in 0..2 {
+        assert_eq!(listed[index]["index"], index);
+        assert_eq!(listed[index]["embedding"], json!([usual["data"][index]["embedding"]]));
+    }
+    for wrong in [json!({}), json!({ "content": "a", "input": "b" })] {
+        let answer = server.post("/embedding", &wrong).await;
+        assert_eq!(answer.status, 400);
+        answer.refusal("/embedding");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_the_usual_model_where_none_is_named() {
+    let server = Server::with_model(Settings::default()).await;
+    let body = json!({ "messages": [{ "role": "user", "content": "Who are you?" }] });
+    let count = server.post("/v1/messages/count_tokens", &body).await.json();
+    assert!(count["input_tokens"].as_u64().unwrap() > 3, "{count}");
+}

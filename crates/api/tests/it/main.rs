@@ -18,6 +18,7 @@ mod mcp;
 mod messages;
 mod models;
 mod ollama;
+mod queue;
 mod reading;
 mod responses;
 mod server;
@@ -25,6 +26,7 @@ mod shelf;
 mod socket;
 mod texts;
 mod tools;
+mod traced;
 
 /// Small encoders, as the engine's own tests have them.
 #[path = "../../../inference/tests/it/encoder/models.rs"]

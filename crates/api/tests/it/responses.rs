@@ -160,3 +160,27 @@ async fn stored_completions_are_listed_changed_and_deleted() {
     assert_eq!(server.delete(&at).await.json()["deleted"], true);
     assert_eq!(server.get(&at).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_response_takes_history_and_cache_from_the_one_before_while_that_is_kept() {
+    let server = Server::with_model(Settings { kept_max: 2, ..Settings::default() }).await;
+    let ask = async |input: &str, before: &Value| {
+        let body = json!({ "temperature": 0, "max_output_tokens": 8, "input": input, "previous_response_id": before });
+        server.post("/v1/responses", &body).await
+    };
+    // Whole pages of a prompt are kept.
+    let long = "a tale of many words ".repeat(40);
+    let first = ask(&long, &Value::Null).await.json();
+    let second = ask("And what else?", &first["id"]).await.json();
+    let usage = &second["usage"];
+    let before = first["usage"]["total_tokens"].as_u64().unwrap();
+    assert!(usage["input_tokens"].as_u64().unwrap() > before, "{usage}");
+    assert!(usage["input_tokens_details"]["cached_tokens"].as_u64().unwrap() > 0, "{usage}");
+    // The oldest goes when there are more than are kept, and with it what goes on from it.
+    ask("Something else.", &Value::Null).await.json();
+    let gone = ask("And what else?", &first["id"]).await;
+    assert_eq!(
+        (gone.status, &gone.refusal("/v1/responses")["error"]["param"]),
+        (404, &json!("previous_response_id"))
+    );
+}

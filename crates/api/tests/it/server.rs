@@ -5,6 +5,7 @@ use athenaeum_archive::{Archive, State};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
 use athenaeum_inference::{
     catalog::{self, Catalog, Named},
+    local,
     residents::{self, Residents},
 };
 use athenaeum_retrieval::Chats;
@@ -30,11 +31,12 @@ pub(crate) struct Server {
 pub(crate) const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
 
 /// First parts of the addresses of llama.cpp's server.
-const LLAMA_CPP: [&str; 14] = [
+const LLAMA_CPP: [&str; 15] = [
     "models",
     "health",
     "completion",
     "completions",
+    "embedding",
     "chat",
     "embeddings",
     "rerank",
@@ -54,11 +56,17 @@ impl Server {
     }
 
     /// The same with further models beside it.
-    pub(crate) async fn with_files(settings: Settings, mut files: Vec<Named>) -> Self {
+    pub(crate) async fn with_files(settings: Settings, files: Vec<Named>) -> Self {
+        Self::loaded_so(settings, files, local::Settings::default()).await
+    }
+
+    /// The same with models loaded as `load` says.
+    pub(crate) async fn loaded_so(settings: Settings, mut files: Vec<Named>, load: local::Settings) -> Self {
         let server = Self::empty(settings).await;
         files.push(Named { name: "tiny".to_owned(), path: TINY.into() });
         let catalog = Catalog::new(catalog::Settings { files, ..catalog::Settings::default() });
-        let models = Models::new(catalog, Residents::new(residents::Settings::default()));
+        let residents = Residents::new(residents::Settings { load, ..residents::Settings::default() });
+        let models = Models::new(catalog, residents);
         let api = server.api.clone().with_models(models);
         let api = api.with_state(State::in_folder(server.folder.path()));
         Self { app: app(api.clone(), Router::new()), api, ..server }

@@ -1,6 +1,7 @@
 //! Tools in `/v1/chat/completions`: what the model is held to, and how it is told.
 
 use athenaeum_api::Settings;
+use athenaeum_inference::local;
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -148,5 +149,65 @@ async fn what_is_wrong_is_named_with_what_is_right() {
         let error = answer.refusal(CHAT)["error"].clone();
         assert_eq!((answer.status, &error["param"]), (400, &json!(parameter)), "{more}: {error}");
         assert!(error["message"].as_str().unwrap().contains(says), "{more}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn tools_may_be_narrowed_to_those_that_are_allowed() {
+    let server = Server::with_model(Settings::default()).await;
+    let allowed = |mode: &str, name: &str| {
+        json!({ "type": "allowed_tools", "allowed_tools": {
+            "mode": mode, "tools": [{ "type": "function", "function": { "name": name } }] } })
+    };
+    for name in ["weather", "stop"] {
+        let body = asking(json!({ "tool_choice": allowed("required", name), "parallel_tool_calls": false }));
+        let answer = server.post(CHAT, &body).await.json();
+        assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], name);
+        assert!(answer.get("warnings").is_none(), "{answer}");
+    }
+    let answer =
+        server.post(CHAT, &asking(json!({ "tool_choice": allowed("auto", "weather") }))).await.json();
+    assert!(
+        answer["choices"][0]["message"]["content"].as_str().is_some_and(|text| !text.is_empty()),
+        "{answer}"
+    );
+
+    for (choice, parameter) in [
+        (allowed("required", "none-such"), "tool_choice"),
+        (json!({ "type": "allowed_tools" }), "tool_choice.allowed_tools"),
+        (json!({ "type": "function" }), "tool_choice.function"),
+    ] {
+        let answer = server.post(CHAT, &asking(json!({ "tool_choice": choice }))).await;
+        assert_eq!((answer.status, &answer.refusal(CHAT)["error"]["param"]), (400, &json!(parameter)));
+    }
+
+    let tools = json!([{ "type": "function", "name": "stop", "parameters": {} },
+        { "type": "function", "name": "weather", "parameters": weather(true)["parameters"] }]);
+    let choice = json!({ "type": "allowed_tools", "mode": "required", "tools": [{ "type": "function", "name": "weather" }] });
+    let body = json!({ "model": "tiny", "temperature": 0, "input": "Who are you?", "tools": tools,
+        "tool_choice": choice, "parallel_tool_calls": false });
+    let answer = server.post("/v1/responses", &body).await.json();
+    let called = answer["output"].as_array().unwrap().iter().find(|item| item["type"] == "function_call");
+    assert_eq!(called.unwrap()["name"], "weather", "{answer}");
+}
+
+#[tokio::test]
+async fn models_that_write_calls_between_tags_are_held_to_them() {
+    const MESSAGES: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}";
+    const TELLS: &str = "{% if tools %}{% for tool in tools %}{{ tool | tojson }}{% endfor %}{% endif %}";
+    for written in ["<tool_call>\n<function=name>\n</function>", "<tool_call>name\n<arg_key>k</arg_key>"] {
+        let template = format!(
+            "{TELLS}{{# {written} #}}{{{{ '{}' if false else '' }}}}{MESSAGES}",
+            written.replace('\n', " ")
+        ) + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+        let load = local::Settings { template: Some(template), ..local::Settings::default() };
+        let server = Server::loaded_so(Settings::default(), Vec::new(), load).await;
+        let named = json!({ "type": "function", "function": { "name": "weather" } });
+        for choice in [json!("required"), named] {
+            let body = asking(json!({ "tool_choice": choice, "parallel_tool_calls": false }));
+            let answer = server.post(CHAT, &body).await.json();
+            assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls", "{answer}");
+            check_call(&answer["choices"][0]["message"]["tool_calls"][0]);
+        }
     }
 }

@@ -12,6 +12,7 @@ use axum::{
 use futures_util::stream::unfold;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::{
     input::{self, CONVERSATION},
@@ -23,6 +24,7 @@ use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
+    openai::conversation::allowed_calling,
     openai::{
         list::Part,
         parameters::{self, ANY_TEXT, MODEL},
@@ -158,7 +160,7 @@ pub(crate) async fn create(
     let run = Run { api: api.clone(), growing, answer, input: new, store, background }.begin().await;
     let (events, told) = mpsc::channel(64);
     if background || read.flag("stream") == Some(true) {
-        tokio::spawn(run.make(events));
+        tokio::spawn(run.make(events).in_current_span());
         let mut response = streamed(told);
         if background {
             response = api.resumable.keep(&api.scope, (&id, None), response, None);
@@ -177,13 +179,23 @@ pub(crate) async fn create(
 
 /// What is to be done with the tools.
 fn calling(read: &Read, conversation: &Conversation) -> Result<Calling, Problem> {
-    let named = read.value("tool_choice").and_then(|chosen| chosen.get("name")).and_then(Value::as_str);
+    let once = read.flag("parallel_tool_calls") == Some(false);
+    let chosen = read.value("tool_choice").filter(|chosen| chosen.is_object());
+    if let Some(allowed) = chosen.filter(|chosen| chosen["type"] == "allowed_tools") {
+        if !allowed["tools"].is_array() {
+            return Err(Problem::missing_parameter("tool_choice.tools", "a list of tools"));
+        }
+        return allowed_calling(allowed, |tool| &tool["name"], once, &conversation.tools);
+    }
+    let named = chosen.and_then(|chosen| chosen.get("name")).and_then(Value::as_str);
+    if chosen.is_some() && named.is_none() {
+        return Err(Problem::missing_parameter("tool_choice.name", "a tool's name"));
+    }
     let choice = match named {
         Some(name) => Choose::Named(name.to_owned()),
         None if read.text("tool_choice") == Some("required") => Choose::Any,
         None => Choose::Freely,
     };
-    let once = read.flag("parallel_tool_calls") == Some(false);
     Calling::of(choice, once, &conversation.tools, "tool_choice")
 }
 

@@ -89,6 +89,21 @@ const TOOL_CHOICE: Takes =
     Takes::Either(&[Takes::OneOf(&["none", "auto", "required"]), Takes::Object(CHOSEN)]);
 
 const CHOSEN: &[Parameter] = &[
+    Parameter::required(
+        "type",
+        Takes::OneOf(&["function", "allowed_tools"]),
+        "The kind of tool, or of choice.",
+    ),
+    Parameter::new("name", NAME, "The tool's name."),
+    Parameter::new(
+        "mode",
+        Takes::OneOf(&["auto", "required"]),
+        "Whether one of the allowed tools must be called.",
+    ),
+    Parameter::new("tools", Takes::List(&Takes::Object(ALLOWED_TOOL), 512), "The tools that may be called."),
+];
+
+const ALLOWED_TOOL: &[Parameter] = &[
     Parameter::required("type", Takes::OneOf(&["function"]), "The kind of tool."),
     Parameter::required("name", NAME, "Its name."),
 ];

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::{
     Api,
@@ -59,6 +60,10 @@ impl Record {
 
     /// All that was said up to the end of a response, the oldest first.
     pub(super) async fn said_until(api: &Api, id: &str) -> Result<Vec<Value>, Problem> {
+        Self::all_until(api, id).instrument(tracing::debug_span!("session")).await
+    }
+
+    async fn all_until(api: &Api, id: &str) -> Result<Vec<Value>, Problem> {
         let (mut turns, mut next) = (Vec::new(), Some(id.to_owned()));
         while let Some(id) = next.take() {
             if turns.len() == CHAIN_MAX {
