@@ -242,7 +242,7 @@ fn what_cannot_be_kept_is_refused_where_it_must_be() {
 }
 
 /// A tool that is told texts, numbers and lists, by formats that write arguments between tags.
-fn say(more: Value) -> Json {
+fn say(more: &Value) -> Json {
     let mut properties = json!({ "text": { "type": "string", "description": "What is said." },
         "tone": { "type": "string", "enum": ["low", "lower"] }, "times": { "type": "integer", "minimum": 1, "maximum": 9 },
         "to": { "type": "array", "items": { "$ref": "#/$defs/name" } } });
@@ -254,10 +254,10 @@ fn say(more: Value) -> Json {
 
 fn said_between_tags(template: &str, wish: &str) -> Value {
     let (tokens, format) = (Tokens::new(), Format::of(template));
-    let grammar = format.calls(&[say(json!({}))]).unwrap();
+    let grammar = format.calls(&[say(&json!({}))]).unwrap();
     let calls = Calls { grammar, strict: vec!["say".to_owned()], triggered: false, or: None };
     let text = tokens.draw(&Grammar::Calls(Box::new(calls)), wish, 1);
-    let mut reply = format.reply("", &[say(json!({}))]);
+    let mut reply = format.reply("", &[say(&json!({}))]);
     let pieces = reply.push(&text).into_iter().chain(reply.finish());
     let mut arguments = String::new();
     for piece in pieces {
@@ -322,13 +322,13 @@ fn what_cannot_be_kept_between_tags_is_refused_where_it_must_be() {
             assert!(calls(&[]).is_ok(), "{keyword}");
         }
     };
-    check(say(json!({ "text": { "type": "string", "maxLength": 3 } })), "maxLength");
-    check(say(json!({ "a>b": { "type": "integer" } })), "properties");
+    check(say(&json!({ "text": { "type": "string", "maxLength": 3 } })), "maxLength");
+    check(say(&json!({ "a>b": { "type": "integer" } })), "properties");
     check(
-        say(json!({ "times": { "type": "integer" }, "x": { "patternProperties": { "(": {} } } })),
+        say(&json!({ "times": { "type": "integer" }, "x": { "patternProperties": { "(": {} } } })),
         "patternProperties",
     );
-    check(say(json!({ "tone": { "type": "string", "enum": ["</parameter></arg_value>"] } })), "enum");
+    check(say(&json!({ "tone": { "type": "string", "enum": ["</parameter></arg_value>"] } })), "enum");
     let odd = json!({ "type": "function", "function": { "name": "a b", "parameters": {} } });
     assert!(Format::of("<function=").calls(&[odd.into()]).is_none());
 }
