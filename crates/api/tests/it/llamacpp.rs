@@ -142,7 +142,7 @@ async fn vectors_are_listed() {
     let usual = server.post("/v1/embeddings", &json!({ "model": "tiny", "input": ["a", "b"] })).await.json();
     let listed = server.post("/embedding", &json!({ "content": ["a", "b"] })).await;
     assert_eq!(listed.header("content-type"), "application/json");
-    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+    let listed: Value = serde_json::from_slice(&listed.body).unwrap();
     for index in 0..2 {
         assert_eq!(listed[index]["index"], index);
         assert_eq!(listed[index]["embedding"], json!([usual["data"][index]["embedding"]]));
