@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::{
     Error,
     folder::{Folder, Lock},
+    rows::Rows,
     segment::{Head, ROWS_MAX},
     snapshot::Snapshot,
     store::{Database, Stamp, State},
@@ -195,6 +196,11 @@ impl Collection {
         self.snapshot().await?;
         let files = inner.seen().snapshot.files();
         inner.forget(&state, &files).await
+    }
+
+    /// Reads some rows in the order of their sequence numbers, from after one on.
+    pub(crate) async fn rows_after(&self, after: u64, count: usize) -> Result<Rows, Error> {
+        self.0.database.page(self.0.id, after, count, self.0.spec.dimensions).await
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), Error> {

@@ -36,6 +36,7 @@
 mod bits;
 mod collection;
 mod error;
+mod exchange;
 mod folder;
 mod pack;
 mod rows;
@@ -43,8 +44,11 @@ mod search;
 mod segment;
 mod snapshot;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod train;
 
 pub use collection::Collection;
 pub use error::{Error, ErrorKind};
+pub use exchange::ExchangeError;
 pub use store::{Settings, Vectors};

@@ -1,5 +1,7 @@
 //! What was written since somebody last looked.
 
+use std::ops::Range;
+
 use athenaeum_core::{
     Timestamp,
     vector::{Span, Spec},
@@ -71,9 +73,21 @@ impl Database {
         } else {
             Vec::new()
         };
-        let rows = rows(&mut reading, id, mark.row, state.mark.row, dimensions).await?;
+        let rows = rows(&mut reading, id, mark.row..state.mark.row, usize::MAX >> 1, dimensions).await?;
         reading.rollback().await.map_err(failed)?;
         Ok(Changes { state, rows, removed })
+    }
+
+    /// Reads at most `count` rows after one.
+    pub(crate) async fn page(
+        &self,
+        id: i64,
+        after: u64,
+        count: usize,
+        dimensions: usize,
+    ) -> Result<Rows, Error> {
+        let mut connection = self.readers.acquire().await.map_err(database("reading them"))?;
+        rows(&mut connection, id, after..u64::MAX >> 1, count, dimensions).await
     }
 
     pub(crate) async fn specs(&self, tenant: &str) -> Result<Vec<Spec>, Error> {
@@ -128,25 +142,27 @@ pub(super) async fn state(connection: &mut SqliteConnection, id: i64) -> Result<
     })
 }
 
+/// Reads rows after the range's start, up to its end, which is one of them.
 async fn rows(
     connection: &mut SqliteConnection,
     id: i64,
-    after: u64,
-    through: u64,
+    after: Range<u64>,
+    count: usize,
     dimensions: usize,
 ) -> Result<Rows, Error> {
     let mut rows = Rows::new(dimensions);
-    if after >= through {
+    if after.is_empty() {
         return Ok(rows);
     }
     let failed = database("reading them");
     let mut found = sqlx::query(
         "SELECT id, key, scale, vector, tags, valid_from, valid_until, learnt_at, expires_at FROM vectors \
-         WHERE collection = ?1 AND id > ?2 AND id <= ?3 ORDER BY id",
+         WHERE collection = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
     )
     .bind(id)
-    .bind(after.cast_signed())
-    .bind(through.cast_signed())
+    .bind(after.start.cast_signed())
+    .bind(after.end.cast_signed())
+    .bind(count as i64)
     .fetch(connection);
     while let Some(row) = found.try_next().await.map_err(&failed)? {
         add(&mut rows, &row)?;
