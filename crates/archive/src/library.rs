@@ -129,6 +129,15 @@ impl Library {
         search::search(&self.files, &self.indexes, scope, query).await
     }
 
+    /// Returns chunks as a search for `text` would show them, in the order of their ids; those that are not there in this
+    /// scope are left out. Their scores are 0.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn hits(&self, scope: &Scope, ids: &[ChunkId], text: &str) -> Result<Vec<Hit>, Error> {
+        search::hits(&self.files, &self.indexes, scope, ids, text).await
+    }
+
     /// Returns chunks by id, in the same order; `None` for those that are not there in this scope.
     ///
     /// # Errors
@@ -161,6 +170,20 @@ impl Library {
         limit: usize,
     ) -> Result<Page<Chunk>, Error> {
         read::chunks_before(&self.files, scope, before, limit).await
+    }
+
+    /// Reads a part of a document's text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when there is no such document in this scope,
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when the bytes are not a part of its text.
+    pub async fn text(
+        &self,
+        scope: &Scope,
+        id: DocumentId,
+        range: std::ops::Range<usize>,
+    ) -> Result<String, Error> {
+        read::part(&self.files, scope, id, range).await
     }
 
     /// Reads a document whole.
@@ -213,6 +236,14 @@ impl Library {
     /// Only those of the disk.
     pub async fn stats(&self, scope: &Scope) -> Result<LibraryStats, Error> {
         ledger::stats(&self.files, scope).await
+    }
+
+    /// Counts the chunks.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn chunk_count(&self, scope: &Scope) -> Result<u64, Error> {
+        ledger::chunk_count(&self.files, scope).await
     }
 
     /// Waits for running reads and closes every connection. Clones answer errors afterwards.

@@ -12,13 +12,15 @@
 //! A [`Conversation`] is what a parser makes and the archive keeps. Its [`Message`]s hold [`Block`]s, because
 //! one reply may be thought, tool call, result and answer at once. [`Timestamp`] is a microsecond in UTC.
 //!
-//! [`vector`] has the words of search by meaning, and the port behind which vectors are kept.
+//! [`vector`] has the words of search by meaning, and the port behind which vectors are kept; [`Embed`] is the port of
+//! what makes them: texts in, vectors out, by whichever model the program hands in.
 //!
 //! **Invariant:** this crate does no I/O, reads no clock, and knows no wire format. Its types do not derive
 //! `Serialize`: whoever writes bytes owns a type for them.
 
 mod block;
 mod conversation;
+mod embed;
 mod id;
 mod problem;
 mod provider;
@@ -27,6 +29,7 @@ pub mod vector;
 
 pub use block::{Block, BlockKind};
 pub use conversation::{Attachment, Conversation, Message, Role, ToolCall};
+pub use embed::{Embed, EmbedError, Embedded, Embedding, EmbeddingModel, TextKind};
 pub use id::{ChunkId, ConversationId, DocumentId, ImportId, InvalidId, MessageId};
 pub use problem::{Problem, Severity};
 pub use provider::{InvalidProvider, Provider};

@@ -34,6 +34,7 @@
 //! unchanged, or is an [`Error`]. Every run is recorded in the archive, whichever way it ends, but
 //! one that is cancelled before the archive is free to record it.
 
+pub mod ask;
 pub mod documents;
 pub mod export;
 
@@ -42,10 +43,12 @@ mod error;
 mod import;
 mod imports;
 mod intake;
+pub mod meaning;
 mod progress;
 mod queue;
 mod reader;
 mod report;
+pub mod search;
 mod upload_folder;
 
 pub use athenaeum_ingest::ExternalParser;

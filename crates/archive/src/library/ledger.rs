@@ -127,6 +127,15 @@ pub(super) async fn stats(files: &Files, scope: &Scope) -> Result<LibraryStats, 
     })
 }
 
+pub(super) async fn chunk_count(files: &Files, scope: &Scope) -> Result<u64, Error> {
+    let sum: i64 = sqlx::query_scalar("SELECT coalesce(sum(chunks), 0) FROM documents WHERE tenant = ?")
+        .bind(scope.tenant().as_str())
+        .fetch_one(&files.readers)
+        .await
+        .map_err(database("counting chunks"))?;
+    Ok(u64::try_from(sum).unwrap_or(0))
+}
+
 fn read(row: &SqliteRow) -> Result<File, Error> {
     let failed = database("reading the ledger");
     let state: &str = row.try_get(3).map_err(&failed)?;

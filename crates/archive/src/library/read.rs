@@ -177,6 +177,30 @@ async fn read(files: &Files, mut sql: QueryBuilder<sqlx::Sqlite>) -> Result<Vec<
     Ok(chunks)
 }
 
+pub(super) async fn part(
+    files: &Files,
+    scope: &Scope,
+    id: DocumentId,
+    range: std::ops::Range<usize>,
+) -> Result<String, Error> {
+    let failed = database("reading a text");
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let document: Option<i64> = sqlx::query_scalar("SELECT id FROM documents WHERE uid = ? AND tenant = ?")
+        .bind(id.as_bytes().to_vec())
+        .bind(scope.tenant().as_str())
+        .fetch_optional(&mut *reader)
+        .await
+        .map_err(&failed)?;
+    let document = document.ok_or_else(|| Error::not_found("document", id))?;
+    let at = |place: usize| i64::try_from(place).unwrap_or(i64::MAX);
+    text(&mut reader, document, at(range.start), at(range.end)).await.map_err(|error| match error {
+        Error::Damaged { .. } => Error::Invalid {
+            reason: format!("bytes {} to {} are not a part of the document's text", range.start, range.end),
+        },
+        error => error,
+    })
+}
+
 /// Reads a part of a text: the pieces that hold it and no others.
 pub(super) async fn text(
     connection: &mut SqliteConnection,
@@ -217,6 +241,7 @@ fn summary(row: &SqliteRow) -> Result<DocumentSummary, Error> {
         changed_at: time(8)?,
         chunks: row.try_get(9).map_err(&failed)?,
         path: row.try_get(10).map_err(&failed)?,
+        modified_at: row.try_get::<Option<i64>, _>(11).map_err(&failed)?.map(Timestamp::from_micros),
     })
 }
 
@@ -224,13 +249,14 @@ fn summary(row: &SqliteRow) -> Result<DocumentSummary, Error> {
 macro_rules! summary_columns {
     () => {
         "d.uid, d.hash, d.format, d.title, d.bytes, d.covered, d.parts, d.added_at, d.changed_at, d.chunks, \
-         (SELECT min(f.path) FROM files f WHERE f.document_id = d.id)"
+         (SELECT min(f.path) FROM files f WHERE f.document_id = d.id), \
+         (SELECT max(f.modified_at) FROM files f WHERE f.document_id = d.id)"
     };
 }
 
 const SUMMARY: &str = summary_columns!();
 
-const SUMMARY_COLUMNS: usize = 11;
+const SUMMARY_COLUMNS: usize = 12;
 
 const CHUNKS: &str = concat!(
     "SELECT ",

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use athenaeum_core::Provider;
+use athenaeum_core::{ChunkId, Provider};
 use athenaeum_tenancy::Scope;
 
 use super::{
     follow, read,
-    view::{Found, Hit, Query},
+    view::{Chunk, Found, Hit, Query},
 };
 use crate::{
     Error, Filters, Notice, Sort, Total,
     index::{self, Filter, Index, TopDocs},
-    query,
+    query::{self, Expr},
     snippet::{self, Wanted},
     store::{
         error::database,
@@ -67,17 +67,34 @@ pub(super) async fn search(
     }
     let rows: Vec<i64> = found.hits.iter().map(|hit| hit.message_id).collect();
     let mut chunks = read::chunks_by_row(files, scope, &rows).await?;
-    let hits = indexes.with_analyzer(|analyzer| {
-        let wanted = Wanted::in_text(parsed.expr.as_ref(), analyzer);
-        // Those whose row is gone were removed while the index was another's.
-        let hits = found.hits.iter().filter_map(|hit| Some((hit.score, chunks.remove(&hit.message_id)?)));
-        let hit = |(score, chunk): (f64, super::Chunk)| {
+    // Those whose row is gone were removed while the index was another's.
+    let hits = found.hits.iter().filter_map(|hit| Some((hit.score, chunks.remove(&hit.message_id)?)));
+    let hits = shown(indexes, parsed.expr.as_ref(), hits);
+    Ok(Found { hits, total: found.total, notices })
+}
+
+/// Returns chunks by id as a search for `text` would show them, with 0 for a score.
+pub(super) async fn hits(
+    files: &Files,
+    indexes: &Indexes,
+    scope: &Scope,
+    ids: &[ChunkId],
+    text: &str,
+) -> Result<Vec<Hit>, Error> {
+    let chunks = read::chunks(files, scope, ids).await?;
+    let parsed = query::parse(text);
+    Ok(shown(indexes, parsed.expr.as_ref(), chunks.into_iter().flatten().map(|chunk| (0.0, chunk))))
+}
+
+fn shown(indexes: &Indexes, expr: Option<&Expr>, chunks: impl Iterator<Item = (f64, Chunk)>) -> Vec<Hit> {
+    indexes.with_analyzer(|analyzer| {
+        let wanted = Wanted::in_text(expr, analyzer);
+        let hit = |(score, chunk): (f64, Chunk)| {
             let snippet = snippet::snippet(&chunk.text, &wanted, analyzer, SNIPPET_CHARS);
             Hit { chunk, score, snippet }
         };
-        hits.map(hit).collect()
-    });
-    Ok(Found { hits, total: found.total, notices })
+        chunks.map(hit).collect()
+    })
 }
 
 /// Returns the index as it was last published, brought up to date where that is possible, and whether it lags behind.

@@ -168,6 +168,8 @@ pub struct DocumentSummary {
     pub chunks: u32,
     /// A file that holds it: the first by name.
     pub path: Option<String>,
+    /// When a file that holds it was last written, where known.
+    pub modified_at: Option<Timestamp>,
 }
 
 /// A document whole.

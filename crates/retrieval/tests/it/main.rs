@@ -6,4 +6,5 @@ mod chats;
 mod documents;
 mod import;
 mod imports;
+mod meaning;
 mod support;
