@@ -141,9 +141,7 @@ fn write(message: &Message) -> io::Result<()> {
 fn confine(memory_max: u64, seconds: u64) {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limit = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    for (resource, most) in
-        [(Resource::As, memory_max), (Resource::Cpu, seconds), (Resource::Core, 0), (Resource::Fsize, 0)]
-    {
+    for (resource, most) in [(Resource::As, memory_max), (Resource::Cpu, seconds), (Resource::Core, 0)] {
         // A limit that is lower already is kept.
         let _ = setrlimit(resource, limit(most));
     }
@@ -171,7 +169,8 @@ pub(super) fn read(child: &Child, format: Format, input: File, draft: &mut Draft
                 metadata.iter().for_each(|(name, value)| draft.tell(name, value));
             }
             Ok(Message::Failed(found)) => failure = Some(found),
-            Err(_) => break,
+            // What else the program prints at its start.
+            Err(_) => {}
         }
     }
     let ended = watch.end();

@@ -11,6 +11,7 @@ use super::{
 
 pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     let mut package = Package::open(bytes)?;
+    package.tell_if_salvaged(draft);
     tell(&mut package, draft);
     let main = package
         .relations("")

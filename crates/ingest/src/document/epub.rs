@@ -10,6 +10,7 @@ use super::{
 
 pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     let mut package = Package::open(bytes)?;
+    package.tell_if_salvaged(draft);
     let container = package.text("META-INF/container.xml");
     let root = events(&container).find_map(|event| match event {
         Event::Open(element) if element.name == "rootfile" => element.attribute("full-path"),

@@ -1,6 +1,4 @@
-use std::io::Cursor;
-
-use super::Error;
+use super::{Error, package::Package};
 
 /// The formats of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,39 +158,42 @@ pub(super) fn recognise(name: &str, bytes: &[u8]) -> Result<Format, Error> {
 
 /// A zip archive, by what is in it.
 fn archive(bytes: &[u8]) -> Result<Format, Error> {
-    let Ok(archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
-        // Its directory is lost; the first entry's name and content stand at the beginning still.
-        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).into_owned();
-        let found = ARCHIVES.iter().find(|(name, _)| head.contains(name)).map(|(_, format)| *format);
-        return found.ok_or(Error::Damaged { reason: "its archive cannot be read".to_owned() });
+    let mut package = Package::open(bytes)?;
+    let names = package.names();
+    let by = |text: &str, table: &[(&str, Format)]| {
+        table.iter().find(|(part, _)| text.contains(part)).map(|(_, format)| *format)
     };
-    let names: Vec<String> =
-        archive.file_names().take(100_000).filter_map(|name| Some(name.ok()?.into_owned())).collect();
-    if names.iter().any(|name| name == "mimetype") {
-        let mut package = super::package::Package::open(bytes)?;
-        let kind = package.text("mimetype");
-        let kinds = [
-            ("epub", Format::Epub),
-            ("opendocument.text", Format::Odt),
-            ("opendocument.presentation", Format::Odp),
-            ("opendocument.graphics", Format::Odp),
-            ("opendocument.spreadsheet", Format::Ods),
-        ];
-        if let Some((_, format)) = kinds.iter().find(|(part, _)| kind.contains(part)) {
-            return Ok(*format);
-        }
-    }
-    let found = ARCHIVES.iter().find(|(known, _)| names.iter().any(|name| name.starts_with(known)));
-    let iwork = names.iter().any(|name| name.starts_with("Index/") && name.ends_with(".iwa"));
+    let found = by(&package.text("mimetype"), KINDS)
+        .or_else(|| {
+            ARCHIVES
+                .iter()
+                .find(|(known, _)| names.iter().any(|name| name.starts_with(known)))
+                .map(|(_, format)| *format)
+        })
+        .or_else(|| by(&package.text("[Content_Types].xml"), KINDS));
+    let iwork =
+        || names.iter().any(|name| name.ends_with(".iwa") || name == "Index.zip" || name == "index.xml");
     match found {
-        Some((_, format)) => Ok(*format),
-        None if iwork => Err(Error::Unknown {
+        Some(format) => Ok(format),
+        None if iwork() => Err(Error::Unknown {
             what: "a document of Apple's Pages, Numbers or Keynote",
             hint: "; export it as PDF or for Office",
         }),
         None => Err(Error::Unknown { what: "an archive", hint: "; unpack it first" }),
     }
 }
+
+/// What an archive says of itself.
+const KINDS: &[(&str, Format)] = &[
+    ("epub", Format::Epub),
+    ("opendocument.text", Format::Odt),
+    ("opendocument.presentation", Format::Odp),
+    ("opendocument.graphics", Format::Odp),
+    ("opendocument.spreadsheet", Format::Ods),
+    ("wordprocessingml", Format::Docx),
+    ("presentationml", Format::Pptx),
+    ("spreadsheetml", Format::Xlsx),
+];
 
 /// Which entry tells which format.
 const ARCHIVES: &[(&str, Format)] = &[
@@ -222,7 +223,7 @@ fn compound(bytes: &[u8]) -> Result<Format, Error> {
         () if has("__properties_version1") => {
             Err(Error::Unknown { what: "a mail of Outlook", hint: "; save it as EML" })
         }
-        () if has("Workbook") || has("Book") => Ok(Format::Xls),
+        () if ["Workbook", "WORKBOOK", "Book"].into_iter().any(has) => Ok(Format::Xls),
         () => Err(Error::Unknown { what: "a compound file of an unknown kind", hint: "" }),
     }
 }

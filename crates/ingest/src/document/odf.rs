@@ -16,6 +16,7 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
         return Ok(());
     }
     let mut package = Package::open(bytes)?;
+    package.tell_if_salvaged(draft);
     if package.text("META-INF/manifest.xml").contains("encryption-data") {
         return Err(Error::Locked);
     }
@@ -170,7 +171,8 @@ impl<'d> Body<'d> {
             }
             "table-cell" if self.tables == 1 => {
                 if self.cells > 0 {
-                    self.draft.append(" | ");
+                    let spaced = self.draft.text().ends_with(' ');
+                    self.draft.append(if spaced { "| " } else { " | " });
                 }
                 self.cells += 1;
             }

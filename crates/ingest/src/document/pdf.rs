@@ -116,7 +116,8 @@ fn only_attachments_are_locked(bytes: &[u8]) -> bool {
 
 /// The pages in order; where no tree leads to them, all that there are, in the order of their numbers.
 fn pages(document: &Document) -> Vec<ObjectId> {
-    let pages: Vec<ObjectId> = document.get_pages().into_values().collect();
+    let mut seen = std::collections::HashSet::new();
+    let pages: Vec<ObjectId> = document.get_pages().into_values().filter(|page| seen.insert(*page)).collect();
     if !pages.is_empty() {
         return pages;
     }

@@ -9,10 +9,14 @@ use super::{
 
 pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     let mut package = Package::open(bytes)?;
+    package.tell_if_salvaged(draft);
     super::docx::tell(&mut package, draft);
     let slides = slides(&mut package);
     if slides.is_empty() {
-        return Err(Error::damaged("no slide can be found in it"));
+        if package.text("ppt/presentation.xml").is_empty() {
+            return Err(Error::damaged("no slide can be found in it"));
+        }
+        draft.notice("", "it has no slides");
     }
     draft.tell("slides", &slides.len().to_string());
     for (number, slide) in (1..).zip(slides) {
@@ -32,7 +36,7 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
                     let xml = package.text(&target);
                     draft.line(1);
                     let before = draft.len();
-                    draft.append("Notes: ");
+                    draft.append("Notes:\n");
                     let start = draft.len();
                     shapes(&xml, false, draft);
                     if draft.text().get(start..).is_none_or(|notes| notes.trim().is_empty()) {

@@ -28,7 +28,13 @@ pub(super) fn render(html: &str, letters: Option<&Letters<'_>>, draft: &mut Draf
     let start = draft.len();
     let mut page = Page::new(html, letters, draft);
     page.read(main.clone(), true);
-    let found = draft.text().get(start..).unwrap_or_default().chars().filter(|letter| !letter.is_whitespace()).count();
+    let found = draft
+        .text()
+        .get(start..)
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .count();
     if found * 100 < total * SHARE_MIN / 2 {
         draft.cut(start);
         Page::new(html, letters, draft).read(0..html.len(), false);

@@ -10,6 +10,7 @@ mod archives;
 mod athenaeum;
 mod chatgpt;
 mod claude;
+mod documents;
 #[cfg(unix)]
 mod external;
 mod formats;

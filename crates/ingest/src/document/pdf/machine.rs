@@ -13,6 +13,8 @@ use super::{
 
 /// Drawings inside of drawings are entered so deep.
 const FORMS_DEEP: u32 = 16;
+/// Drawings of one page; maps have some thousands.
+const FORMS_MAX: u32 = 50_000;
 /// Saved states beyond this many are not kept.
 const SAVED_MAX: usize = 512;
 /// Operators of one page; the longest page of a real document has some millions.
@@ -54,6 +56,9 @@ pub(super) struct Machine<'d> {
     pub(super) pictures: Vec<ObjectId>,
     hidden_layers: &'d [ObjectId],
     operators: u64,
+    /// Drawings that were entered, and those that are being drawn.
+    forms: u32,
+    open: Vec<ObjectId>,
     state: State,
     saved: Vec<State>,
     line: Matrix,
@@ -106,6 +111,8 @@ impl<'d> Machine<'d> {
             pictures: Vec::new(),
             hidden_layers,
             operators: 0,
+            forms: 0,
+            open: Vec::new(),
             state,
             saved: Vec::new(),
             line: Matrix::ONE,
@@ -182,13 +189,20 @@ impl<'d> Machine<'d> {
         }
         match name(self.document, &stream.dict, b"Subtype") {
             Some(b"Image") => self.pictures.extend(entry.as_reference()),
-            Some(b"Form") if deep < FORMS_DEEP => {
+            Some(b"Form") if deep < FORMS_DEEP && self.forms < FORMS_MAX => {
+                let id = entry.as_reference().unwrap_or_default();
+                if self.open.contains(&id) {
+                    return;
+                }
+                self.forms += 1;
+                self.open.push(id);
                 let before = self.state.clone();
                 let (line, text) = (self.line, self.text);
                 self.state.matrix =
                     Matrix::of(numbers::<6>(self.document, &stream.dict, b"Matrix")).then(&before.matrix);
                 let own = dictionary(self.document, &stream.dict, b"Resources");
                 self.run(&bytes(self.document, stream), own.unwrap_or(resources), deep + 1);
+                self.open.pop();
                 self.state = before;
                 (self.line, self.text) = (line, text);
             }

@@ -30,6 +30,8 @@ struct Line {
     v: f64,
     size: f64,
     begins: bool,
+    /// There are wide gaps in it: a row of a table.
+    gaps: bool,
 }
 
 pub(super) fn paragraphs(runs: Vec<(Run, bool)>) -> Vec<Paragraph> {
@@ -63,12 +65,21 @@ fn lines(runs: Vec<(Run, bool)>) -> Vec<Line> {
     for (run, begins) in runs {
         match lines.last_mut() {
             Some(line) if !begins && (run.v - line.v).abs() <= 0.4 * run.size.min(line.size) => {
+                line.gaps = true;
                 line.text.push(' ');
                 line.text.push_str(&run.text);
                 (line.u0, line.u1) = (line.u0.min(run.u0), line.u1.max(run.u1));
             }
             _ => {
-                lines.push(Line { text: run.text, u0: run.u0, u1: run.u1, v: run.v, size: run.size, begins });
+                lines.push(Line {
+                    text: run.text,
+                    u0: run.u0,
+                    u1: run.u1,
+                    v: run.v,
+                    size: run.size,
+                    begins,
+                    gaps: false,
+                });
             }
         }
     }
@@ -88,7 +99,9 @@ impl Open {
         let room = self.most.max(line.u1) - self.last.u1;
         let full = room < (0.6 * first_word as f64 + 2.5) * size;
         let hyphen = hyphenated(&self.paragraph.text);
-        alike
+        let prose = !self.last.gaps && !line.gaps;
+        prose
+            && alike
             && aligned
             && (full || hyphen)
             && (!line.begins || hyphen || drop < 1.5 * size)
