@@ -248,9 +248,7 @@ async fn it_belongs_to_who_asked() {
 }
 
 /// Says where it keeps things once a client has heard all of an answer, and is in the middle of the next one then.
-#[tokio::test]
-#[ignore = "the test below runs it, and kills it"]
-async fn a_server_that_is_killed() {
+async fn be_killed() {
     let server = Server::that_keeps().await;
     let body = json!({ "model": "tiny", "temperature": 0, "messages": turns(&[]) });
     assert_eq!(server.post("/v1/chat/completions", &body).await.status, 200);
@@ -272,8 +270,13 @@ async fn a_server_that_is_killed() {
 
 #[tokio::test]
 async fn not_even_a_kill_takes_back_what_was_heard() {
+    const KILLED: &str = "ATHENAEUM_TEST_IS_KILLED";
+    if std::env::var_os(KILLED).is_some() {
+        return be_killed().await;
+    }
     let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kept::a_server_that_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "kept::not_even_a_kill_takes_back_what_was_heard", "--nocapture"])
+        .env(KILLED, "1")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
