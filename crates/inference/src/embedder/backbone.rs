@@ -35,9 +35,10 @@ impl Backbone {
             Err(encoder::Error::Architecture { .. }) => {}
             Err(error) => return Err(LoadError::Encoder(error)),
         }
-        let context_tokens = decoder::Config::of(model).map(|config| config.context_tokens);
-        let context_tokens = context_tokens.map_err(|error| LoadError::Decoder(error.into()))?;
-        let decoder = Decoder::load(model, access, context_tokens).map_err(LoadError::Decoder)?;
+        let config = decoder::Config::of(model).map_err(|error| LoadError::Decoder(error.into()))?;
+        let context_tokens = config.context_tokens;
+        let decoder =
+            Decoder::with_config(model, config, access, context_tokens).map_err(LoadError::Decoder)?;
         Ok(Self::Decoder(Computing::boxed(decoder)))
     }
 
