@@ -60,10 +60,12 @@ pub struct Pair {
     cut: usize,
 }
 
-/// What Qwen3's rerankers are asked, as their model cards have it.
-const ASK: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct \
-provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n<Instruct>: Given a web search \
-query, retrieve relevant passages that answer the query\n<Query>: ";
+/// What Qwen3's rerankers are asked, as their model cards have it: marks of the chat, then text that is tokenized as a whole,
+/// so that what people wrote joins what stands before it, and marks again.
+const SYSTEM: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct \
+provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
+const ASK: &str =
+    "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: ";
 const DOCUMENT: &str = "\n<Document>: ";
 const ANSWER: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
 
@@ -139,39 +141,64 @@ impl Reranker {
     ///
     /// As of [`Reranker::scores`].
     pub fn prepare(&self, query: &str, documents: &[&str], truncate: Truncate) -> Result<Vec<Pair>, Error> {
+        match self.answers {
+            Some(_) => self.asked(query, documents, truncate),
+            None => self.framed(query, documents, truncate),
+        }
+    }
+
+    /// Pairs for encoders, which take two texts.
+    fn framed(&self, query: &str, documents: &[&str], truncate: Truncate) -> Result<Vec<Pair>, Error> {
         let query = self.tokenizer.encode(query, Special::Text);
-        let (ask, between, answer) = match self.answers {
-            Some(_) => {
-                let parse = |text: &str| self.tokenizer.encode(text, Special::Parse);
-                (parse(ASK), parse(DOCUMENT), parse(ANSWER))
-            }
-            None => Default::default(),
-        };
-        let around = match self.answers {
-            Some(_) => ask.len() + between.len() + answer.len(),
-            None => self.frame.around_pair(),
-        };
-        let room = self.tokens_max().saturating_sub(around);
+        let room = self.tokens_max().saturating_sub(self.frame.around_pair());
         let Some(room) = room.checked_sub(query.len()).filter(|room| *room > 0) else {
             let (what, tokens) = ("the query", query.len());
             return Err(Error::NoRoom { what, tokens, tokens_max: room });
         };
-        let mut pairs = Vec::with_capacity(documents.len());
-        for (index, document) in documents.iter().enumerate() {
+        let pair = |(index, document): (usize, &&str)| {
             let mut document = self.tokenizer.encode(document, Special::Text);
-            let cut = document.len().saturating_sub(room);
-            if cut > 0 && truncate == Truncate::Refuse {
-                let (tokens, tokens_max) = (document.len() + query.len() + around, self.tokens_max());
-                return Err(Error::TooLong { index, tokens, tokens_max });
-            }
+            let tokens = document.len() + query.len() + self.frame.around_pair();
+            let cut = self.cut(index, document.len(), room, tokens, truncate)?;
             document.truncate(room);
-            let (tokens, second_from) = match self.answers {
-                Some(_) => ([&ask[..], &query, &between, &document, &answer].concat(), 0),
-                None => self.frame.pair(&query, &document),
-            };
-            pairs.push(Pair { tokens, second_from, cut });
+            let (tokens, second_from) = self.frame.pair(&query, &document);
+            Ok(Pair { tokens, second_from, cut })
+        };
+        documents.iter().enumerate().map(pair).collect()
+    }
+
+    /// Pairs for decoders, which take a question.
+    fn asked(&self, query: &str, documents: &[&str], truncate: Truncate) -> Result<Vec<Pair>, Error> {
+        let [before, after] = [SYSTEM, ANSWER].map(|text| self.tokenizer.encode(text, Special::Parse));
+        let around = before.len() + after.len();
+        let room = self.tokens_max().saturating_sub(around);
+        let question = format!("{ASK}{query}{DOCUMENT}");
+        let least = self.tokenizer.encode(&question, Special::Text).len();
+        if least >= room {
+            return Err(Error::NoRoom { what: "the query", tokens: least, tokens_max: room });
         }
-        Ok(pairs)
+        let pair = |(index, document): (usize, &&str)| {
+            let mut text = self.tokenizer.encode(&format!("{question}{document}"), Special::Text);
+            let cut = self.cut(index, text.len(), room, text.len() + around, truncate)?;
+            text.truncate(room);
+            Ok(Pair { tokens: [&before[..], &text, &after].concat(), second_from: 0, cut })
+        };
+        documents.iter().enumerate().map(pair).collect()
+    }
+
+    /// Returns how many of a document's last tokens are left out, where that is allowed. `tokens` is what all of it takes.
+    fn cut(
+        &self,
+        index: usize,
+        len: usize,
+        room: usize,
+        tokens: usize,
+        truncate: Truncate,
+    ) -> Result<usize, Error> {
+        let cut = len.saturating_sub(room);
+        if cut > 0 && truncate == Truncate::Refuse {
+            return Err(Error::TooLong { index, tokens, tokens_max: self.tokens_max() });
+        }
+        Ok(cut)
     }
 
     /// Scores pairs that [`Reranker::prepare`] made, in their order.

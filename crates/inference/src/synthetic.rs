@@ -156,6 +156,22 @@ pub fn folder(recipe: &Recipe, dtype: Dtype, into: &Path) -> io::Result<()> {
     put("model.safetensors.index.json", &json!({ "metadata": {}, "weight_map": weight_map }))
 }
 
+/// Writes a reranker of Qwen3's kind as a folder: the recipe `qwen3`, with tokens for its answers and the marks of its chat.
+///
+/// # Errors
+///
+/// If files cannot be written.
+pub fn reranker(into: &Path) -> io::Result<()> {
+    let recipe = find("qwen3").ok_or(io::ErrorKind::NotFound)?;
+    folder(recipe, Dtype::F32, into)?;
+    let put = |name: &str, json: &Json| fs::write(into.join(name), serde_json::to_vec_pretty(json)?);
+    put("tokenizer.json", &vocabulary::tokenizer_json_of_reranker())?;
+    put(
+        "tokenizer_config.json",
+        &json!({ "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>" }),
+    )
+}
+
 /// A tensor as Hugging Face's checkpoints have it.
 struct Piece {
     name: String,

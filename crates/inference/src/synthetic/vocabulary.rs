@@ -114,6 +114,29 @@ pub(super) fn tokenizer_json() -> Json {
     })
 }
 
+/// Returns the same with names for tokens that no text needs, the first bytes: the answers of a reranker, and the marks of
+/// its chat.
+pub(super) fn tokenizer_json_of_reranker() -> Json {
+    let mut json = tokenizer_json();
+    let (answers, marks) = (["yes", "no"], ["<|im_start|>", "<|im_end|>", "<think>", "</think>"]);
+    if let Some(vocabulary) = json["model"]["vocab"].as_object_mut() {
+        for (byte, name) in answers.iter().chain(&marks).enumerate() {
+            vocabulary.shift_remove(&format!("<0x{byte:02X}>"));
+            vocabulary.insert((*name).to_owned(), (byte + 3).into());
+        }
+    }
+    if let Some(added) = json["added_tokens"].as_array_mut() {
+        for (id, name) in (3 + answers.len()..).zip(marks) {
+            added.push(json!({
+                "id": id, "content": name, "special": true, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false
+            }));
+        }
+    }
+    json["post_processor"] = Json::Null;
+    json
+}
+
 pub(super) fn tokenizer_config() -> Json {
     json!({
         "tokenizer_class": "LlamaTokenizer", "add_bos_token": true, "add_eos_token": false, "bos_token": "<s>",

@@ -6,8 +6,10 @@ use athenaeum_inference::{
     kernels::Pool,
     model,
     reranker::Reranker,
+    synthetic,
     weights::Access,
 };
+use serde_json::Value as Json;
 
 use crate::embedder::written;
 
@@ -59,4 +61,31 @@ fn a_model_that_makes_vectors_only_is_refused() {
         refused.to_string(),
         "the model makes vectors of texts and no scores of pairs; use it to embed"
     );
+}
+
+#[test]
+fn a_decoder_that_is_asked_says_what_the_reference_says() {
+    let golden: Json = serde_json::from_str(include_str!("../golden/reranker.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    synthetic::reranker(folder.path()).unwrap();
+    let reranker = Reranker::load(&model::open(folder.path()).unwrap(), Access::Read).unwrap();
+    let pool = Pool::new(2);
+    let pairs = golden["pairs"].as_array().unwrap();
+    let text = |pair: &Json, key: &str| pair[key].as_str().unwrap().to_owned();
+    let mut cut = 0;
+    for these in pairs.chunk_by(|one, next| one["query"] == next["query"]) {
+        let documents: Vec<String> = these.iter().map(|pair| text(pair, "document")).collect();
+        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let scores = reranker.scores(&text(&these[0], "query"), &documents, Truncate::End, &pool).unwrap();
+        for (pair, score) in these.iter().zip(&scores) {
+            let close = |ours: f32, key: &str| (f64::from(ours) - pair[key].as_f64().unwrap()).abs() < 2e-4;
+            assert_eq!(pair["tokens"], score.tokens, "{pair}");
+            assert!(close(score.logit, "logit") && close(score.relevance, "relevance"), "{score:?} {pair}");
+            cut += score.cut_tokens;
+        }
+    }
+    assert!(pairs.len() > 8 && cut > 0, "a document that is too long is among them");
+    // Those of a model that always says the same would be right by chance.
+    let logits: Vec<f64> = pairs.iter().map(|pair| pair["logit"].as_f64().unwrap()).collect();
+    assert!(logits.iter().any(|logit| (logit - logits[0]).abs() > 0.05), "{logits:?}");
 }
