@@ -44,12 +44,15 @@ mod hamming;
 mod int8;
 mod isa;
 mod matrix;
+mod nearest;
 mod norm;
 mod pool;
 mod product;
 mod quantize;
 mod rope;
 mod signs;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vector;
 
 pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
@@ -61,7 +64,8 @@ pub use format::Format;
 pub use hamming::hamming;
 pub use int8::{product_f32_i8, products_i8, products_i8_at};
 pub use matrix::Matrix;
-pub use norm::{layer_norm, rms_norm, rms_norm_in_place};
+pub use nearest::quantize_nearest;
+pub use norm::{add_layer_norm, add_to_rows, layer_norm, rms_norm, rms_norm_in_place};
 pub use pool::Pool;
 pub use product::product;
 pub use quantize::quantize;

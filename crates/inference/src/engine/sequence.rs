@@ -34,6 +34,8 @@ pub(super) struct Sequence {
     drafted: Drafted,
     sampler: Sampler,
     text: TextStream,
+    /// What came of the last token, kept for its memory.
+    piece: String,
     stops: Stops,
     prompt_logprobs: Vec<LogProbs>,
     events: UnboundedSender<Event>,
@@ -73,6 +75,7 @@ impl Sequence {
             } else {
                 TextStream::continuing()
             },
+            piece: String::new(),
             stops: Stops::new(request.stops.iter().cloned()),
             prompt_logprobs: Vec::new(),
             events,
@@ -371,8 +374,11 @@ impl Sequence {
         {
             return failed(&error);
         }
-        let piece = if ends { String::new() } else { self.text.push(tokenizer, token) };
-        let Passed { text, stop } = self.stops.push(&piece);
+        self.piece.clear();
+        if !ends {
+            self.text.push_to(tokenizer, token, &mut self.piece);
+        }
+        let Passed { text, stop } = self.stops.push(&self.piece);
         let _ = self.events.send(Event::Token { token, text, logprobs });
         if let Some(stop) = stop {
             let text = self.request.stops.get(stop).cloned();

@@ -29,9 +29,15 @@ pub(super) struct Rounds {
     queue: Queue,
     /// The highest priority first, and among equals in the order in which they began.
     running: Vec<Sequence>,
+    /// Kept for their memory: a round asks for none.
     rows: Vec<Row>,
     scratch: Vec<f32>,
+    shares: Vec<Share>,
+    pages_of: Vec<&'static [Page]>,
 }
+
+/// Which of those that run, and how many of its tokens.
+type Share = (usize, usize);
 
 /// Logits of a prompt are asked for so many tokens at a time: a vocabulary's numbers for each take room.
 const LOGITS_MAX: usize = 64;
@@ -59,6 +65,8 @@ impl Rounds {
             running: Vec::new(),
             rows: Vec::new(),
             scratch: Vec::new(),
+            shares: Vec::new(),
+            pages_of: Vec::new(),
         }
     }
 
@@ -117,10 +125,14 @@ impl Rounds {
 
     /// Computes one batch and hands out what came of it.
     fn round(&mut self) -> Result<(), String> {
-        let shares = self.share_out();
-        if shares.is_empty() {
-            return Ok(());
-        }
+        let mut shares = std::mem::take(&mut self.shares);
+        self.share_out(&mut shares);
+        let done = if shares.is_empty() { Ok(()) } else { self.compute(&shares) };
+        self.shares = shares;
+        done
+    }
+
+    fn compute(&mut self, shares: &[Share]) -> Result<(), String> {
         self.rows.clear();
         for (index, &(of, count)) in shares.iter().enumerate() {
             self.rows.extend(self.running[of].rows(count).map(|(token, position, wanted)| Row {
@@ -130,13 +142,15 @@ impl Rounds {
                 want: if wanted { Want::Logits } else { Want::Nothing },
             }));
         }
-        let sequences: Vec<&[Page]> = shares.iter().map(|&(of, _)| self.running[of].pages()).collect();
+        let mut sequences = emptied(std::mem::take(&mut self.pages_of));
+        sequences.extend(shares.iter().map(|&(of, _)| self.running[of].pages()));
         let vocabulary = self.backend.vocabulary();
         let output = self.backend.forward(&self.rows, &sequences)?;
+        self.pages_of = emptied(sequences);
         let mut logits = output.logits;
         let (mut ended, mut read) = (Vec::new(), Vec::new());
         let rows = self.rows.chunk_by(|one, next| one.sequence == next.sequence);
-        for (rows, &(of, count)) in rows.zip(&shares) {
+        for (rows, &(of, count)) in rows.zip(shares) {
             let wanted = rows.iter().filter(|row| row.want == Want::Logits).count();
             let (own, rest) = logits.split_at(wanted * vocabulary);
             logits = rest;
@@ -175,9 +189,9 @@ impl Rounds {
 
     /// Decides how many tokens of whom are computed: one of everyone who generates, and of the prompts as much as the
     /// batch still holds, in equal parts. Pages are there for all of them.
-    fn share_out(&mut self) -> Vec<(usize, usize)> {
+    fn share_out(&mut self, shares: &mut Vec<Share>) {
         self.guess();
-        let mut shares = Vec::with_capacity(self.running.len());
+        shares.clear();
         let generating = self.running.iter().filter(|sequence| sequence.pending() == 1).count();
         let mut reading = self.running.len() - generating;
         let mut left = self.settings.batch_tokens.saturating_sub(generating).max(reading);
@@ -201,7 +215,6 @@ impl Rounds {
         }
         // Those that gave up their pages meanwhile went back to the queue, from the end.
         shares.retain(|&(of, _)| of < self.running.len());
-        shares
     }
 
     /// Guesses for everyone who generates: what followed before, or else what the draft says. A draft that fails is
@@ -266,4 +279,10 @@ impl Rounds {
         let drafted = self.draft.as_ref().map_or(0, Drafting::pages_in_use);
         self.counts.draft_pages_in_use.store(drafted, Ordering::Relaxed);
     }
+}
+
+/// Empties a list and keeps its memory, for slices that live otherwise: collecting in place is what the library does.
+fn emptied<'a>(mut list: Vec<&[Page]>) -> Vec<&'a [Page]> {
+    list.clear();
+    list.into_iter().map(|_| -> &'a [Page] { &[] }).collect()
 }

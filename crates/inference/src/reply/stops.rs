@@ -27,6 +27,9 @@ impl Stops {
     /// Reads on; after a stop nothing passes any more.
     pub fn push(&mut self, text: &str) -> Passed {
         let mut passed = Passed::default();
+        if !text.is_empty() && !self.stopped {
+            passed.text.reserve(self.held.len() + text.len());
+        }
         for letter in text.chars() {
             if self.stopped {
                 break;

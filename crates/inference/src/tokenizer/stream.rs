@@ -51,19 +51,25 @@ impl TextStream {
 
     /// Takes a token, and returns what is complete with it; often nothing.
     pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
-        tokenizer.append(id, self.specials, &mut self.begins, &mut self.held);
         let mut text = String::new();
+        self.push_to(tokenizer, id, &mut text);
+        text
+    }
+
+    /// Takes a token, and appends what is complete with it. Allocates nothing once it has run, but where `text` has no room.
+    pub fn push_to(&mut self, tokenizer: &Tokenizer, id: u32, text: &mut String) {
+        tokenizer.append(id, self.specials, &mut self.begins, &mut self.held);
         let mut rest = self.held.as_slice();
         loop {
             match std::str::from_utf8(rest) {
                 Ok(valid) => {
-                    text += valid;
+                    *text += valid;
                     rest = &[];
                     break;
                 }
                 Err(error) => {
                     let (valid, after) = rest.split_at(error.valid_up_to());
-                    text += std::str::from_utf8(valid).unwrap_or_default();
+                    *text += std::str::from_utf8(valid).unwrap_or_default();
                     rest = after;
                     // What is no character, and cannot become one, is shown as such.
                     let Some(wrong) = error.error_len() else { break };
@@ -72,8 +78,8 @@ impl TextStream {
                 }
             }
         }
-        self.held = rest.to_vec();
-        text
+        let done = self.held.len() - rest.len();
+        self.held.drain(..done);
     }
 
     /// Ends the text, and returns what stands for a character that has not become complete.
