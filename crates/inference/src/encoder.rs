@@ -305,7 +305,7 @@ impl Encoder {
         };
         attention::attend(&self.config, &view, &mut work.attended, pool);
         layer.attention_output.apply(pool, &work.attended, &mut work.part);
-        finish_part(layer.after_attention_norm.as_ref(), work, pool);
+        finish_part(layer.after_attention_norm.as_ref(), width, work, pool);
     }
 
     fn feed_forward(&self, layer: &Layer, work: &mut Work, pool: &Pool) {
@@ -317,7 +317,7 @@ impl Encoder {
             None => &work.stream,
         };
         layer.feed_forward.apply(pool, input, &mut work.part, (&mut work.gate, &mut work.up));
-        finish_part(layer.after_feed_forward_norm.as_ref(), work, pool);
+        finish_part(layer.after_feed_forward_norm.as_ref(), self.config.width, work, pool);
     }
 }
 
@@ -325,14 +325,15 @@ impl Encoder {
 const RANGES: usize = 32;
 
 /// Adds a part's result to the stream, and normalises the sum where the layer asks for it.
-fn finish_part(norm: Option<&Norm>, work: &mut Work, pool: &Pool) {
-    match norm {
-        Some(norm) => {
-            add(&mut work.part, &work.stream);
-            norm.apply(pool, &work.part, &mut work.stream);
+fn finish_part(norm: Option<&Norm>, width: usize, work: &mut Work, pool: &Pool) {
+    let part = &work.part;
+    pool.for_chunks_mut(&mut work.stream, ROWS * width, |index, stream| {
+        let part = &part[index * ROWS * width..][..stream.len()];
+        match norm {
+            Some(norm) => norm.add(stream, part),
+            None => add(stream, part),
         }
-        None => add(&mut work.stream, &work.part),
-    }
+    });
 }
 
 fn add(sum: &mut [f32], numbers: &[f32]) {

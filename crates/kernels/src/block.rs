@@ -6,6 +6,8 @@ mod k;
 mod legacy;
 mod small;
 
+pub(crate) use codebooks::NON_LINEAR;
+
 use crate::{Format, float::f16_to_f32};
 
 /// The longest block.

@@ -63,6 +63,7 @@ impl Deref for Bytes {
         let all: &[u8] = match &self.owner {
             Owner::Memory(bytes) => bytes,
             Owner::File(map) => map,
+            Owner::Program(bytes) => bytes,
         };
         &all[self.range.clone()]
     }
@@ -72,6 +73,13 @@ impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
         Self { owner: Owner::Memory(Arc::new(bytes)), range }
+    }
+}
+
+/// Bytes that are part of the program.
+impl From<&'static [u8]> for Bytes {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self { owner: Owner::Program(bytes), range: 0..bytes.len() }
     }
 }
 
@@ -86,4 +94,5 @@ impl fmt::Debug for Bytes {
 enum Owner {
     Memory(Arc<Vec<u8>>),
     File(Arc<Mmap>),
+    Program(&'static [u8]),
 }

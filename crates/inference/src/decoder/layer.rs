@@ -134,14 +134,32 @@ impl Linear {
 
     /// Computes the products of each row of `inputs`.
     pub(crate) fn apply(&self, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
-        self.matrix.multiply(pool, inputs, outputs);
-        if let Some(bias) = &self.bias {
-            for outputs in outputs.chunks_exact_mut(bias.len()) {
-                outputs.iter_mut().zip(bias).for_each(|(output, bias)| *output += bias);
-            }
+        match self.bias {
+            Some(_) => self.apply_then(pool, inputs, outputs, |_| {}),
+            None => self.matrix.multiply(pool, inputs, outputs),
         }
     }
+
+    /// The same, and lets each of the results go through `then`, some rows at a time.
+    pub(crate) fn apply_then(
+        &self,
+        pool: &Pool,
+        inputs: &[f32],
+        outputs: &mut [f32],
+        then: impl Fn(&mut [f32]) + Sync,
+    ) {
+        self.matrix.multiply(pool, inputs, outputs);
+        pool.for_chunks_mut(outputs, ROWS * self.matrix.rows().max(1), |_, outputs| {
+            if let Some(bias) = &self.bias {
+                athenaeum_kernels::add_to_rows(outputs, bias);
+            }
+            then(outputs);
+        });
+    }
 }
+
+/// Rows that a thread takes at once where the work on one is small.
+const ROWS: usize = 8;
 
 impl From<Matrix> for Linear {
     fn from(matrix: Matrix) -> Self {

@@ -54,16 +54,15 @@ impl FeedForward {
     ) {
         let numbers = inputs.len() / self.up.columns() * self.size;
         resize(up, numbers);
-        self.up.apply(pool, inputs, up);
         let Some(gate) = &self.gate else {
-            pool.for_chunks_mut(up, ROWS * self.size, |_, up| self.activation.apply(up));
+            self.up.apply_then(pool, inputs, up, |up| self.activation.apply(up));
             self.down.apply(pool, up, outputs);
             return;
         };
+        self.up.apply(pool, inputs, up);
         resize(gated, numbers);
-        gate.apply(pool, inputs, gated);
+        gate.apply_then(pool, inputs, gated, |gated| self.activation.apply(gated));
         pool.for_chunks_mut(gated, ROWS * self.size, |index, gated| {
-            self.activation.apply(gated);
             let up = &up[index * ROWS * self.size..][..gated.len()];
             gated.iter_mut().zip(up).for_each(|(gate, up)| *gate *= up);
         });

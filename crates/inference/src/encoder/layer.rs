@@ -96,6 +96,14 @@ impl Norm {
             }
         });
     }
+
+    /// Adds `others` to `rows` and normalises each sum, in place.
+    pub(super) fn add(&self, rows: &mut [f32], others: &[f32]) {
+        let width = self.weights.len();
+        for (row, other) in rows.chunks_exact_mut(width).zip(others.chunks_exact(width)) {
+            athenaeum_kernels::add_layer_norm(row, other, &self.weights, self.bias.as_deref(), self.epsilon);
+        }
+    }
 }
 
 /// Rows that a thread takes at once where the work on one is small.

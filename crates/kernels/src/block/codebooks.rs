@@ -4,7 +4,8 @@ use super::{Block, double_word, grids, half, word};
 use crate::float::f16_to_f32;
 
 /// Values of the non-linear halves of `IQ4_NL` and `IQ4_XS`.
-const NON_LINEAR: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(crate) const NON_LINEAR: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// 2 bytes scale, 16 bytes of halves.
 pub(super) fn iq4_nl(bytes: &[u8], block: &mut Block) {
