@@ -20,6 +20,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use athenaeum_kernels::Bytes;
+
 pub(crate) use checksum::Hasher;
 pub use checksum::{InvalidSha256, Sha256};
 pub use find::{Found, Limits, Place, Places, Root, RootKind, Search, find, known_roots, locate};
@@ -121,6 +123,20 @@ pub fn open(path: &Path) -> Result<Model, Error> {
         Files::Gguf(model.map_err(|source| Error::Gguf { path: path.to_owned(), source: Box::new(source) })?)
     };
     Ok(Model { path: path.to_owned(), files })
+}
+
+/// Takes a GGUF file that is in memory, and checks what it says about itself; `name` stands for it in errors.
+///
+/// # Errors
+///
+/// [`Error::Gguf`] with what is wrong with it.
+pub fn from_gguf_bytes(name: &str, bytes: Bytes) -> Result<Model, Error> {
+    let path = PathBuf::from(name);
+    let model = gguf::Model::from_bytes(&path, bytes);
+    match model {
+        Ok(model) => Ok(Model { path, files: Files::Gguf(model) }),
+        Err(source) => Err(Error::Gguf { path, source: Box::new(source) }),
+    }
 }
 
 impl Model {

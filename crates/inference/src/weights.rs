@@ -111,7 +111,10 @@ impl Weights {
         match &model.files {
             Files::Gguf(gguf) => {
                 for part in &gguf.parts {
-                    let bytes = bring(&part.path, access)?;
+                    let bytes = match &part.bytes {
+                        Some(bytes) => bytes.clone(),
+                        None => bring(&part.path, access)?,
+                    };
                     for tensor in &part.file.tensors {
                         let shape = tensor.dims().iter().rev().map(|&dim| fit(dim)).collect();
                         let format = Format::from_ggml(tensor.tensor_type.number());

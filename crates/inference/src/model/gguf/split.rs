@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use athenaeum_kernels::Bytes;
+
 use super::{File, Metadata, Refusal, Tensor};
 use crate::model::source::Opened;
 
@@ -17,6 +19,8 @@ pub struct Part {
     pub path: PathBuf,
     /// What it holds.
     pub file: File,
+    /// All of it, where it is no file on the disk.
+    pub bytes: Option<Bytes>,
 }
 
 /// llama.cpp writes the number of parts in 16 bits; no model has nearly as many.
@@ -32,7 +36,7 @@ impl Model {
         let file = File::read(&Opened::open(path).map_err(Refusal::Io)?)?;
         let count = split_key(&file.metadata, "split.count")?.unwrap_or(1);
         if count <= 1 {
-            return Ok(Self { parts: vec![Part { path: path.to_owned(), file }] });
+            return Ok(Self { parts: vec![Part { path: path.to_owned(), file, bytes: None }] });
         }
         if count > PARTS_MAX {
             return Err(Refusal::SplitKey { key: "split.count" });
@@ -49,11 +53,24 @@ impl Model {
                 Some(file) => file,
                 None => read_part(&path, &name, part, count)?,
             };
-            parts.push(Part { path, file });
+            parts.push(Part { path, file, bytes: None });
         }
         let model = Self { parts };
         model.check_tensors()?;
         Ok(model)
+    }
+
+    /// Takes a file that is in memory, under the name that errors have for it.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] if it is unsound, or a part of a model in several files.
+    pub fn from_bytes(name: &Path, bytes: Bytes) -> Result<Self, Refusal> {
+        let file = File::from_bytes(&bytes)?;
+        if let Some(count) = split_key(&file.metadata, "split.count")?.filter(|count| *count > 1) {
+            return Err(Refusal::SplitName { count });
+        }
+        Ok(Self { parts: vec![Part { path: name.to_owned(), file, bytes: Some(bytes) }] })
     }
 
     /// Returns the metadata, which the first part holds.
