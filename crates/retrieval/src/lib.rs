@@ -27,6 +27,8 @@
 //!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
+//! [`eval`] measures rankings.
+//!
 //! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
 //! so that a 2 GB export passes through a few megabytes. It costs one thread per import.
 //!
@@ -36,6 +38,7 @@
 
 pub mod ask;
 pub mod documents;
+pub mod eval;
 pub mod export;
 
 mod chats;

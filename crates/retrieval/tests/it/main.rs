@@ -4,6 +4,7 @@
 
 mod chats;
 mod documents;
+mod eval;
 mod import;
 mod imports;
 mod meaning;
