@@ -4,8 +4,10 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod ci;
+mod collections;
 mod conformance;
 mod corpus;
+mod embedder;
 mod shell;
 mod soak;
 mod tidy;
@@ -37,6 +39,10 @@ enum Chore {
     Soak(soak::Soak),
     /// Train the small generative model that examples and tests run on, and write it in both formats.
     TrainTiny(train_tiny::TrainTiny),
+    /// Pack all-MiniLM-L6-v2 into the embedder that programs have built in, and measure what packing costs.
+    Embedder(embedder::Embedder),
+    /// Turn public collections of judged questions into BEIR's layout.
+    Collections(collections::Collections),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -49,5 +55,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(chore) => chore.run(),
         Chore::Soak(chore) => chore.run(),
         Chore::TrainTiny(chore) => chore.run(),
+        Chore::Embedder(chore) => chore.run(),
+        Chore::Collections(chore) => chore.run(),
     }
 }

@@ -33,6 +33,9 @@
 //! once, as [`batched::Batched`] does for vectors and scores; [`residents::Residents`] keeps models in memory while they are
 //! used.
 //!
+//! [`local_embedder::LocalEmbedder`] is the port through which the rest of the house gets vectors; with the feature
+//! `built-in-embedder`, `built_in` opens one that is part of the program.
+//!
 //! [`device`] names what computes: the processor, or with features of this crate a graphics processor by candle.
 //!
 //! [`template`] makes a conversation the text that a model has been taught to read, and [`reply`] takes
@@ -44,6 +47,8 @@
 //! bytes that describe the model; whatever is refused is refused with a reason.
 
 pub mod batched;
+#[cfg(feature = "built-in-embedder")]
+pub mod built_in;
 pub mod cache;
 pub mod catalog;
 pub mod constraint;
@@ -53,6 +58,7 @@ pub mod embedder;
 pub mod encoder;
 pub mod engine;
 pub mod local;
+pub mod local_embedder;
 pub mod model;
 pub mod processor;
 pub mod pull;

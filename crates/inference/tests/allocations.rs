@@ -1,5 +1,10 @@
 //! A generated token allocates nothing but the text that is handed out.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics says where; Clippy's exemption misses helper functions"
+)]
+
 use std::sync::Arc;
 
 use athenaeum_inference::{

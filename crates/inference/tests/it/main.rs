@@ -7,6 +7,7 @@
 
 mod any_bytes;
 mod batched;
+mod built_in;
 mod calls;
 mod catalog;
 mod configuration;

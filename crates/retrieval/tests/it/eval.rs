@@ -54,7 +54,7 @@ fn what_is_no_collection_is_refused_by_its_place() {
         QRELS,
         "line 1 of corpus.jsonl is not an object with _id and text",
     );
-    check(CORPUS, "\n[1]", QRELS, "line 2 of queries.jsonl is not an object with _id and text");
+    check(CORPUS, "\n7", QRELS, "line 2 of queries.jsonl is not an object with _id and text");
     check(CORPUS, QUERIES, "q9\td1\t1\n", "no question of");
     check(
         &"x".repeat(300),
