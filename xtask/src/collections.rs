@@ -76,7 +76,7 @@ fn cranfield_of(documents: &str, queries: &str, judgments: &str) -> Collection {
 }
 
 fn cisi_of(documents: &str, queries: &str, judgments: &str) -> Collection {
-    let documents = records(documents).into_iter().map(|[id, title, text]| [id, title, text]).collect();
+    let documents = records(documents);
     let queries = records(queries).into_iter().map(|[id, _, text]| [id, text]).collect();
     Collection { documents, queries, judgments: judged(judgments, 1, |_| Some(1)) }
 }
@@ -110,7 +110,7 @@ fn records(text: &str) -> Vec<[String; 3]> {
                 part = None;
             }
             (Some(mark), _) => {
-                part = ['T', 'W'].iter().position(|known| *known == mark).map(|index| index + 1)
+                part = ['T', 'W'].iter().position(|known| *known == mark).map(|index| index + 1);
             }
             (None, Some(record)) => {
                 if let Some(part) = part {

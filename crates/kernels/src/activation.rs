@@ -1,4 +1,4 @@
-use crate::isa::for_each_isa;
+use crate::{isa::for_each_isa, vector::LANES};
 
 /// Which form of GELU: the two differ in the fourth digit, and a model is trained with one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,9 +46,18 @@ for_each_isa! {
 for_each_isa! {
     /// Turns numbers into their GELU, within a millionth of it.
     pub fn gelu(kind: Gelu, x: &mut [f32]) {
+        // Loops and no closures: compilers leave closures of this size apart, without the vectors that are meant.
         match kind {
-            Gelu::Tanh => x.iter_mut().for_each(|x| *x = gelu_tanh_of(*x)),
-            Gelu::Erf => x.iter_mut().for_each(|x| *x = gelu_erf_of(*x)),
+            Gelu::Tanh => {
+                for x in x {
+                    *x = gelu_tanh_of(*x);
+                }
+            }
+            Gelu::Erf => {
+                for x in x {
+                    *x = gelu_erf_of(*x);
+                }
+            }
         }
     }
 }
@@ -56,7 +65,7 @@ for_each_isa! {
 for_each_isa! {
     /// Turns numbers into shares of 1, in proportion to their powers of e. Numbers that are all −∞ become 0.
     pub fn softmax(x: &mut [f32]) {
-        let most = x.iter().fold(f32::NEG_INFINITY, |most, x| most.max(*x));
+        let most = largest(x);
         if most == f32::NEG_INFINITY {
             x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
             return;
@@ -69,6 +78,23 @@ for_each_isa! {
             *x *= share;
         }
     }
+}
+
+/// Returns the largest number, and −∞ of none; those that are no numbers do not count.
+#[inline(always)]
+fn largest(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for (lane, x) in lanes.iter_mut().zip(x) {
+            *lane = larger(*lane, *x);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, *x);
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, larger)
 }
 
 #[inline(always)]
