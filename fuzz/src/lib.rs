@@ -7,7 +7,12 @@ use athenaeum_inference::{
     constraint::{Constraint, Grammar, Vocabulary},
     tokenizer::{Special, TextStream, Tokenizer},
 };
-use athenaeum_ingest::{Item, Options, read_bytes};
+use athenaeum_ingest::{
+    Item, Options,
+    chunk::{Chunking, chunks},
+    document::{self, Format},
+    read_bytes,
+};
 
 /// Reads `bytes` as `provider`'s, or as whatever they look like.
 pub fn read(provider: Option<Provider>, bytes: &[u8]) {
@@ -27,6 +32,26 @@ pub fn read(provider: Option<Provider>, bytes: &[u8]) {
         ControlFlow::Continue(())
     });
     assert!(summary.conversations + reported > 0, "nothing found and nothing said");
+}
+
+/// Reads `bytes` as a document of `format` and cuts it.
+pub fn document(format: Format, bytes: &[u8]) {
+    let options = document::Options {
+        format: Some(format),
+        ocr: None,
+        text_bytes_max: 1 << 20,
+        ..document::Options::default()
+    };
+    let Ok(reading) = document::read_bytes("input", bytes, &options) else { return };
+    let chunking = Chunking { tokens_max: 64, ..Chunking::of(reading.format) };
+    let mut covered = 0;
+    for chunk in chunks(&reading, &chunking, &str::len) {
+        assert!(reading.text[covered.min(chunk.range.start)..chunk.range.start].trim().is_empty());
+        covered = chunk.range.end;
+        let bytes_of = reading.places.of(chunk.range).bytes.unwrap_or_default();
+        assert!(bytes_of.end <= bytes.len() as u64);
+    }
+    assert!(reading.text[covered..].trim().is_empty());
 }
 
 /// Follows a form where `choices` lead, byte by byte, and returns the text if it comes to an end.

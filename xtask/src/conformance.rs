@@ -1,6 +1,7 @@
 //! Other people's files: each must import with the counts that a reader of the file expects, and none may do harm.
 
 mod clients;
+mod documents;
 mod embeddings;
 mod llama_server;
 mod mcp;
@@ -32,6 +33,9 @@ pub(crate) struct Conformance {
     /// Tell which schemas are refused, and which valid values are never written.
     #[arg(long)]
     details: bool,
+    /// Only the documents.
+    #[arg(long)]
+    documents: bool,
     /// Where all-MiniLM-L6-v2 lies, as Hugging Face has it; conformance/embeddings.py says where to get it.
     #[arg(long, env = "ATHENAEUM_MINILM")]
     minilm: Option<PathBuf>,
@@ -49,7 +53,15 @@ impl Conformance {
         let root = repository();
         let data = self.data.unwrap_or_else(|| root.join("../shared/data"));
         let mut failed = 0;
+        if self.documents {
+            failed += documents::all(&data.join("documents"))?;
+            failed += documents::pdfs(&data.join("documents"))?;
+            ensure!(failed == 0, "{failed} documents differ from what is expected of them");
+            return Ok(());
+        }
         failed += exports(&root.join("conformance/exports.tsv"), &data.join("llm_exports"))?;
+        failed += documents::all(&data.join("documents"))?;
+        failed += documents::pdfs(&data.join("documents"))?;
         failed += models::files(&root.join("conformance/models.tsv"), &data)?;
         failed += templates::all(&root.join("conformance"), &data)?;
         failed += tokenizers::vocabularies(&data.join("tokenizers/ggml-vocab"))?;

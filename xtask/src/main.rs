@@ -1,5 +1,7 @@
 //! The project's own chores, in Rust so that they run wherever the project does: `cargo xtask --help`.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 mod bench;
@@ -45,8 +47,19 @@ enum Chore {
     Collections(collections::Collections),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().chore {
+/// The word by which this program is asked to read one document, for itself.
+const READ_DOCUMENT: &str = "read-document";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == READ_DOCUMENT) {
+        return Ok(athenaeum_ingest::document::child::main(&arguments[1..]));
+    }
+    run(Arguments::parse().chore).map(|()| ExitCode::SUCCESS)
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
+    match chore {
         Chore::Tidy(chore) => chore.run(),
         Chore::Test => ci::test(),
         Chore::Ci(chore) => chore.run(),
