@@ -58,8 +58,12 @@ pub(crate) enum Command {
     /// Show what the library holds, what became of each file, and what to do about it
     #[command(subcommand)]
     Library(documents::Library),
-    /// Find messages
+    /// Find messages and documents, by word and by meaning
     Search(Search),
+    /// Answer a question from conversations and documents, and say for each sentence what it rests on
+    Ask(Box<documents::Ask>),
+    /// Check an answer of `ask --json` against the files that it cites
+    Verify(documents::Verify),
     /// Show one conversation
     Show(Show),
     /// Write conversations to files: Markdown, JSON or plain text
@@ -169,6 +173,8 @@ pub(crate) struct Search {
     /// Words, \"phrases\", prefix*, AND OR NOT, field:value; see `athenaeum help query`
     #[arg(required = true, value_name = "QUERY")]
     pub(crate) query: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: documents::Where,
     #[command(flatten)]
     pub(crate) filters: FilterFlags,
     /// Order of the hits

@@ -1,6 +1,7 @@
 //! One file per command. Each takes what was typed and the [`Context`], and writes to its output.
 
 mod add;
+mod ask;
 mod backup;
 mod bench;
 mod chat;
@@ -25,6 +26,7 @@ mod search;
 mod serve;
 mod show;
 mod stats;
+mod verify;
 
 use std::{
     fmt::Display,
@@ -37,6 +39,8 @@ use anyhow::Context as _;
 use athenaeum::{
     archive::{self, Archive, library::Library},
     core::{ConversationId, MessageId},
+    inference::processor::Processor,
+    retrieval::meaning::Meaning,
     settings::{Layered, Places, Settings},
     tenancy::Scope,
 };
@@ -77,6 +81,8 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Import(args) => import::run(context, args).await,
         Command::Add(args) => add::run(context, &args).await,
         Command::Library(args) => library::run(context, &args).await,
+        Command::Ask(args) => ask::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Search(args) => search::run(context, args).await,
         Command::Show(args) => show::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
@@ -102,6 +108,12 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Everything that can be searched.
+pub(crate) struct Sources {
+    pub(crate) archive: Option<Archive>,
+    pub(crate) library: Option<Library>,
 }
 
 /// What every command works with.
@@ -151,6 +163,28 @@ impl Context {
     /// Opens the library, and makes it where there is none.
     pub(crate) async fn library(&self) -> anyhow::Result<Library> {
         Ok(athenaeum::open_library(&self.data()?, &self.settings.settings).await?)
+    }
+
+    /// Returns whether a document was ever added.
+    pub(crate) fn has_library(&self) -> anyhow::Result<bool> {
+        Ok(self.data()?.join("library.db").is_file())
+    }
+
+    /// Opens what is needed to search by meaning; `None` where this program has no model for it.
+    pub(crate) async fn meaning(&self) -> anyhow::Result<Option<Meaning>> {
+        let threads = local::threads(self).unwrap_or(std::num::NonZeroUsize::MIN);
+        Ok(athenaeum::open_meaning(&self.data()?, &Processor::new(threads)).await?)
+    }
+
+    /// Opens everything that can be searched.
+    pub(crate) async fn sources(&self) -> anyhow::Result<Sources> {
+        let (has_archive, has_library) = (self.data()?.join("archive.db").is_file(), self.has_library()?);
+        if !has_archive && !has_library {
+            self.existing()?;
+        }
+        let archive = if has_archive { Some(self.open_read_only().await?) } else { None };
+        let library = if has_library { Some(self.library().await?) } else { None };
+        Ok(Sources { archive, library })
     }
 
     /// Opens an archive that is there.

@@ -12,6 +12,17 @@ pub enum Error {
         /// Why.
         source: athenaeum_archive::Error,
     },
+    /// The vectors could not be opened.
+    #[error("cannot open the vectors in {}", path.display())]
+    Vectors {
+        /// Their folder.
+        path: PathBuf,
+        /// Why.
+        source: athenaeum_vector::Error,
+    },
+    /// The model within this program cannot be used.
+    #[error("cannot use the embedding model within this program")]
+    Embedder(#[source] athenaeum_inference::local_embedder::OpenError),
     /// The data folder could not be made.
     #[error("cannot make the data folder {}; name another one with --data", path.display())]
     Folder {

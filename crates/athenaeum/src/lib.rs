@@ -29,6 +29,7 @@ mod compose;
 mod connections;
 mod device;
 mod error;
+mod meaning;
 mod process;
 
 pub use address::{address_is_free, listen};
@@ -44,4 +45,5 @@ pub use athenaeum_web as web;
 pub use compose::{Athenaeum, archive_settings, given_keys, open_archive, open_keys, open_library};
 pub use device::{backends, computing_on, device};
 pub use error::Error;
+pub use meaning::open_meaning;
 pub use process::{interrupted, telemetry};

@@ -13,6 +13,9 @@ pub(crate) struct Add {
     /// Read everything once more, also what is as it was
     #[arg(long)]
     pub(crate) again: bool,
+    /// Have them found by their words alone; the next `add` without this makes up for it
+    #[arg(long)]
+    pub(crate) text_only: bool,
 }
 
 const ADD_HELP: &str = "\
@@ -64,3 +67,84 @@ pub(crate) enum State {
     /// It was there before
     Gone,
 }
+
+/// Where to look, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// Where to look
+    #[arg(long = "in", value_enum, value_name = "WHERE", default_value_t = Within::All)]
+    pub(crate) within: Within,
+    /// How to look
+    #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
+    pub(crate) mode: Mode,
+    /// Only documents of this format: pdf, markdown, … (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Within {
+    /// Conversations and documents
+    All,
+    /// Conversations
+    Chats,
+    /// Documents
+    Library,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// By word
+    Text,
+    /// By meaning
+    Semantic,
+    /// By both
+    Hybrid,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ASK_HELP)]
+pub(crate) struct Ask {
+    /// The question
+    #[arg(required = true, value_name = "QUESTION")]
+    pub(crate) question: Vec<String>,
+    /// The model that answers: a name, a part of it, or a path [default: the setting models.default; without it the best
+    /// sentences are quoted]
+    #[arg(long, short, value_name = "MODEL", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Tokens of the passages that are answered from, at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 2_400)]
+    pub(crate) budget: usize,
+    /// Tokens of the answer at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 600)]
+    pub(crate) max_tokens: usize,
+    #[command(flatten)]
+    pub(crate) running: super::engine::Running,
+}
+
+const ASK_HELP: &str = "\
+Examples:
+  athenaeum ask 'how long is the notice period of the flat?'
+  athenaeum ask --model qwen3 'what did we decide about the schema?'
+  athenaeum ask --json 'who signed?' > answer.json && athenaeum verify answer.json
+
+Every sentence names the passages that it rests on, and every passage the file, the place and the bytes. Without a model
+that writes, the sentences that answer best are quoted, word for word.";
+
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct Verify {
+    /// The answer, as `ask --json` wrote it; `-` reads it from stdin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) answer: PathBuf,
+}
+
+const VERIFY_HELP: &str = "\
+Examples:
+  athenaeum ask --json 'who signed?' > answer.json && athenaeum verify answer.json
+  athenaeum verify answer.json --json | jq .holds
+
+Says of each passage whether it still stands in its file, whether the file is the same to the byte, and which sentences
+the passages do not bear out. Needs no archive and no network. The exit code is 0 where all of it holds.";

@@ -1,7 +1,14 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Instant};
 
-use athenaeum::retrieval::documents::{self, Error, Options, Progress, Report};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use athenaeum::{
+    archive::library::Library,
+    core::ChunkId,
+    retrieval::{
+        documents::{self, Error, Options, Progress, Report},
+        meaning::Filling,
+    },
+};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::{Context, Outcome, complain, note};
@@ -45,8 +52,33 @@ pub(super) async fn run(context: &mut Context, args: &Add) -> Outcome {
     let cancel = cancel_on_interrupt();
     let added = documents::add(&library, &context.scope, &args.paths, &options, told, cancel).await;
     shown.end();
+    let code = tell(&mut context.output, &added)?;
+    if let Ok(report) = &added
+        && !args.text_only
+    {
+        embed(context, &library, &report.chunks_removed).await?;
+    }
     library.close().await;
-    tell(&mut context.output, &added)
+    Ok(code)
+}
+
+/// Has the chunks that are new found by meaning, too. Stopped, it leaves the rest to the next run.
+pub(super) async fn embed(context: &Context, library: &Library, removed: &[ChunkId]) -> anyhow::Result<()> {
+    let Some(meaning) = context.meaning().await? else { return Ok(()) };
+    meaning.remove_chunks(&context.scope, removed).await?;
+    let mut shown = Shown::new();
+    let told = |filling: &Filling| shown.say(|| embedding(filling));
+    let filled = meaning.fill(&context.scope, library, told, &cancel_on_interrupt()).await?;
+    shown.end();
+    if filled.stopped {
+        note(&"stopped; what has no vector yet is found by its words, and the next run goes on");
+    }
+    Ok(())
+}
+
+fn embedding(filling: &Filling) -> String {
+    let left = filling.remaining().map_or_else(String::new, |left| format!(", {} left", HumanDuration(left)));
+    format!("{} of {} can be found by meaning{left}", grouped(filling.seen), counted(filling.total, "chunk"))
 }
 
 /// Tells what came of adding.
@@ -145,12 +177,11 @@ impl Shown {
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
-        let text = || {
+        self.say(|| {
             let rate = progress.done() as f64 / progress.elapsed.as_secs_f64().max(1e-3);
-            let failed = if progress.failed > 0 {
-                format!(", {} failed", grouped(progress.failed))
-            } else {
-                String::new()
+            let failed = match progress.failed {
+                0 => String::new(),
+                failed => format!(", {} failed", grouped(failed)),
             };
             format!(
                 "{} of {} settled{failed}, {} a second",
@@ -158,7 +189,10 @@ impl Shown {
                 counted(progress.files, "file"),
                 grouped(rate as u64)
             )
-        };
+        });
+    }
+
+    fn say(&mut self, text: impl Fn() -> String) {
         match &self.bar {
             Some(bar) => bar.set_message(text()),
             None if self.said.elapsed().as_secs() >= SAID_EVERY_SECONDS => {

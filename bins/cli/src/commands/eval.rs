@@ -1,3 +1,5 @@
+mod retrieval;
+
 use std::{fs, process::ExitCode};
 
 use anyhow::Context as _;
@@ -20,7 +22,10 @@ struct Perplexity<'a> {
 }
 
 pub(super) async fn run(context: &mut Context, args: &Eval) -> Outcome {
-    let Eval::Perplexity { model: name, file, window, running } = args;
+    let (name, file, window, running) = match args {
+        Eval::Perplexity { model, file, window, running } => (model, file, window, running),
+        Eval::Retrieval { folder, mode } => return retrieval::run(context, folder, *mode).await,
+    };
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let model = local::load(context, Some(name), None, running)?;
     let fits = model.engine().settings().context_tokens;

@@ -2,14 +2,24 @@ use std::process::ExitCode;
 
 use athenaeum::archive::{Cursor, Hit, SearchRequest, SearchResults, Total};
 
+mod everywhere;
+
+pub(super) use everywhere::request;
+
 use super::{Context, Outcome, note};
 use crate::{
-    args::Search,
+    args::{Search, SortChoice, documents::Within},
     output::{Output, Style, counted, grouped, one_line},
     wire::Found,
 };
 
 pub(super) async fn run(context: &mut Context, args: Search) -> Outcome {
+    // Pages and the newest first are orders of one list; so is what there is without documents.
+    let one_list =
+        args.cursor.is_some() || args.sort == SortChoice::Recent || args.place.within == Within::Chats;
+    if !one_list && context.has_library()? {
+        return everywhere::run(context, args).await;
+    }
     let archive = context.open_read_only().await?;
     let request = SearchRequest {
         query: args.query.join(" "),
@@ -77,7 +87,7 @@ fn by_conversation(hits: &[Hit]) -> Vec<Vec<&Hit>> {
     groups
 }
 
-fn heading(output: &mut Output, hit: &Hit) -> std::io::Result<()> {
+pub(super) fn heading(output: &mut Output, hit: &Hit) -> std::io::Result<()> {
     let conversation = &hit.conversation;
     let title = match &conversation.title {
         Some(title) => output.mark(title, &hit.title_marks, Some(Style::Strong)).replace(['\n', '\t'], " "),
@@ -95,7 +105,7 @@ fn heading(output: &mut Output, hit: &Hit) -> std::io::Result<()> {
     output.line(output.paint(Style::Faint, &line))
 }
 
-fn passage(output: &mut Output, hit: &Hit) -> std::io::Result<()> {
+pub(super) fn passage(output: &mut Output, hit: &Hit) -> std::io::Result<()> {
     let Some(message) = hit.message else { return Ok(()) };
     let branch = if hit.off_branch { ", other branch" } else { "" };
     let label = format!("  {:<9} #{message}{branch}  ", hit.role.as_str());

@@ -35,3 +35,52 @@ fn what_is_not_there_is_said() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("there is no nowhere"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_question_is_answered_with_what_it_rests_on_and_the_answer_is_checked() {
+    let library = Library::new();
+    std::fs::create_dir(library.path("notes")).unwrap();
+    library.write(
+        "notes/flat.md",
+        "# The flat\n\nThe notice period is three months. Rent is due on the third.\n",
+    );
+    library.write("notes/tea.md", "# Tea\n\nGreen leaves want water of 80 degrees.\n");
+    library.ok(&["add", "notes"]);
+
+    let found = library.json(&["search", "--in", "library", "how hot should an infusion be"]);
+    assert_eq!(found[0]["title"], "Tea", "{found:?}");
+    assert_eq!(found[0]["kind"], "chunk");
+    assert!(found[0]["why"]["meaning"]["rank"].is_u64() && found[0]["why"]["text"].is_null(), "{}", found[0]);
+    assert!(library.json(&["search", "--mode", "text", "infusion"]).is_empty());
+
+    let answer = library.json(&["ask", "How long is the notice period?"]).remove(0);
+    assert_eq!(answer["kind"], "extractive");
+    assert!(answer["text"].as_str().unwrap().contains("The notice period is three months. [1]"), "{answer}");
+    let cited = &answer["citations"][0];
+    assert!(cited["path"].as_str().unwrap().ends_with("flat.md"));
+    let file = library.write("answer.json", &answer.to_string());
+    let checked = library.json(&["verify", file.to_str().unwrap()]).remove(0);
+    assert_eq!(checked["holds"], true, "{checked}");
+    library.write("notes/flat.md", "# The flat\n\nThe notice period is one month.\n");
+    let ran = library.run(&["verify", file.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("does not stand in"), "{}", ran.stdout);
+
+    let said = library.ok(&["ask", "How long is the notice period?"]);
+    assert!(said.contains("[1] The flat"), "{said}");
+}
+
+#[test]
+fn ways_of_looking_are_measured() {
+    let library = Library::new();
+    std::fs::create_dir_all(library.path("judged/qrels")).unwrap();
+    let corpus = "{\"_id\":\"d1\",\"title\":\"\",\"text\":\"A kitten sleeps in the sun.\"}\n{\"_id\":\"d2\",\"text\":\"Ships sail.\"}\n";
+    library.write("judged/corpus.jsonl", corpus);
+    library.write("judged/queries.jsonl", "{\"_id\":\"q1\",\"text\":\"small cat\"}\n");
+    library.write("judged/qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\n");
+    let measured = library.json(&["eval", "retrieval", "judged"]);
+    let of = |mode: &str| {
+        measured.iter().find(|line| line["mode"] == mode).unwrap()["ndcg_at_10"].as_f64().unwrap()
+    };
+    assert_eq!((of("text"), of("semantic"), of("hybrid")), (0.0, 1.0, 1.0));
+}
