@@ -1,5 +1,5 @@
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 use std::sync::OnceLock;
 
@@ -32,7 +32,7 @@ const CODE_BYTES_MAX: usize = 8_191;
 
 /// One way to count.
 #[derive(Clone, Copy)]
-struct Path {
+pub(crate) struct Path {
     #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one is wrong"))]
     name: &'static str,
     /// Wants codes that are not empty, as many as there is room for in the output; and the instructions it is made of.

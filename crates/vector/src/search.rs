@@ -1,12 +1,12 @@
 //! The nearest of one segment.
 
 use athenaeum_core::vector::{Effort, Filter, Key, Metric, Near};
-use athenaeum_kernels::{hamming, product_f32_i8, products_i8, products_i8_at, signs};
+use athenaeum_kernels::{Estimates, product_f32_i8, products_i8, products_i8_at, signs};
 
 use crate::{
     bits::Bits,
     pack::Probe,
-    segment::{Partition, Segment, pair},
+    segment::{Partition, Segment},
 };
 
 /// The nearest so far, over all segments.
@@ -159,39 +159,36 @@ fn estimate(
     depth: &Depth,
 ) -> Vec<u32> {
     let metric = segment.metric();
-    let partitions = nearest_partitions(segment, probe);
     // Where only some rows may be found, as many of those are looked at as there would be of all.
     let budget = depth.estimated.saturating_mul(segment.rows()) / passing.max(1);
+    let partitions = nearest_partitions(segment, probe, budget);
     let mut candidates = Candidates::new(depth.compared);
     let mut code = vec![0; segment.head.code_bytes()];
-    let mut counts = Vec::new();
+    let mut found = Vec::new();
     let mut looked_at = 0;
     for (index, partition, product) in partitions {
         if looked_at >= budget {
             break;
         }
         looked_at += partition.end - partition.start;
-        counts.resize(partition.end - partition.start, 0);
         let codes = segment.codes(partition.start, partition.end);
-        let estimates = segment.estimates(partition.start, partition.end);
-        if codes.len() != counts.len() * code.len() {
+        let factors = segment.estimates(partition.start, partition.end);
+        if codes.len() != factors.len() * code.len() {
             continue;
         }
         signs(&probe.exact, segment.center(index), partition.factor, &mut code);
-        hamming(&code, codes, &mut counts);
         let between = (probe.square() - 2.0 * product + partition.square).max(0.0);
         let base = match metric {
             Metric::InnerProduct => product - partition.square,
             Metric::Cosine | Metric::Euclidean => -0.5 * between,
         };
-        let length = between.sqrt();
-        let cosines = segment.cosines();
-        for (row, (count, estimate)) in (partition.start..).zip(counts.iter().zip(estimates)) {
-            let (spread, tilt) = pair(estimate);
-            let cosine = cosines.get(usize::from(*count)).copied().unwrap_or(-1.0);
-            let rank = spread * length * cosine + tilt + base;
-            if rank > candidates.floor && allowed.is_none_or(|allowed| allowed.contains(row)) {
-                candidates.add(rank, row as u32);
+        let estimates = Estimates { code: &code, codes, factors, length: between.sqrt(), base };
+        found.clear();
+        estimates.above(candidates.floor, &mut found);
+        for (rank, row) in &found {
+            let row = partition.start as u32 + row;
+            if allowed.is_none_or(|allowed| allowed.contains(row as usize)) {
+                candidates.add(*rank, row);
             }
         }
     }
@@ -199,7 +196,7 @@ fn estimate(
 }
 
 /// Lists partitions with the product of center and query, the nearest first.
-fn nearest_partitions(segment: &Segment, probe: &Probe) -> Vec<(usize, Partition, f32)> {
+fn nearest_partitions(segment: &Segment, probe: &Probe, budget: usize) -> Vec<(usize, Partition, f32)> {
     let mut products = vec![0; segment.head.partitions];
     products_i8(&probe.packed, segment.centers(), &mut products);
     let mut ranked = Vec::with_capacity(products.len());
@@ -214,6 +211,12 @@ fn nearest_partitions(segment: &Segment, probe: &Probe) -> Vec<(usize, Partition
             Metric::Cosine | Metric::Euclidean => product - 0.5 * partition.square,
         };
         ranked.push((rank, (index, partition, product)));
+    }
+    // Half as many again as hold the rows that are wanted on average; only those are sorted.
+    let wanted = budget.saturating_mul(ranked.len()) / segment.rows().max(1) * 3 / 2 + 8;
+    if wanted < ranked.len() {
+        ranked.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0));
+        ranked.truncate(wanted);
     }
     ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     ranked.into_iter().map(|(_, partition)| partition).collect()

@@ -21,8 +21,6 @@ pub(crate) struct Segment {
     pub(crate) head: Head,
     image: image::Image,
     tags: OnceLock<TagIndex>,
-    /// By how many bits differ, the cosine of the angle to expect.
-    cosines: Vec<f32>,
 }
 
 /// Rows that lie together.
@@ -41,11 +39,7 @@ impl Segment {
     /// Looks an image over.
     pub(crate) fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
         let (head, image) = image::open(bytes)?;
-        let dimensions = head.dimensions;
-        let cosines = (0..=dimensions)
-            .map(|bits| (std::f32::consts::PI * bits as f32 / dimensions as f32).cos())
-            .collect();
-        Ok(Self { head, image, tags: OnceLock::new(), cosines })
+        Ok(Self { head, image, tags: OnceLock::new() })
     }
 
     /// Compares the sections with their hashes; reads the whole image.
@@ -67,10 +61,6 @@ impl Segment {
 
     pub(crate) fn metric(&self) -> Metric {
         self.head.metric
-    }
-
-    pub(crate) fn cosines(&self) -> &[f32] {
-        &self.cosines
     }
 
     /// The bytes of all centers.
@@ -158,7 +148,7 @@ impl Segment {
     }
 }
 
-pub(crate) fn pair(bytes: &[u8; 8]) -> (f32, f32) {
+fn pair(bytes: &[u8; 8]) -> (f32, f32) {
     let [a, b, c, d, e, f, g, h] = *bytes;
     (f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]))
 }

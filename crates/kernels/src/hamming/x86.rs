@@ -2,9 +2,10 @@ use std::arch::x86_64::*;
 
 use super::{Path, plain};
 
-pub(super) fn avx512() -> Option<Path> {
+pub(crate) fn avx512() -> Option<Path> {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vpopcntdq")
         && is_x86_feature_detected!("popcnt");
@@ -12,7 +13,7 @@ pub(super) fn avx512() -> Option<Path> {
 }
 
 /// Machines with AVX2 count bits word by word: for codes of a few dozen bytes nothing with shuffles is faster.
-pub(super) fn popcnt() -> Option<Path> {
+pub(crate) fn popcnt() -> Option<Path> {
     let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt");
     has.then_some(Path { name: "popcnt", count: count_popcnt })
 }
@@ -50,7 +51,7 @@ fn count_avx512(query: &[u8], codes: &[u8], out: &mut [u16]) {
 /// Adds the eight words of each of eight rows: pairs of rows side by side, then all rows in 16 bits of each word.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn add_up(rows: &[__m512i; 8]) -> __m128i {
+pub(crate) fn add_up(rows: &[__m512i; 8]) -> __m128i {
     let pair =
         |a: __m512i, b: __m512i| _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
     let (p01, p23) = (pair(rows[0], rows[1]), pair(rows[2], rows[3]));

@@ -41,7 +41,7 @@ async fn tenants_have_their_own_dimensions_and_a_collection_keeps_its_own() {
     a.store(&[Entry::new(Key([1; 16]), vec![1.0; 2])]).await.unwrap();
     b.store(&[Entry::new(Key([1; 16]), vec![1.0; 300])]).await.unwrap();
     assert_eq!(b.search(&Query::new(vec![1.0; 300], 9)).await.unwrap().len(), 1);
-    assert_eq!(vectors.collections(&ours).await.unwrap(), [small.clone()]);
+    assert_eq!(vectors.collections(&ours).await.unwrap(), std::slice::from_ref(&small));
     for other in [
         large,
         Spec { metric: Metric::Euclidean, ..small.clone() },

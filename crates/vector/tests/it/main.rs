@@ -1,5 +1,7 @@
 //! The crate as its users see it.
 
+#![allow(clippy::unwrap_used, reason = "also in what several tests share")]
+
 mod conformance;
 mod damage;
 mod exchange;
