@@ -40,6 +40,17 @@ pub fn map(file: &File) -> io::Result<Bytes> {
     Ok(Bytes { owner: Owner::File(Arc::new(map)), range })
 }
 
+/// Asks memory for bytes that are soon to be read, so that they are near by then. Nothing is waited for, and nothing read.
+pub fn soon(bytes: &[u8]) {
+    // SAFETY: the bytes are one slice; asking for them needs nothing that x86 has not had since SSE.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        crate::int8::x86::ask_for(bytes.as_ptr(), bytes.len());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
+}
+
 impl Bytes {
     /// Returns a part of these bytes, which keeps all of them alive; `None` where the range does not lie within.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {

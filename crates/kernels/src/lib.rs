@@ -57,7 +57,7 @@ pub mod testing;
 mod vector;
 
 pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
-pub use bytes::{Bytes, map};
+pub use bytes::{Bytes, map, soon};
 pub use dequantize::dequantize;
 pub use error::Error;
 pub use estimate::Estimates;

@@ -27,6 +27,22 @@ impl Bits {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
+    /// How many of the rows from one up to another, not included, there are in it.
+    pub(crate) fn count_in(&self, start: usize, end: usize) -> usize {
+        let end = end.min(64 * self.words.len());
+        if start >= end {
+            return 0;
+        }
+        let (first, last) = (start / 64, (end - 1) / 64);
+        let words = self.words[first..=last].iter().enumerate();
+        let masked = words.map(|(index, word)| {
+            let low = if index == 0 { !0 << (start % 64) } else { !0 };
+            let high = if first + index == last { !0 >> (63 - (end - 1) % 64) } else { !0 };
+            (word & low & high).count_ones() as usize
+        });
+        masked.sum()
+    }
+
     /// Adds a row; one beyond the end is none.
     pub(crate) fn insert(&mut self, row: usize) {
         if let Some(word) = self.words.get_mut(row / 64) {
@@ -95,6 +111,7 @@ mod tests {
         fn it_is_a_set(
             rows in 1_usize..200,
             steps in proptest::collection::vec((0_usize..200, any::<bool>()), 0..80),
+            range in (0_usize..220, 0_usize..220),
             other in proptest::collection::vec(0_usize..200, 0..80),
         ) {
             let (mut bits, mut set) = (Bits::all(rows), (0..rows).collect::<BTreeSet<_>>());
@@ -110,6 +127,9 @@ mod tests {
             without.subtract(&others);
             prop_assert_eq!(both.count() + without.count(), bits.count());
             prop_assert!(both.rows().iter().all(|row| other.contains(&(*row as usize))));
+            let (start, end) = range;
+            let within = set.iter().filter(|row| (start..end).contains(*row)).count();
+            prop_assert_eq!(bits.count_in(start, end), within);
             bits.retain(|row| row % 2 == 0);
             prop_assert_eq!(bits.count(), set.iter().filter(|row| *row % 2 == 0).count());
         }

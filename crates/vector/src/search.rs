@@ -1,13 +1,9 @@
 //! The nearest of one segment.
 
 use athenaeum_core::vector::{Effort, Filter, Key, Metric, Near};
-use athenaeum_kernels::{Estimates, product_f32_i8, products_i8, products_i8_at, signs};
+use athenaeum_kernels::{Estimates, product_f32_i8, products_i8, products_i8_at, signs, soon};
 
-use crate::{
-    bits::Bits,
-    pack::Probe,
-    segment::{Partition, Segment},
-};
+use crate::{bits::Bits, pack::Probe, segment::Segment};
 
 /// The nearest so far, over all segments.
 pub(crate) struct Best {
@@ -90,7 +86,10 @@ pub(crate) fn search(
     best: &mut Best,
 ) {
     let passing = allowed.map_or(segment.rows(), Bits::count);
-    let depth = Depth::of(effort, segment.rows(), best.limit);
+    let mut depth = Depth::of(effort, segment.rows(), best.limit.min(segment.rows()));
+    if passing < segment.rows() / 10 * 9 {
+        depth = depth.among_few();
+    }
     if passing == 0 || best.limit == 0 {
         return;
     }
@@ -115,7 +114,7 @@ pub(crate) fn search(
         };
         refine_best(segment, probe, &rows, &products, best);
     } else {
-        let rows = estimate(segment, allowed, passing, probe, &depth);
+        let rows = estimate(segment, allowed, probe, &depth);
         let mut products = vec![0; rows.len()];
         products_i8_at(&probe.packed, segment.values(), &rows, &mut products);
         refine_best(segment, probe, &rows, &products, best);
@@ -134,49 +133,60 @@ struct Depth {
 
 impl Depth {
     fn of(effort: Effort, rows: usize, limit: usize) -> Self {
-        let share = |of_1024: usize| rows.saturating_mul(of_1024) / 1024;
-        match effort {
-            Effort::Quick => Self {
-                compared_in_full: 1_024 + share(10),
-                estimated: 4_096 + share(40),
-                compared: 100 + 8 * limit,
-            },
-            Effort::Thorough | Effort::Exact => Self {
-                compared_in_full: 2_048 + share(10),
-                estimated: 16_384 + share(100),
-                compared: 300 + 12 * limit,
-            },
+        // Of more rows a smaller share is looked at: the power is that of the measurements at 100,000 and 1,000,000.
+        let wide = (rows as f64).powf(0.7);
+        let compared_in_full = 2_048 + rows / 100;
+        let (estimated, compared) = match effort {
+            Effort::Quick => (5.2 * wide, 100 + 10 * limit),
+            Effort::Thorough | Effort::Exact => (21.0 * wide, 200 + 20 * limit),
+        };
+        Self {
+            compared_in_full,
+            estimated: (estimated as usize).max(2 * compared),
+            compared: compared.min(rows),
         }
     }
 }
 
+impl Depth {
+    /// What passes a filter may lie far from the query and there in all directions, where bits tell less.
+    fn among_few(self) -> Self {
+        Self { estimated: 2 * self.estimated, compared: 4 * self.compared, ..self }
+    }
+}
+
 /// Returns the rows that are nearest as far as bits tell, in those partitions whose centers are nearest.
-fn estimate(
-    segment: &Segment,
-    allowed: Option<&Bits>,
-    passing: usize,
-    probe: &Probe,
-    depth: &Depth,
-) -> Vec<u32> {
+fn estimate(segment: &Segment, allowed: Option<&Bits>, probe: &Probe, depth: &Depth) -> Vec<u32> {
     let metric = segment.metric();
-    // Where only some rows may be found, as many of those are looked at as there would be of all.
-    let budget = depth.estimated.saturating_mul(segment.rows()) / passing.max(1);
-    let partitions = nearest_partitions(segment, probe, budget);
+    // Those that pass may all lie in partitions that are far away.
+    let rows = if allowed.is_some() { usize::MAX } else { depth.estimated };
+    let partitions = nearest_partitions(segment, probe, rows);
     let mut candidates = Candidates::new(depth.compared);
     let mut code = vec![0; segment.head.code_bytes()];
     let mut found = Vec::new();
     let mut looked_at = 0;
-    for (index, partition, product) in partitions {
-        if looked_at >= budget {
+    for (place, (index, product)) in partitions.iter().enumerate() {
+        if looked_at >= depth.estimated {
             break;
         }
-        looked_at += partition.end - partition.start;
+        let partition = segment.partitions()[*index];
+        if let Some((next, _)) = partitions.get(place + 1) {
+            let next = segment.partitions()[*next];
+            soon(segment.codes(next.start, next.end));
+            soon(segment.estimates(next.start, next.end).as_flattened());
+        }
+        let count = partition.end - partition.start;
+        let passing = allowed.map_or(count, |allowed| allowed.count_in(partition.start, partition.end));
+        looked_at += passing;
+        if passing == 0 {
+            continue;
+        }
         let codes = segment.codes(partition.start, partition.end);
         let factors = segment.estimates(partition.start, partition.end);
         if codes.len() != factors.len() * code.len() {
             continue;
         }
-        signs(&probe.exact, segment.center(index), partition.factor, &mut code);
+        signs(&probe.exact, segment.center(*index), partition.factor, &mut code);
         let between = (probe.square() - 2.0 * product + partition.square).max(0.0);
         let base = match metric {
             Metric::InnerProduct => product - partition.square,
@@ -195,31 +205,27 @@ fn estimate(
     candidates.finish()
 }
 
-/// Lists partitions with the product of center and query, the nearest first.
-fn nearest_partitions(segment: &Segment, probe: &Probe, budget: usize) -> Vec<(usize, Partition, f32)> {
+/// Lists partitions with the product of center and query, the nearest first: those that hold so many rows, and some more.
+fn nearest_partitions(segment: &Segment, probe: &Probe, rows: usize) -> Vec<(usize, f32)> {
     let mut products = vec![0; segment.head.partitions];
     products_i8(&probe.packed, segment.centers(), &mut products);
+    let linear = segment.metric() == Metric::InnerProduct;
     let mut ranked = Vec::with_capacity(products.len());
-    for (index, product) in products.into_iter().enumerate() {
-        let Some(partition) = segment.partition(index).filter(|partition| partition.start < partition.end)
-        else {
-            continue;
-        };
+    for (index, (product, partition)) in products.into_iter().zip(segment.partitions()).enumerate() {
         let product = product as f32 * probe.scale * partition.factor;
-        let rank = match segment.metric() {
-            Metric::InnerProduct => product,
-            Metric::Cosine | Metric::Euclidean => product - 0.5 * partition.square,
-        };
-        ranked.push((rank, (index, partition, product)));
+        let rank = if linear { product } else { product - 0.5 * partition.square };
+        if partition.start < partition.end {
+            ranked.push((rank, index, product));
+        }
     }
     // Half as many again as hold the rows that are wanted on average; only those are sorted.
-    let wanted = budget.saturating_mul(ranked.len()) / segment.rows().max(1) * 3 / 2 + 8;
+    let wanted = (rows.min(segment.rows()) * ranked.len() / segment.rows().max(1)) * 3 / 2 + 8;
     if wanted < ranked.len() {
         ranked.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0));
         ranked.truncate(wanted);
     }
     ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    ranked.into_iter().map(|(_, partition)| partition).collect()
+    ranked.into_iter().map(|(_, index, product)| (index, product)).collect()
 }
 
 /// Rows that may be among the nearest.
@@ -257,7 +263,7 @@ impl Candidates {
 
 /// Compares again, with the query as it was given, those rows that the rounded one says are nearest.
 fn refine_best(segment: &Segment, probe: &Probe, rows: &[u32], products: &[i32], best: &mut Best) {
-    let mut candidates = Candidates::new(2 * best.limit + 10);
+    let mut candidates = Candidates::new(2 * best.limit.min(rows.len()) + 10);
     for (row, product) in rows.iter().zip(products) {
         let (factor, bias) = segment.factor_and_bias(*row as usize);
         let rank = *product as f32 * probe.scale * factor + bias;

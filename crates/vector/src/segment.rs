@@ -21,6 +21,7 @@ pub(crate) struct Segment {
     pub(crate) head: Head,
     image: image::Image,
     tags: OnceLock<TagIndex>,
+    partitions: Vec<Partition>,
 }
 
 /// Rows that lie together.
@@ -39,7 +40,8 @@ impl Segment {
     /// Looks an image over.
     pub(crate) fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
         let (head, image) = image::open(bytes)?;
-        Ok(Self { head, image, tags: OnceLock::new() })
+        let partitions = image.partitions(&head);
+        Ok(Self { head, image, tags: OnceLock::new(), partitions })
     }
 
     /// Compares the sections with their hashes; reads the whole image.
@@ -73,22 +75,9 @@ impl Segment {
         self.image.centers.get(partition * dimensions..(partition + 1) * dimensions).unwrap_or(&[])
     }
 
-    /// Partition `index`; `None` where the image tells nonsense.
-    pub(crate) fn partition(&self, index: usize) -> Option<Partition> {
-        let entry = |index: usize| self.image.partitions.as_chunks::<12>().0.get(index);
-        let end = |entry: &[u8; 12]| u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]) as usize;
-        let start = match index.checked_sub(1) {
-            None => 0,
-            Some(before) => end(entry(before)?),
-        };
-        let this = entry(index)?;
-        let partition = Partition {
-            start,
-            end: end(this),
-            factor: f32::from_le_bytes([this[4], this[5], this[6], this[7]]),
-            square: f32::from_le_bytes([this[8], this[9], this[10], this[11]]),
-        };
-        (partition.start <= partition.end && partition.end <= self.rows()).then_some(partition)
+    /// All partitions. Those of which the image tells nonsense have no rows.
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        &self.partitions
     }
 
     /// The codes of some rows, one bit a dimension.

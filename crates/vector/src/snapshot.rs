@@ -84,7 +84,8 @@ impl Snapshot {
     /// Finds the nearest as of `now`, in microseconds.
     pub(crate) fn search(&self, metric: Metric, query: &Query, now: i64) -> Vec<Near> {
         let probe = Probe::new(metric, &query.vector);
-        let mut best = Best::new(query.limit);
+        let rows = self.parts.iter().map(|part| part.segment.rows()).sum();
+        let mut best = Best::new(query.limit.min(rows));
         for part in &self.parts {
             let allowed = search::allowed(&part.segment, part.alive.as_deref(), &query.filter, now);
             search::search(&part.segment, allowed.as_ref(), &probe, query.effort, &mut best);

@@ -93,7 +93,7 @@ unsafe fn products_avx2(query: &[i8], rows: &[u8], indexes: Option<&[u32]>, out:
 /// So many bytes belong to one allocation.
 #[inline]
 #[target_feature(enable = "sse")]
-unsafe fn ask_for(row: *const u8, bytes: usize) {
+pub(crate) unsafe fn ask_for(row: *const u8, bytes: usize) {
     for at in (0..bytes).step_by(64) {
         // SAFETY: within the row; asking reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(row.add(at).cast()) };

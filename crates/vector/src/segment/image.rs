@@ -4,6 +4,8 @@ use athenaeum_core::vector::Metric;
 use athenaeum_kernels::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Partition;
+
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -151,6 +153,19 @@ pub(super) fn open(all: &Bytes) -> Result<(Head, Image), Unreadable> {
 }
 
 impl Image {
+    pub(super) fn partitions(&self, head: &Head) -> Vec<Partition> {
+        let mut start = 0;
+        let read = |entry: &[u8; 12]| {
+            let number = |at: usize| entry[at..].first_chunk().copied().unwrap_or_default();
+            let end = u32::from_le_bytes(number(0)) as usize;
+            let rows = if start <= end && end <= head.rows { start..end } else { 0..0 };
+            start = end;
+            let (factor, square) = (f32::from_le_bytes(number(4)), f32::from_le_bytes(number(8)));
+            Partition { start: rows.start, end: rows.end, factor, square }
+        };
+        self.partitions.as_chunks().0.iter().map(read).collect()
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.all.len() as u64
     }

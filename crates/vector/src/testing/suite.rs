@@ -117,7 +117,7 @@ async fn limits(storage: &impl VectorStorage) {
     assert_eq!(done(storage.delete(&[]).await), 0);
     assert_eq!(done(storage.contains(&[]).await), Vec::<bool>::new());
     done(storage.store(&some(20, 4)).await);
-    for (limit, found) in [(0, 0), (1, 1), (20, 20), (1_000, 20)] {
+    for (limit, found) in [(0, 0), (1, 1), (20, 20), (1_000, 20), (usize::MAX, 20)] {
         assert_eq!(done(storage.search(&Query::new(vec![1.0; 4], limit)).await).len(), found);
     }
     let queries: Vec<Query> = some(7, 4).into_iter().map(|entry| Query::new(entry.vector, 3)).collect();
@@ -305,9 +305,11 @@ async fn recall(storage: &impl VectorStorage, metric: Metric) {
     let centers: Vec<Vec<f32>> = (0..40).map(|_| random.vector(32)).collect();
     let entries: Vec<Entry> = (0..6_000)
         .map(|index| {
-            let center = &centers[random.below(40)];
+            let place = random.below(40);
+            let center = &centers[place];
             let vector = center.iter().map(|value| value + 0.7 * random.normal()).collect();
             let tags = vec![
+                Tag::new("side", if place < 20 { "left" } else { "right" }),
                 Tag::new("hundredth", (index % 100).to_string()),
                 Tag::new("half", (index % 2).to_string()),
             ];
@@ -318,7 +320,12 @@ async fn recall(storage: &impl VectorStorage, metric: Metric) {
     done(storage.persist().await);
     done(storage.store(&entries[5_500..]).await);
     for (effort, least) in [(Effort::Quick, 0.95), (Effort::Thorough, 0.97), (Effort::Exact, 0.97)] {
-        for filter in [Filter::default(), Filter::tag("half", "1"), Filter::tag("hundredth", "9")] {
+        for filter in [
+            Filter::default(),
+            Filter::tag("half", "1"),
+            Filter::tag("side", "left"),
+            Filter::tag("hundredth", "9"),
+        ] {
             let (mut right, mut all) = (0, 0);
             for _ in 0..15 {
                 let vector: Vec<f32> =
