@@ -132,13 +132,18 @@ pub fn read_bytes(name: &str, bytes: &[u8], options: &Options) -> Result<Reading
         None => format::recognise(name, bytes)?,
     };
     let mut draft = Draft::new(name, options);
-    match &options.child {
+    let read = match &options.child {
         Some(child) if format.is_risky() => {
             let input = stored(bytes)
                 .map_err(|error| Error::GivenUp { reason: format!("no room to hand it over: {error}") })?;
-            child::read(child, format, input, &mut draft)?;
+            child::read(child, format, input, &mut draft)
         }
-        _ => read_here(format, bytes, &mut draft)?,
+        _ => read_here(format, bytes, &mut draft),
+    };
+    match read {
+        Err(Error::Pictures { pages }) if format == Format::Pdf => picture::scanned(pages, &mut draft)?,
+        Ok(()) if format == Format::Pdf => picture::scanned(0, &mut draft)?,
+        read => read?,
     }
     Ok(draft.finish(format, Source::of(bytes)))
 }

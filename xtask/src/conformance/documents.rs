@@ -47,8 +47,8 @@ struct Seen {
     scores: Vec<(f64, String)>,
     opened: u64,
     opened_by_poppler: u64,
-    /// Files in which there is text, for us and for poppler.
-    texts: (u64, u64),
+    /// Files in which poppler finds text and that are an error for us.
+    lost: Vec<String>,
     slow: Vec<String>,
     broke: Vec<String>,
 }
@@ -71,10 +71,11 @@ impl Seen {
             }
         };
         self.opened += u64::from(opened);
-        self.texts.0 += u64::from(ours.as_ref().is_ok_and(|reading| !reading.text.trim().is_empty()));
         let Some(theirs) = theirs else { return };
         self.opened_by_poppler += 1;
-        self.texts.1 += u64::from(!theirs.trim().is_empty());
+        if !opened && !theirs.trim().is_empty() {
+            self.lost.push(name.to_owned());
+        }
         let words = theirs.split_whitespace().count();
         if words >= WORDS_MIN {
             let text = ours.map(|reading| reading.text).unwrap_or_default();
@@ -88,18 +89,16 @@ impl Seen {
         let good = self.scores.iter().filter(|(score, _)| *score >= F1_MIN).count();
         say(&format!(
             "PDFs: mean F1 {mean:.4} over {} files with {WORDS_MIN} words or more ({good} at {F1_MIN} or better); \
-             {} opened, pdftotext {}; text in {}, pdftotext {}",
+             {} opened, pdftotext {}",
             self.scores.len(),
             self.opened,
-            self.opened_by_poppler,
-            self.texts.0,
-            self.texts.1
+            self.opened_by_poppler
         ));
         self.scores.iter().take(8).for_each(|(score, name)| say(&format!("    {score:.3} {name}")));
         let failures = [
             (mean < F1_MIN, "the mean is too low".to_owned()),
-            // What is encrypted or without pages is an error for us, and opens as nothing there.
-            (self.texts.0 < self.texts.1, "pdftotext finds text in more of them".to_owned()),
+            // What is encrypted or has no page left is an error for us, and opens as nothing there.
+            (!self.lost.is_empty(), format!("not opened: {}", self.lost.join(", "))),
             (!self.slow.is_empty(), format!("too slow: {}", self.slow.join(", "))),
             (!self.broke.is_empty(), format!("given up: {}", self.broke.join("; "))),
         ];

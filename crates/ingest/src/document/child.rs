@@ -34,7 +34,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Format, Options,
+    Error, Format, Ocr, Options,
     draft::{Draft, Piece},
 };
 use crate::{
@@ -72,7 +72,13 @@ impl Child {
 #[derive(Serialize, Deserialize)]
 enum Message {
     Piece(Piece),
-    Said { title: Option<String>, language: Option<String>, metadata: BTreeMap<String, String> },
+    /// A page that is a picture, its bytes in hexadecimal digits.
+    Picture(u32, String),
+    Said {
+        title: Option<String>,
+        language: Option<String>,
+        metadata: BTreeMap<String, String>,
+    },
     Failed(Failure),
 }
 
@@ -88,15 +94,19 @@ enum Failure {
 ///
 /// `arguments` are those that follow [`Child::arguments`].
 pub fn main(arguments: &[String]) -> ExitCode {
-    let [format, name, text_bytes_max, memory_max, seconds] = arguments else { return ExitCode::from(2) };
-    let numbers = (text_bytes_max.parse(), memory_max.parse(), seconds.parse());
-    let (Some(format), (Ok(text_bytes_max), Ok(memory_max), Ok(seconds))) = (Format::named(format), numbers)
+    let [format, name, text_bytes_max, pictures_max, memory_max, seconds] = arguments else {
+        return ExitCode::from(2);
+    };
+    let numbers = (text_bytes_max.parse(), pictures_max.parse(), memory_max.parse(), seconds.parse());
+    let (Some(format), (Ok(text_bytes_max), Ok(pictures_max), Ok(memory_max), Ok(seconds))) =
+        (Format::named(format), numbers)
     else {
         return ExitCode::from(2);
     };
     confine(memory_max, seconds);
-    let options =
-        Options { format: Some(format), text_bytes_max, ocr: None, child: None, ..Options::default() };
+    // Pictures are read by the parent; here they are only found.
+    let ocr = Some(Ocr { pictures_max, ..Ocr::default() });
+    let options = Options { format: Some(format), text_bytes_max, ocr, child: None, ..Options::default() };
     let name = name.clone();
     let reader =
         thread::Builder::new().stack_size(STACK_BYTES).spawn(move || read_input(format, &name, &options));
@@ -115,6 +125,11 @@ fn read_input(format: Format, name: &str, options: &Options) -> io::Result<()> {
     let read =
         read.unwrap_or_else(|_| Err(Error::damaged("its reader gave up on it; please report the file")));
     draft.flush();
+    for (page, picture) in draft.take_pictures() {
+        let digits = picture.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect();
+        write(&Message::Picture(page, digits))?;
+    }
     let (title, language, metadata) =
         (draft.title.take(), draft.language.take(), std::mem::take(&mut draft.metadata));
     write(&Message::Said { title, language, metadata })?;
@@ -164,6 +179,12 @@ pub(super) fn read(child: &Child, format: Format, input: File, draft: &mut Draft
     for line in output.into_iter().flat_map(lines) {
         match serde_json::from_slice(&line) {
             Ok(Message::Piece(piece)) => draft.absorb(piece),
+            Ok(Message::Picture(page, digits)) => {
+                let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+                if draft.wants_pictures() {
+                    draft.picture(page, digits.as_bytes().chunks_exact(2).filter_map(byte).collect());
+                }
+            }
             Ok(Message::Said { title, language, metadata }) => {
                 (draft.title, draft.language, whole) = (title, language, true);
                 metadata.iter().for_each(|(name, value)| draft.tell(name, value));
@@ -205,11 +226,9 @@ fn command(child: &Child, format: Format, draft: &Draft, input: File) -> Command
     let seconds = child.time_limit.as_secs().saturating_add(1);
     let mut command = Command::new(&child.program);
     command.args(&child.arguments).arg(format.as_str()).arg(draft.name());
-    command.args([
-        draft.options.text_bytes_max.to_string(),
-        child.memory_max.to_string(),
-        seconds.to_string(),
-    ]);
+    let pictures = draft.options.ocr.as_ref().map_or(0, |ocr| ocr.pictures_max);
+    let numbers = [draft.options.text_bytes_max as u64, u64::from(pictures), child.memory_max, seconds];
+    command.args(numbers.map(|number| number.to_string()));
     command.stdin(Stdio::from(input)).stdout(Stdio::piped()).stderr(Stdio::piped()).env_clear();
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

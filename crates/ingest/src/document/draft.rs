@@ -7,6 +7,8 @@ use super::{Block, Format, Heading, Options, Part, Places, Reading, Source, clea
 
 /// Most problems told one by one.
 const PROBLEMS_MAX: usize = 1_000;
+/// Pictures kept of one document.
+const PICTURES_BYTES_MAX: usize = 256 << 20;
 /// Longest title kept.
 const TITLE_BYTES_MAX: usize = 1_000;
 
@@ -22,6 +24,9 @@ pub(super) struct Draft {
     problems: Vec<Problem>,
     problems_beyond: u64,
     full: bool,
+    /// Pages that are pictures, by their number.
+    pictures: Vec<(u32, Vec<u8>)>,
+    picture_bytes: usize,
     /// Where pieces go as they are done, and how much went there already.
     sink: Option<Sink>,
     passed: Passed,
@@ -83,9 +88,27 @@ impl Draft {
             problems: Vec::new(),
             problems_beyond: 0,
             full: false,
+            pictures: Vec::new(),
+            picture_bytes: 0,
             sink: None,
             passed: Passed::default(),
         }
+    }
+
+    /// Whether there may be somebody who reads pictures.
+    pub(super) fn wants_pictures(&self) -> bool {
+        let most = self.options.ocr.as_ref().map_or(0, |ocr| ocr.pictures_max as usize);
+        self.pictures.len() < most && self.picture_bytes < PICTURES_BYTES_MAX
+    }
+
+    /// Keeps a page that is a picture.
+    pub(super) fn picture(&mut self, page: u32, picture: Vec<u8>) {
+        self.picture_bytes += picture.len();
+        self.pictures.push((page, picture));
+    }
+
+    pub(super) fn take_pictures(&mut self) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut self.pictures)
     }
 
     pub(super) fn name(&self) -> &str {

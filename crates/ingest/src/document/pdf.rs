@@ -13,6 +13,7 @@ mod machine;
 mod matrix;
 mod objects;
 mod paragraphs;
+mod pictures;
 mod tokens;
 mod words;
 
@@ -62,7 +63,14 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
         draft.part(Part { page: Some(number), ..Part::default() });
         write(&glyphs, &mut body, draft);
         letters += draft.len() - before;
-        pictures += u32::from(draft.len() - before < 8 && drawn);
+        if draft.len() - before < 8 && !drawn.is_empty() {
+            pictures += 1;
+            if draft.wants_pictures()
+                && let Some(picture) = pictures::largest(&document, &drawn)
+            {
+                draft.picture(number, picture);
+            }
+        }
         draft.flush();
     }
     if letters == 0 && pictures > 0 {
@@ -99,6 +107,7 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Document, Error> {
     if document.is_encrypted() && document.decrypt("").is_err() {
         return Err(Error::Locked);
     }
+    measure(&mut document, bytes);
     if document.get_pages().is_empty() {
         let again = LoadOptions { force_reconstruct: true, ..options.clone() };
         if let Ok(again) = Document::load_mem_with_options(bytes, again) {
@@ -106,6 +115,20 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Document, Error> {
         }
     }
     Ok(document)
+}
+
+/// Streams that do not say how long they are go on until the word that ends them.
+fn measure(document: &mut Document, bytes: &[u8]) {
+    let begin = memchr::memmem::find(bytes, b"%PDF-").unwrap_or(0);
+    for object in document.objects.values_mut() {
+        let Object::Stream(stream) = object else { continue };
+        let start = stream.start_position.filter(|_| stream.content.is_empty()).map(|start| start + begin);
+        let Some(rest) = start.and_then(|start| bytes.get(start..)) else { continue };
+        if let Some(end) = memchr::memmem::find(rest, b"endstream") {
+            let content = rest[..end].strip_suffix(b"\n").unwrap_or(&rest[..end]);
+            stream.content = content.strip_suffix(b"\r").unwrap_or(content).to_vec();
+        }
+    }
 }
 
 /// Whether the streams of the pages are said not to be encrypted (ISO 32000-2, table 20, `StmF`).
@@ -175,13 +198,13 @@ fn hidden_layers(document: &Document) -> Vec<ObjectId> {
     hidden().unwrap_or_default()
 }
 
-/// The letters of a page, and whether a picture is on it.
+/// The letters of a page, and the pictures on it.
 fn glyphs(
     document: &Document,
     page: &Dictionary,
     fonts: &mut Fonts,
     layers: &[ObjectId],
-) -> (Vec<Glyph>, bool) {
+) -> (Vec<Glyph>, Vec<ObjectId>) {
     let empty = Dictionary::new();
     let resources =
         inherited(document, page, b"Resources").and_then(|found| found.as_dict().ok()).unwrap_or(&empty);
@@ -214,7 +237,7 @@ fn glyphs(
             && inside(glyph.y, corners[0].1, corners[1].1)
             && glyph.size > 0.01
     });
-    (glyphs, !machine.pictures.is_empty())
+    (glyphs, std::mem::take(&mut machine.pictures))
 }
 
 /// The page's streams as one; a word may begin in one and end in the next only by mistake.
@@ -274,8 +297,18 @@ fn annotations(document: &Document, page: &Dictionary, machine: &mut Machine<'_>
             }
             _ => None,
         };
-        if let Some(stream) = stream {
-            machine.appearance(stream, rect);
+        match stream {
+            Some(stream) => machine.appearance(stream, rect),
+            None => {
+                let key: &[u8] = match name(document, annotation, b"Subtype") {
+                    Some(b"FreeText") => b"Contents",
+                    Some(b"Widget") if name(document, annotation, b"FT") == Some(b"Tx") => b"V",
+                    _ => continue,
+                };
+                if let Some(text) = text(document, annotation, key) {
+                    machine.written(&text, rect);
+                }
+            }
         }
     }
 }

@@ -23,7 +23,39 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     draft.part(Part { page: Some(1), ..Part::default() });
     draft.push(text.trim(), At::default());
     draft.end();
-    draft.tell("program", "tesseract");
+    draft.tell("ocr", "tesseract");
+    Ok(())
+}
+
+/// Reads the pages of a document that are pictures; it has no text otherwise if `without` is more than none.
+pub(super) fn scanned(without: u32, draft: &mut Draft) -> Result<(), Error> {
+    let pictures = draft.take_pictures();
+    let missing = || if without > 0 { Err(Error::Pictures { pages: without }) } else { Ok(()) };
+    let Some(ocr) = draft.options.ocr.clone().filter(|_| !pictures.is_empty()) else { return missing() };
+    let found = pictures.len() as u32;
+    let mut failed = 0;
+    for (page, picture) in pictures {
+        match recognise(&picture, &ocr) {
+            Ok(text) => {
+                draft.part(Part { page: Some(page), ..Part::default() });
+                draft.push(text.trim(), At::default());
+                draft.tell("ocr", "tesseract");
+            }
+            // It is not installed.
+            Err(Error::Pictures { .. }) => return missing(),
+            Err(error) => {
+                failed += 1;
+                draft.skipped(format!("page {page}"), error.to_string());
+            }
+        }
+    }
+    if without > 0 && found == failed {
+        return missing();
+    }
+    if without > found {
+        draft.notice("", format!("{} pages are pictures in a form that is not read", without - found));
+    }
+    draft.end();
     Ok(())
 }
 

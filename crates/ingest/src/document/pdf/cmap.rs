@@ -74,6 +74,11 @@ impl CMap {
         map
     }
 
+    /// Each code is the character of its number.
+    pub(super) fn identity() -> Self {
+        Self { ranges: vec![(0, 0xFFFF, vec![0])], ..Self::default() }
+    }
+
     fn code_spaces(&mut self, operands: &[Operand]) {
         for pair in operands.chunks_exact(2) {
             if let (Some(text), Some(first), Some(last)) = (pair[0].text(), code(&pair[0]), code(&pair[1]))

@@ -68,7 +68,13 @@ impl Font {
     pub(super) fn read(document: &Document, font: &Dictionary) -> Self {
         let to_unicode = stream(document, font, b"ToUnicode")
             .map(|stream| CMap::read(&bytes(document, stream)))
-            .filter(CMap::has_text);
+            .filter(CMap::has_text)
+            // Codes that are characters already.
+            .or_else(|| {
+                name(document, font, b"ToUnicode")
+                    .is_some_and(|name| name.starts_with(b"Identity"))
+                    .then(CMap::identity)
+            });
         let subtype = name(document, font, b"Subtype").unwrap_or_default();
         if subtype == b"Type0" {
             return composite(document, font, to_unicode);

