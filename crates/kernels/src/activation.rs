@@ -70,9 +70,19 @@ for_each_isa! {
             x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
             return;
         }
-        for x in x.iter_mut() {
+        let (whole, rest) = x.as_chunks_mut::<LANES>();
+        for x in whole {
+            for x in x {
+                *x = exp(*x - most);
+            }
+        }
+        // Rows of short texts are hardly more than such a rest.
+        let mut padded = [0.0; LANES];
+        padded[..rest.len()].copy_from_slice(rest);
+        for x in &mut padded {
             *x = exp(*x - most);
         }
+        rest.copy_from_slice(&padded[..rest.len()]);
         let share = 1.0 / crate::norm::total(x, |x| x);
         for x in x {
             *x *= share;

@@ -50,16 +50,7 @@ fn some_rows<const N: usize>(
 ) {
     let mut first = 0;
     while first + COLUMNS <= columns {
-        let mut sums = [[0.0_f32; COLUMNS]; N];
-        for index in 0..inner {
-            let Some(row) = matrix[index * stride + first..].first_chunk::<COLUMNS>() else { break };
-            for (number, sums) in sums.iter_mut().enumerate() {
-                let x = x[number * inner + index];
-                for (sum, row) in sums.iter_mut().zip(row) {
-                    *sum = x.mul_add(*row, *sum);
-                }
-            }
-        }
+        let sums = some_sums::<N>(x, inner, &matrix[first..], stride);
         for (number, sums) in sums.iter().enumerate() {
             out[number * columns + first..][..COLUMNS].copy_from_slice(sums);
         }
@@ -67,6 +58,14 @@ fn some_rows<const N: usize>(
     }
     let rest = columns - first;
     if rest == 0 {
+        return;
+    }
+    // What lies beside the last columns is multiplied along, and dropped, where something lies there.
+    if matrix.len() >= (inner - 1) * stride + first + COLUMNS {
+        let sums = some_sums::<N>(x, inner, &matrix[first..], stride);
+        for (number, sums) in sums.iter().enumerate() {
+            out[number * columns + first..][..rest].copy_from_slice(&sums[..rest]);
+        }
         return;
     }
     let mut sums = [[0.0_f32; COLUMNS]; N];
@@ -84,6 +83,21 @@ fn some_rows<const N: usize>(
     }
 }
 
+#[inline(always)]
+fn some_sums<const N: usize>(x: &[f32], inner: usize, matrix: &[f32], stride: usize) -> [[f32; COLUMNS]; N] {
+    let mut sums = [[0.0_f32; COLUMNS]; N];
+    for index in 0..inner {
+        let Some(row) = matrix[index * stride..].first_chunk::<COLUMNS>() else { break };
+        for (number, sums) in sums.iter_mut().enumerate() {
+            let x = x[number * inner + index];
+            for (sum, row) in sums.iter_mut().zip(row) {
+                *sum = x.mul_add(*row, *sum);
+            }
+        }
+    }
+    sums
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,9 +105,14 @@ mod tests {
     #[test]
     fn products_are_those_of_one_row_and_one_column_after_the_other() {
         let number = |index: usize| ((index * 37 + 11) % 101) as f32 / 50.0 - 1.0;
-        for (count, inner, columns, stride) in
-            [(1, 1, 1, 1), (3, 5, 31, 40), (4, 32, 200, 200), (9, 7, 65, 70), (5, 64, 32, 384)]
-        {
+        for (count, inner, columns, stride) in [
+            (1, 1, 1, 1),
+            (3, 5, 31, 40),
+            (4, 32, 200, 200),
+            (9, 7, 65, 70),
+            (5, 64, 32, 384),
+            (4, 32, 24, 90),
+        ] {
             let x: Vec<f32> = (0..count * inner).map(number).collect();
             let matrix: Vec<f32> = (0..inner * stride).map(|index| number(index * 3 + 1)).collect();
             let mut out = vec![0.0; count * columns];

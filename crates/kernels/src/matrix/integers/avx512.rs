@@ -284,11 +284,50 @@ fn products<const STEPS: usize, const R: usize, const N: usize>(
             }
         }
     }
+    if let Ok(lanes) = <&[__m512; 8]>::try_from(lanes.as_flattened()) {
+        let sums = eight_sums(lanes);
+        for index in 0..4 {
+            write(0, index, sums[4 * index]);
+            write(1, index, sums[4 * index + 2]);
+        }
+        return;
+    }
     for (row, lanes) in lanes.into_iter().enumerate() {
         for (index, lanes) in lanes.into_iter().enumerate() {
             write(row, index, sum(lanes));
         }
     }
+}
+
+/// Adds up the lanes of eight vectors, each in the order of [`sum`], with a third of the instructions: halves of two vectors
+/// share one. The sum of vector i is number 4 i, that of vector 4 + i number 4 i + 2.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn eight_sums(lanes: &[__m512; 8]) -> [f32; 16] {
+    let halves = |a, b| {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b),
+            _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b),
+        )
+    };
+    let quarters = |a, b| {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+        )
+    };
+    let [a, b, c, d, e, f, g, h] = *lanes;
+    let first = quarters(halves(a, b), halves(c, d));
+    let second = quarters(halves(e, f), halves(g, h));
+    let two = _mm512_add_ps(
+        _mm512_shuffle_ps::<0b01_00_01_00>(first, second),
+        _mm512_shuffle_ps::<0b11_10_11_10>(first, second),
+    );
+    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
+    let mut sums = [0.0; 16];
+    // SAFETY: there is room for sixteen numbers.
+    unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), one) };
+    sums
 }
 
 /// Sixteen runs of 16 bytes, `stride` bytes apart, as four vectors: the first holds the first four bytes of each run, and so
