@@ -251,7 +251,7 @@ pub enum Effort {
     /// At least 99 of a hundred.
     #[default]
     Thorough,
-    /// Everything is compared, as exactly as it is kept.
+    /// Everything is compared.
     Exact,
 }
 

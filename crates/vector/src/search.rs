@@ -93,12 +93,7 @@ pub(crate) fn search(
     if passing == 0 || best.limit == 0 {
         return;
     }
-    if effort == Effort::Exact {
-        match allowed {
-            Some(allowed) => refine(segment, probe, allowed.rows().into_iter(), best),
-            None => refine(segment, probe, 0..segment.rows() as u32, best),
-        }
-    } else if passing <= depth.compared_in_full {
+    if effort == Effort::Exact || passing <= depth.compared_in_full {
         let (rows, products) = match allowed {
             Some(allowed) => {
                 let rows = allowed.rows();
