@@ -25,7 +25,7 @@ pub struct Ocr {
     pub program: PathBuf,
     /// Its languages, such as `eng+deu`; empty for its own default.
     pub languages: String,
-    /// For one picture; after this it is ended.
+    /// For one picture; after this it is ended. All those of one document may take ten times as long.
     pub time_limit: Duration,
     /// Pictures of one document that are read.
     pub pictures_max: u32,

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use super::{
@@ -14,6 +15,8 @@ use crate::{
     options::Stop,
 };
 
+/// How many times the limit of one picture those of one document may take together.
+const PAGES_TIME: u32 = 10;
 /// What it may write about one picture.
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;
 
@@ -34,7 +37,15 @@ pub(super) fn scanned(without: u32, draft: &mut Draft) -> Result<(), Error> {
     let Some(ocr) = draft.options.ocr.clone().filter(|_| !pictures.is_empty()) else { return missing() };
     let found = pictures.len() as u32;
     let mut failed = 0;
+    let begun = Instant::now();
     for (page, picture) in pictures {
+        if begun.elapsed() > ocr.time_limit.saturating_mul(PAGES_TIME) {
+            draft.broken(
+                format!("page {page}"),
+                "reading the pictures took too long; this one and those after it were not read",
+            );
+            break;
+        }
         match recognise(&picture, &ocr) {
             Ok(text) => {
                 draft.part(Part { page: Some(page), ..Part::default() });
