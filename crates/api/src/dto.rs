@@ -4,6 +4,7 @@ pub(crate) mod conversation;
 pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod import;
+pub(crate) mod library;
 pub(crate) mod model;
 pub(crate) mod params;
 pub(crate) mod problem;

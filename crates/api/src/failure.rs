@@ -1,5 +1,5 @@
 use athenaeum_archive as archive;
-use athenaeum_retrieval as retrieval;
+use athenaeum_retrieval::{self as retrieval, meaning::MeaningError, search::SearchError};
 
 use crate::problem::{Kind, Problem};
 
@@ -35,6 +35,38 @@ impl From<retrieval::Error> for Problem {
             }
             retrieval::Error::Unknown(_) => Self::new(Kind::NotFound, sentence(&error)),
             other => Self::new(Kind::Unprocessable, sentence(&other)),
+        }
+    }
+}
+
+impl From<MeaningError> for Problem {
+    fn from(error: MeaningError) -> Self {
+        match error {
+            MeaningError::Library(error) => error.into(),
+            error => match error.kind() {
+                archive::ErrorKind::Busy => {
+                    Self::new(Kind::Busy, sentence(&error)).retry_after(std::time::Duration::from_secs(1))
+                }
+                archive::ErrorKind::InvalidRequest => Self::new(Kind::BadRequest, sentence(&error)),
+                _ => {
+                    log(&error);
+                    let detail = "The search by meaning failed; the server's log has the reason, and mode=text needs no model.";
+                    Self::new(Kind::Internal, detail)
+                }
+            },
+        }
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Words(error) => error.into(),
+            SearchError::Meaning(error) => error.into(),
+            error => {
+                log(&error);
+                Self::new(Kind::Internal, "The search failed; the server's log has the reason.")
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn start(api: Api, uri: Uri, request: Request) -> Result<Respon
         let detail = "Other uploads are being received; the Retry-After header tells when to come back.";
         return Err(Problem::new(Kind::Busy, detail).retry_after(std::time::Duration::from_secs(10)));
     };
-    let upload = upload::receive(request, &api.settings).await?;
+    let upload = upload::receive(request, &api.settings, upload::Takes::Exports).await?;
     #[allow(clippy::needless_update, reason = "options that an upload does not have may be added")]
     let options = ImportOptions {
         provider,

@@ -42,6 +42,7 @@
 mod access;
 mod anthropic;
 mod asker;
+mod asking;
 mod clock;
 mod contract;
 mod conversations;
@@ -57,6 +58,7 @@ mod health;
 mod host;
 mod imports;
 mod json;
+mod library;
 mod limits;
 pub mod llamacpp;
 mod mcp;

@@ -13,8 +13,9 @@ use utoipa::{
 };
 
 use crate::{
-    Settings, anthropic, conversations, dialect::Dialect, dto, events, hardware, health, imports, llamacpp,
-    models, ollama, openai, parameters, problem::Kind, pulls, query_language, resume, search, socket,
+    Settings, anthropic, asking, conversations, dialect::Dialect, dto, events, hardware, health, imports,
+    library, llamacpp, models, ollama, openai, parameters, problem::Kind, pulls, query_language, resume,
+    search, socket,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -47,6 +48,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
     tags(
         (name = "search", description = "Find messages."),
         (name = "conversations", description = "Read, export and delete conversations."),
+        (name = "library", description = "Keep documents, and ask questions."),
         (name = "imports", description = "Bring exports in and follow them."),
         (name = "models", description = "See, fetch, load and remove models."),
         (name = "operation", description = "How the server and its archive are."),
@@ -68,6 +70,17 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         imports::one,
         imports::cancel,
         events::follow,
+        library::status,
+        library::follow,
+        library::add,
+        library::files,
+        library::forget,
+        library::retry,
+        library::pause,
+        library::documents,
+        library::document,
+        asking::ask,
+        asking::verify,
         models::list,
         models::one,
         models::load,
@@ -96,13 +109,16 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         FlagName,
         SortName,
         FormatName,
+        PlaceName,
+        ModeName,
+        StateName,
     )),
 )]
 struct Document;
 
 /// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> {
-    let own = vec![("/athenaeum/v1/pulls", pulls::PARAMETERS)];
+    let own = vec![("/athenaeum/v1/pulls", pulls::PARAMETERS), ("/athenaeum/v1/ask", asking::PARAMETERS)];
     [own, anthropic::bodies(), openai::bodies(), ollama::bodies(), llamacpp::bodies()].concat()
 }
 
@@ -331,6 +347,56 @@ described! {
     SortName: text().enum_values(Some(["relevance", "recent"]));
     /// Form of an export.
     FormatName: text().enum_values(Some(["md", "json", "text"]));
+    /// Where to look.
+    PlaceName: text().enum_values(Some(search::PLACES.iter().copied()));
+    /// How to look.
+    ModeName: text().enum_values(Some(search::MODES.iter().copied()));
+    /// What became of a file.
+    StateName: text().enum_values(Some(["waiting", "kept", "failed", "skipped", "gone"]));
+    /// An answer that says of every sentence what it rests on. It is what `/athenaeum/v1/verify` takes.
+    AnswerObject: ObjectBuilder::new()
+        .property("question", text().description(Some("What was asked.")))
+        .property("kind", text().enum_values(Some(["extractive", "generated", "nothing"])).description(Some(
+            "The best sentences word for word, written by a model, or nothing was found.",
+        )))
+        .property("model", text().description(Some("The model that wrote it.")))
+        .property("created_at", text().description(Some("When: RFC 3339.")))
+        .property("text", text().description(Some("The answer, with `[n]` behind what rests on passage n.")))
+        .property("sentences", list("Objects with `range` (bytes of the text), `citations` (numbers), `supported`."))
+        .property("citations", list(
+            "Objects with `number`, `origin` (`document` or `message`) and where it stands there, `title`, `text`, \
+             `text_blake3`; those of documents with the BLAKE3 of the source.",
+        ))
+        .required("question").required("kind").required("created_at").required("text").required("sentences")
+        .required("citations");
+    /// One event of an answer that comes.
+    AnswerEvent: ObjectBuilder::new()
+        .property("event", text().enum_values(Some(["citations", "delta", "answer", "failed"])).description(Some(
+            "The last one is answer or failed.",
+        )))
+        .property("data", text().content_media_type("application/json").description(Some(
+            "For citations an object with these; for delta one with `text`; for answer the answer; for failed a problem.",
+        )))
+        .required("event")
+        .required("data");
+    /// What came of checking an answer.
+    VerificationObject: ObjectBuilder::new()
+        .property("holds", ObjectBuilder::new().schema_type(Type::Boolean).description(Some(
+            "Everything that can be checked without an archive holds.",
+        )))
+        .property("citations", list(
+            "Objects with `number`, `verdict` (`holds`, `moved`, `missing`, `forged`, `unseen`) and `said`, for people.",
+        ))
+        .property("unsupported", list("Sentences that their passages do not bear out, by index."))
+        .required("holds").required("citations").required("unsupported");
+    /// One event of the library.
+    LibraryEvent: ObjectBuilder::new()
+        .property("event", text().enum_values(Some(["activity"])).description(Some("There is one kind.")))
+        .property("data", text().content_media_type("application/json").description(Some(
+            "What `activity` is in the description of the library.",
+        )))
+        .required("event")
+        .required("data");
     /// A time as in the query language: a year, a month, a day, a moment, a word, or a time ago.
     Moment: AnyOfBuilder::new()
         .item(text().pattern(Some("^(19|20)[0-9]{2}(-(0[1-9]|1[0-2]))?$")))
@@ -369,6 +435,10 @@ described! {
 
 fn file() -> ObjectBuilder {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).min_length(Some(1))
+}
+
+fn list(about: &str) -> openapi::schema::ArrayBuilder {
+    openapi::schema::ArrayBuilder::new().items(ObjectBuilder::new()).description(Some(about))
 }
 
 fn text() -> ObjectBuilder {

@@ -6,8 +6,9 @@ use axum::{
 };
 
 use crate::{
-    Api, Problem, anthropic, conversations, docs, events, hardware, health, imports, llamacpp, mcp, models,
-    observe, ollama, openai, protect, pulls, query_language, resume, routes::Routes, search, sign_in, socket,
+    Api, Problem, anthropic, asking, conversations, docs, events, hardware, health, imports, library,
+    llamacpp, mcp, models, observe, ollama, openai, protect, pulls, query_language, resume, routes::Routes,
+    search, sign_in, socket,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -42,6 +43,15 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/imports", post(imports::start).get(imports::list))
         .route("/athenaeum/v1/imports/{id}", get(imports::one).delete(imports::cancel))
         .route("/athenaeum/v1/imports/{id}/events", get(events::follow))
+        .route("/athenaeum/v1/library", get(library::status))
+        .route("/athenaeum/v1/library/events", get(library::follow))
+        .route("/athenaeum/v1/library/files", get(library::files).post(library::add).delete(library::forget))
+        .route("/athenaeum/v1/library/retry", post(library::retry))
+        .route("/athenaeum/v1/library/embedding", post(library::pause))
+        .route("/athenaeum/v1/documents", get(library::documents))
+        .route("/athenaeum/v1/documents/{id}", get(library::document))
+        .route("/athenaeum/v1/ask", post(asking::ask))
+        .route("/athenaeum/v1/verify", post(asking::verify))
         .route("/athenaeum/v1/models", get(models::list))
         .route("/athenaeum/v1/models/{model}", get(models::one).delete(models::remove))
         .route("/athenaeum/v1/models/{model}/load", post(models::load))

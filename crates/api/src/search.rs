@@ -1,5 +1,6 @@
 use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort, query};
 use athenaeum_core::{ConversationId, Provider, Role, Timestamp};
+use athenaeum_retrieval::search::{self as retrieval, Mode, Within};
 use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
@@ -7,7 +8,7 @@ use axum::{
 
 use crate::{
     Api,
-    dto::{params, search as dto},
+    dto::{library::Everything, params, search as dto},
     json,
     params::Params,
     problem::Problem,
@@ -16,18 +17,22 @@ use crate::{
 /// Search messages
 ///
 /// Takes the query language that `/athenaeum/v1/query-language` describes; no text is an error, and what was
-/// understood differently than typed stands in `notices`. Parameters filter beside the query: both must hold.
+/// understood differently than typed stands in `notices`. Parameters filter beside the query: both must hold. With `in`,
+/// `mode` or `format`, documents are searched, too, and every hit says what it is (`kind`) and why it is there (`why`).
 #[utoipa::path(
     get,
     path = "/athenaeum/v1/search",
     operation_id = "search",
     tag = "search",
-    params(params::Query, params::Filter, params::Order, params::SearchPage),
-    responses((status = 200, description = "The best or newest matches.", body = dto::SearchResults)),
+    params(params::Query, params::Everywhere, params::Filter, params::Order, params::SearchPage),
+    responses((status = 200, description = "The best or newest matches.", body = crate::dto::library::Found)),
 )]
 pub(crate) async fn search(api: Api, uri: Uri) -> Result<Response, Problem> {
-    let known = [&["q", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
+    let known = [&["q", "in", "mode", "format", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
     let params = Params::read(&uri, &known)?;
+    if ["in", "mode", "format"].iter().any(|name| params.all(name).next().is_some()) {
+        return json::fresh(StatusCode::OK, &everything(&api, &params).await?);
+    }
     json::fresh(StatusCode::OK, &results(&api, &params, "q").await?)
 }
 
@@ -39,6 +44,57 @@ pub(crate) async fn results(api: &Api, params: &Params, query: &str) -> Result<d
     };
     Ok(api.archive.search(&api.scope, &request).await?.into())
 }
+
+/// Searches conversations and documents, as far as the parameters say.
+async fn everything(api: &Api, params: &Params) -> Result<Everything, Problem> {
+    let SearchRequest { query, filters, sort, cursor, .. } = request(params, "q")?;
+    if sort == Sort::Recent {
+        return Err(Problem::parameter("sort", "relevance where in, mode or format is given"));
+    }
+    let offset = cursor.map_or(Ok(0), |cursor| cursor.0.parse::<usize>());
+    let offset = offset.ok().filter(|offset| *offset < OFFSET_MAX);
+    let offset = offset.ok_or_else(|| Problem::parameter("cursor", "the next_cursor of the same search"))?;
+    let limit = params.number("limit", 1..=SearchRequest::LIMIT_MAX, SearchRequest::LIMIT_DEFAULT)?;
+    let request = retrieval::Request {
+        query,
+        within: within(params.one("in")?)?.unwrap_or_default(),
+        mode: mode(params.one("mode")?)?.unwrap_or_default(),
+        filters,
+        formats: params.each("format", "names of formats")?,
+        limit,
+        offset,
+    };
+    let results = api.librarian()?.search(&api.archive, &api.scope, &request).await?;
+    let next = results.more.then_some(offset + limit);
+    Ok(Everything::new(results, next))
+}
+
+/// Names of where to look.
+pub(crate) const PLACES: &[&str] = &["all", "chats", "library"];
+
+/// Names of how to look.
+pub(crate) const MODES: &[&str] = &["text", "semantic", "hybrid"];
+
+/// Reads where to look.
+pub(crate) fn within(name: Option<&str>) -> Result<Option<Within>, Problem> {
+    Ok(match name {
+        None => None,
+        Some("all") => Some(Within::All),
+        Some("chats") => Some(Within::Chats),
+        Some("library") => Some(Within::Library),
+        Some(_) => return Err(Problem::parameter("in", "all, chats or library")),
+    })
+}
+
+/// Reads how to look.
+pub(crate) fn mode(name: Option<&str>) -> Result<Option<Mode>, Problem> {
+    let known =
+        |name| Mode::named(name).ok_or_else(|| Problem::parameter("mode", "text, semantic or hybrid"));
+    name.map(known).transpose()
+}
+
+/// Nobody reads further; every list is asked for so many.
+const OFFSET_MAX: usize = 10_000;
 
 /// Count matches
 ///

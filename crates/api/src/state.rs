@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Backends, Overrides, Probe};
-use athenaeum_retrieval::{Chats, Imports};
+use athenaeum_retrieval::{Chats, Imports, librarian::Librarian};
 use athenaeum_tenancy::{Keys, Scope};
 use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,6 +22,7 @@ use crate::{
 pub struct Api {
     pub(crate) archive: Archive,
     pub(crate) imports: Imports,
+    pub(crate) librarian: Option<Librarian>,
     pub(crate) scope: Scope,
     pub(crate) access: Access,
     pub(crate) settings: Arc<Settings>,
@@ -46,6 +47,7 @@ impl Api {
         Self {
             archive,
             imports,
+            librarian: None,
             scope: athenaeum_tenancy::local(),
             access: Access::new(Keys::none(), &settings),
             metrics: Metrics::new(),
@@ -69,6 +71,13 @@ impl Api {
     #[must_use]
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Keeps documents, searches them and answers from them; without this there is no library of documents.
+    #[must_use]
+    pub fn with_librarian(mut self, librarian: Librarian) -> Self {
+        self.librarian = Some(librarian);
         self
     }
 

@@ -25,6 +25,17 @@ pub(crate) struct Upload {
     folder: UploadFolder,
     /// What its sender calls it.
     pub(crate) display_name: String,
+    /// Every file, as its sender calls it and where it lies.
+    pub(crate) files: Vec<(String, PathBuf)>,
+}
+
+/// What may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// What exports are sent as.
+    Exports,
+    /// Files of any kind.
+    Anything,
 }
 
 impl Upload {
@@ -36,8 +47,8 @@ impl Upload {
 
 /// Writes the body to disk as it comes: one raw file, or the files of a multipart form. Memory does not grow
 /// with the size. Formats are recognised later, by content; the media type only tells a form from a file.
-pub(crate) async fn receive(request: Request, settings: &Settings) -> Result<Upload, Problem> {
-    let media_type = media_type(request.headers())?;
+pub(crate) async fn receive(request: Request, settings: &Settings, takes: Takes) -> Result<Upload, Problem> {
+    let media_type = media_type(request.headers(), takes)?;
     let folder = match &settings.upload_dir {
         Some(dir) => UploadFolder::new_in(dir),
         None => UploadFolder::temporary(),
@@ -53,7 +64,8 @@ pub(crate) async fn receive(request: Request, settings: &Settings) -> Result<Upl
     if size == 0 {
         return Err(empty());
     }
-    Ok(Upload { path, folder, display_name })
+    let files = vec![(display_name.clone(), path.clone())];
+    Ok(Upload { path, folder, display_name, files })
 }
 
 async fn receive_form(request: Request, folder: UploadFolder) -> Result<Upload, Problem> {
@@ -84,13 +96,15 @@ async fn receive_form(request: Request, folder: UploadFolder) -> Result<Upload, 
             let _ = tokio::fs::remove_file(&path).await;
         }
     }
+    let files = received.iter().map(|(path, name)| (name.clone(), path.clone())).collect();
     match received.as_slice() {
         [] => Err(empty()),
-        [(path, name)] => Ok(Upload { path: path.clone(), display_name: name.clone(), folder }),
+        [(path, name)] => Ok(Upload { path: path.clone(), display_name: name.clone(), folder, files }),
         [(_, name), rest @ ..] => Ok(Upload {
             path: folder.path().to_owned(),
             display_name: format!("{name} and {} more", rest.len()),
             folder,
+            files,
         }),
     }
 }
@@ -113,11 +127,11 @@ where
     Ok(size)
 }
 
-fn media_type(headers: &HeaderMap) -> Result<String, Problem> {
+fn media_type(headers: &HeaderMap, takes: Takes) -> Result<String, Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(String::new()) };
     let text = value.to_str().unwrap_or("unreadable").to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or_default().trim().to_owned();
-    if essence.is_empty() || ACCEPTED.contains(&essence.as_str()) {
+    if takes == Takes::Anything || essence.is_empty() || ACCEPTED.contains(&essence.as_str()) {
         return Ok(essence);
     }
     let detail = format!("Send the export as it was downloaded, with one of: {}.", ACCEPTED.join(", "));
@@ -152,7 +166,10 @@ fn disk_name(display_name: &str, number: usize) -> String {
 }
 
 fn empty() -> Problem {
-    Problem::new(Kind::Unprocessable, "The upload holds no file; send the export as it was downloaded.")
+    Problem::new(
+        Kind::Unprocessable,
+        "The upload holds no file; send the export as it was downloaded, or the documents.",
+    )
 }
 
 /// Tells whose fault it is that a body broke off: too large, too slow, or a client that went away.

@@ -1,3 +1,4 @@
+mod documents;
 mod models;
 
 use std::{
@@ -10,7 +11,7 @@ use athenaeum_api::{Api, Models, Pulls};
 use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
-use athenaeum_retrieval::{Chats, Imports, remove_abandoned_uploads};
+use athenaeum_retrieval::{Chats, Imports, librarian::Librarian, remove_abandoned_uploads};
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
 use axum::Router;
@@ -29,6 +30,7 @@ use crate::{
 pub struct Athenaeum {
     archive: Archive,
     imports: Imports,
+    librarian: Librarian,
     scope: Scope,
     keys: Keys,
     limits: athenaeum_api::Settings,
@@ -68,6 +70,7 @@ impl Athenaeum {
         }
         Ok(Self {
             imports: Imports::new(archive.clone()),
+            librarian: documents::of(data, settings),
             archive,
             scope: athenaeum_tenancy::local(),
             keys,
@@ -124,6 +127,11 @@ impl Athenaeum {
         &self.imports
     }
 
+    /// Returns who keeps the documents.
+    pub fn librarian(&self) -> &Librarian {
+        &self.librarian
+    }
+
     /// Returns the scope of whoever runs this.
     pub fn scope(&self) -> &Scope {
         &self.scope
@@ -147,7 +155,8 @@ impl Athenaeum {
             .with_keys(self.keys.clone())
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone())
-            .with_state(self.state.clone());
+            .with_state(self.state.clone())
+            .with_librarian(self.librarian.clone());
         let api = match &self.pulls {
             Some(pulls) => api.with_pulls(pulls.clone()),
             None => api,
@@ -159,6 +168,7 @@ impl Athenaeum {
         let pages = athenaeum_web::router(Web {
             archive: self.archive.clone(),
             imports: self.imports.clone(),
+            librarian: self.librarian.clone(),
             settings: self.pages.clone(),
             keys: self.keys.clone(),
         });
@@ -192,11 +202,24 @@ impl Athenaeum {
             shutdown.await;
             stopping.cancel();
         };
+        let catching_up = tokio::spawn(self.catching_up());
         let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
         tokio::join!(stop, connections.take(listener, stopping.cancelled()), taking_calls);
         sweeping.abort();
-        tokio::join!(connections.end(), calls.end(), self.imports.shut_down());
+        catching_up.abort();
+        // Streams that watch the library go on until it is shut down, or the seconds of grace are over.
+        tokio::join!(connections.end(), calls.end(), self.imports.shut_down(), self.librarian.shut_down());
         self.close().await;
+    }
+
+    /// Finds what came into the library's folder while nobody served it, a moment after the start.
+    fn catching_up(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (librarian, scope) = (self.librarian.clone(), self.scope.clone());
+        let file = documents::library_file(&self.data);
+        async move {
+            tokio::time::sleep(CATCH_UP_AFTER).await;
+            librarian.catch_up(&scope, &file, Vec::new()).await;
+        }
     }
 
     /// Listens for gRPC. Where that cannot be, everything else is served all the same.
@@ -219,10 +242,14 @@ impl Athenaeum {
     /// Ends imports cleanly and closes the archive.
     pub async fn close(self) {
         self.imports.shut_down().await;
+        self.librarian.shut_down().await;
         self.archive.close().await;
         self.state.close().await;
     }
 }
+
+/// Whoever starts a server waits for its first page, and for nothing else.
+const CATCH_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens the archive in `data` alone, without imports, pages and API; makes it where there is none. The folder is
 /// made for its owner's eyes only.

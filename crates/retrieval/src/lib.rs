@@ -25,6 +25,9 @@
 //! [`Chats`] keep what programs say to the models of this machine, each conversation once, and until it is imported from
 //! the program that held it.
 //!
+//! A server has a [`Librarian`](librarian::Librarian): it opens the library when somebody needs it, reads what is handed in,
+//! and makes vectors in the background.
+//!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
 //! [`eval`] measures rankings.
@@ -40,6 +43,7 @@ pub mod ask;
 pub mod documents;
 pub mod eval;
 pub mod export;
+pub mod librarian;
 
 mod chats;
 mod error;

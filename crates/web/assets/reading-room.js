@@ -318,7 +318,7 @@
     if (dialog?.open && event.key !== "?") return;
     if (Date.now() - waitingForGo < 1200) {
       waitingForGo = 0;
-      const places = { h: "/", c: "/conversations", t: "/chat", m: "/shelf", s: "/stats", i: "/import" };
+      const places = { h: "/", c: "/conversations", t: "/chat", m: "/shelf", s: "/stats", i: "/import", l: "/library", a: "/ask" };
       if (places[event.key]) { event.preventDefault(); location.assign(places[event.key]); return; }
     }
     switch (event.key) {

@@ -3,10 +3,16 @@
 //! For work on the pages. It checks neither `Host` nor who asks, which `athenaeum serve` does. Files are imported
 //! first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use athenaeum_archive::{Archive, Settings};
-use athenaeum_retrieval::{CancellationToken, ImportOptions, Imports, import};
+use athenaeum_archive::{Archive, Settings, library::Library};
+use athenaeum_retrieval::{
+    CancellationToken, ImportOptions, Imports,
+    documents::Options,
+    import,
+    librarian::{Librarian, Open, Opening},
+    meaning::Meaning,
+};
 use athenaeum_web::Web;
 
 #[tokio::main]
@@ -24,14 +30,37 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => eprintln!("{file}: {}", error.with_causes()),
         }
     }
-    let settings = athenaeum_web::Settings { upload_folder: Some(folder.into()), ..Default::default() };
+    let settings =
+        athenaeum_web::Settings { upload_folder: Some(folder.clone().into()), ..Default::default() };
     let imports = Imports::new(archive.clone());
+    let drop = Path::new(&folder).join("drop");
+    let librarian = Librarian::new(Folder(PathBuf::from(&folder)), &drop, Options::default());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("http://{}", listener.local_addr()?);
     axum::serve(
         listener,
-        athenaeum_web::router(Web { archive, imports, keys: athenaeum_tenancy::Keys::none(), settings }),
+        athenaeum_web::router(Web {
+            archive,
+            imports,
+            librarian,
+            keys: athenaeum_tenancy::Keys::none(),
+            settings,
+        }),
     )
     .await?;
     Ok(())
+}
+
+/// Opens the library in a folder, with no model to search by meaning.
+struct Folder(PathBuf);
+
+impl Open for Folder {
+    fn library(&self) -> Opening<Library, athenaeum_archive::Error> {
+        let folder = self.0.clone();
+        Box::pin(async move { Library::open(&folder, &Settings::default()).await })
+    }
+
+    fn meaning(&self) -> Opening<Option<Meaning>, Box<dyn std::error::Error + Send + Sync>> {
+        Box::pin(async { Ok(None) })
+    }
 }

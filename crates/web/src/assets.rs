@@ -40,6 +40,12 @@ static CHAT: LazyLock<Asset> = LazyLock::new(|| {
 static MODELS: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("models", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/models.js"))
 });
+static LIBRARY: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("library", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/library.js"))
+});
+static ASK: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("ask", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/ask.js"))
+});
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")));
 
@@ -68,6 +74,16 @@ pub(crate) fn models() -> String {
     MODELS.href()
 }
 
+/// Returns the address of the library page's own script.
+pub(crate) fn library() -> String {
+    LIBRARY.href()
+}
+
+/// Returns the address of the ask page's own script.
+pub(crate) fn ask() -> String {
+    ASK.href()
+}
+
 /// Returns the address of the icon.
 pub(crate) fn icon() -> String {
     ICON.href()
@@ -75,7 +91,7 @@ pub(crate) fn icon() -> String {
 
 /// Answers `GET /assets/{file_name}`. A name holds the hash of its content, so caches may keep it for good.
 pub(crate) async fn serve(Path(file_name): Path<String>, headers: HeaderMap) -> Response {
-    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*CHAT, &*MODELS, &*ICON];
+    let assets = [&*STYLE, &*SCRIPT, &*THEME, &*CHAT, &*MODELS, &*LIBRARY, &*ASK, &*ICON];
     let Some(asset) = assets.into_iter().find(|asset| asset.file_name == file_name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -17,6 +17,8 @@ pub(crate) struct Choice {
     pub(crate) after: String,
     pub(crate) before: String,
     pub(crate) recent: bool,
+    /// Where to look: `chats`, `library`, or empty for both.
+    pub(crate) within: String,
     pub(crate) cursor: Option<String>,
 }
 
@@ -62,6 +64,7 @@ impl Choice {
                 "q" => choice.q = value[..value.floor_char_boundary(QUERY_BYTES_MAX)].to_owned(),
                 "after" => choice.after = value.chars().take(10).collect(),
                 "before" => choice.before = value.chars().take(10).collect(),
+                "in" if matches!(value, "chats" | "library") => choice.within = value.to_owned(),
                 "sort" => choice.recent = value == "recent",
                 "cursor" => choice.cursor = (!value.is_empty()).then(|| value.to_owned()),
                 "provider" => push(&mut choice.providers, value),
@@ -151,6 +154,17 @@ impl Choice {
         Self { recent, cursor: None, ..self.clone() }
     }
 
+    /// Returns this choice looking elsewhere, from the first page on.
+    pub(crate) fn within(&self, place: &str) -> Self {
+        Self { within: place.to_owned(), cursor: None, ..self.clone() }
+    }
+
+    /// Tells whether a filter is on that only messages can pass.
+    pub(crate) fn is_of_messages(&self) -> bool {
+        let lists = [&self.providers, &self.models, &self.roles, &self.has];
+        self.within == "chats" || lists.iter().any(|list| !list.is_empty())
+    }
+
     /// Returns the next page of this choice.
     pub(crate) fn continued(&self, cursor: &Cursor) -> Self {
         Self { cursor: Some(cursor.0.clone()), ..self.clone() }
@@ -189,6 +203,9 @@ impl Choice {
         }
         if !self.before.is_empty() {
             pairs.push(("before", self.before.clone()));
+        }
+        if !self.within.is_empty() {
+            pairs.push(("in", self.within.clone()));
         }
         if self.recent {
             pairs.push(("sort", "recent".to_owned()));

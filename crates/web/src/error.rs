@@ -22,6 +22,12 @@ pub(crate) enum Error {
     /// The archive did not answer.
     #[error("the archive did not answer")]
     Archive(#[from] athenaeum_archive::Error),
+    /// What is meant could not be looked for.
+    #[error("the search by meaning failed")]
+    Meaning(#[from] athenaeum_retrieval::meaning::MeaningError),
+    /// Conversations and documents could not be searched.
+    #[error("the search failed")]
+    Search(#[source] athenaeum_retrieval::search::SearchError),
     /// A page could not be filled in.
     #[error("the page could not be written")]
     Page(#[from] askama::Error),
@@ -54,7 +60,7 @@ impl IntoResponse for Error {
                 ),
                 _ => broken(&self),
             },
-            Self::Page(_) | Self::Upload(_) => broken(&self),
+            Self::Meaning(_) | Self::Search(_) | Self::Page(_) | Self::Upload(_) => broken(&self),
         };
         let page = ErrorPage { room: Room::plain(title), status: status.as_u16(), title, sentence };
         match page.render() {

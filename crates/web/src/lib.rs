@@ -8,7 +8,9 @@
 //!
 //! let archive = Archive::open("data".as_ref(), &Settings::default()).await?;
 //! let imports = athenaeum_retrieval::Imports::new(archive.clone());
-//! let web = Web { archive, imports, keys: Keys::none(), settings: Default::default() };
+//! # fn librarian() -> athenaeum_retrieval::librarian::Librarian { unimplemented!() }
+//! let librarian = librarian();
+//! let web = Web { archive, imports, librarian, keys: Keys::none(), settings: Default::default() };
 //! let pages = athenaeum_web::router(web);
 //! # drop(pages);
 //! # Ok(())
@@ -46,7 +48,7 @@ mod when;
 use std::{path::PathBuf, sync::Arc};
 
 use athenaeum_archive::Archive;
-use athenaeum_retrieval::Imports;
+use athenaeum_retrieval::{Imports, librarian::Librarian};
 use athenaeum_tenancy::Keys;
 use axum::{
     Router,
@@ -65,6 +67,8 @@ pub struct Web {
     pub archive: Archive,
     /// Carries out the imports that pages begin.
     pub imports: Imports,
+    /// Keeps the documents, searches them and answers from them.
+    pub librarian: Librarian,
     /// Who may read: told on the page where one signs in. They are asked for in front of this router.
     pub keys: Keys,
     /// How pages are made.
@@ -104,6 +108,7 @@ impl Default for Settings {
 pub(crate) struct Desk {
     archive: Archive,
     imports: Imports,
+    librarian: Librarian,
     keys: Keys,
     settings: Settings,
     statistics: Statistics,
@@ -117,12 +122,13 @@ const CHAT_BYTES_MAX: usize = 32 << 20;
 /// Makes the router of all pages and their assets. It answers every address that no other route takes, with a
 /// page that says so.
 pub fn router(web: Web) -> Router {
-    let Web { archive, imports, keys, settings } = web;
+    let Web { archive, imports, librarian, keys, settings } = web;
     let streams = Arc::new(Semaphore::new(settings.streams_max.max(1)));
     let desk = Desk {
         streams,
         archive,
         imports,
+        librarian,
         keys,
         settings,
         statistics: Statistics::default(),
@@ -141,6 +147,15 @@ pub fn router(web: Web) -> Router {
         .route("/import", get(pages::import::show))
         // Files go to disk as they arrive; the form's own limit is in the settings.
         .route("/import", post(pages::import::upload).layer(DefaultBodyLimit::disable()))
+        .route("/library", get(pages::library::show))
+        .route("/library", post(pages::library::upload).layer(DefaultBodyLimit::disable()))
+        .route("/library/ledger", get(pages::library::fragment))
+        .route("/library/events", get(pages::library::events))
+        .route("/library/retry", post(pages::library::retry))
+        .route("/library/forget", post(pages::library::forget))
+        .route("/library/embedding", post(pages::library::embedding))
+        .route("/library/{id}", get(pages::document::show))
+        .route("/ask", get(pages::ask::show))
         .route("/imports", get(pages::imports::list))
         .route("/imports/{id}", get(pages::imports::show))
         .route("/imports/{id}/events", get(pages::imports::events))

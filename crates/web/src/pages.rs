@@ -1,15 +1,18 @@
 //! One module a page: what it asks the archive, and what its template gets.
 
+pub(crate) mod ask;
 pub(crate) mod browse;
 pub(crate) mod chat;
 pub(crate) mod conversation;
 pub(crate) mod delete;
+pub(crate) mod document;
 pub(crate) mod entry;
 pub(crate) mod facets;
 pub(crate) mod help;
 pub(crate) mod home;
 pub(crate) mod import;
 pub(crate) mod imports;
+pub(crate) mod library;
 pub(crate) mod message;
 pub(crate) mod models;
 mod parts;

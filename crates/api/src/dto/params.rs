@@ -184,3 +184,72 @@ pub(crate) struct PullPath {
     #[param(format = "uuid")]
     id: String,
 }
+
+/// Where and how to look, beside messages: with any of these the answer is another one, see `Everything`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Everywhere {
+    /// Looks in conversations, in the library of documents, or in both.
+    #[param(value_type = Option<crate::openapi::PlaceName>)]
+    r#in: Option<String>,
+    /// Looks for words, for meaning, or for both.
+    #[param(value_type = Option<crate::openapi::ModeName>)]
+    mode: Option<String>,
+    /// Only documents of this format (`pdf`, `markdown`); repeatable.
+    #[param(max_items = 64)]
+    format: Option<Vec<String>>,
+}
+
+/// Whether to stay.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wait {
+    /// Goes on when nothing is being done any more.
+    #[param(default = false)]
+    wait: Option<bool>,
+}
+
+/// Which files of the ledger.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Ledger {
+    /// Only files in this state.
+    #[param(value_type = Option<crate::openapi::StateName>)]
+    state: Option<String>,
+    /// Only files whose path begins like this.
+    under: Option<String>,
+}
+
+/// Which file of the ledger.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FilePath {
+    /// Its path, as the ledger has it.
+    path: String,
+}
+
+/// Which file of the ledger, if one.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AnyFilePath {
+    /// Its path, as the ledger has it; all that failed where this is missing.
+    path: Option<String>,
+}
+
+/// Whether to pause.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paused {
+    /// Stops where true, goes on where false.
+    #[param(default = false)]
+    paused: Option<bool>,
+}
+
+/// Which document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct DocumentPath {
+    /// The document's id.
+    #[param(format = "uuid")]
+    id: String,
+}

@@ -150,7 +150,7 @@ pub(crate) fn counts(counts: Vec<archive::Count>) -> Vec<Count> {
 
 impl Marked {
     /// Converts marks from bytes to characters and renders them. A mark that does not fit the text is left out.
-    fn new(text: &str, marks: &[Range<usize>]) -> Self {
+    pub(crate) fn new(text: &str, marks: &[Range<usize>]) -> Self {
         let mut html = String::with_capacity(text.len() + 13 * marks.len());
         let (mut byte, mut chars, mut counted) = (0, 0, Vec::with_capacity(marks.len()));
         for mark in marks {

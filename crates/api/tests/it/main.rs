@@ -12,6 +12,7 @@ mod hardware;
 mod imports;
 mod kept;
 mod keys;
+mod library;
 mod llamacpp;
 mod matrix;
 mod mcp;

@@ -78,7 +78,7 @@ async fn other_peoples_ids_name_nothing() {
     // Somebody else's server over the same archive, and the same server with somebody else's key.
     for stranger in [server.as_stranger(), server.asked_by_stranger()] {
         for (method, path, _) in operations(&server).await {
-            let about_one = path.split('/').nth(4).is_some();
+            let about_one = path.split('/').nth(4).is_some() && !path.contains("/library/");
             let answer = ask(&stranger, method.clone(), &path, &[], Body::empty()).await;
             if about_one {
                 assert_eq!(answer.status, 404, "{method} {path}");

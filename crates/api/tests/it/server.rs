@@ -1,15 +1,19 @@
 //! A whole server over a real archive in a temporary folder.
 
 use athenaeum_api::{Api, Models, Settings, app, router};
-use athenaeum_archive::{Archive, State};
+use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp, ToolCall};
 use athenaeum_inference::{
     catalog::{self, Catalog, Named},
     local,
     residents::{self, Residents},
 };
-use athenaeum_retrieval::Chats;
-use athenaeum_retrieval::Imports;
+use athenaeum_retrieval::{
+    Chats, Imports,
+    documents::Options,
+    librarian::{Librarian, Open, Opening},
+    meaning::Meaning,
+};
 use athenaeum_tenancy::{Caller, Keys, Register};
 use axum::{
     Extension, Router,
@@ -100,7 +104,10 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         settings.upload_dir = Some(folder.path().join("uploads"));
         let archive = Archive::open(folder.path(), &athenaeum_archive::Settings::default()).await.unwrap();
-        let api = Api::new(archive.clone(), Imports::new(archive.clone()), settings);
+        let shelves = Shelves(folder.path().to_owned());
+        let librarian = Librarian::new(shelves, &folder.path().join("drop"), Options::default());
+        let api =
+            Api::new(archive.clone(), Imports::new(archive.clone()), settings).with_librarian(librarian);
         Self { app: app(api.clone(), Router::new()), api, archive, folder }
     }
 
@@ -156,6 +163,20 @@ impl Server {
         let list = list["conversations"].as_array().unwrap().clone();
         let found = list.iter().find(|conversation| conversation["external_id"] == external_id);
         found.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Opens the library in a folder, with no model to search by meaning.
+struct Shelves(std::path::PathBuf);
+
+impl Open for Shelves {
+    fn library(&self) -> Opening<Library, athenaeum_archive::Error> {
+        let folder = self.0.clone();
+        Box::pin(async move { Library::open(&folder, &athenaeum_archive::Settings::default()).await })
+    }
+
+    fn meaning(&self) -> Opening<Option<Meaning>, Box<dyn std::error::Error + Send + Sync>> {
+        Box::pin(async { Ok(None) })
     }
 }
 

@@ -7,5 +7,6 @@ mod documents;
 mod eval;
 mod import;
 mod imports;
+mod librarian;
 mod meaning;
 mod support;

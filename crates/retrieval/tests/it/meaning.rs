@@ -21,7 +21,7 @@ use athenaeum_vector::Vectors;
 use tempfile::TempDir;
 
 /// Knows four meanings by their words, and nothing else.
-struct FourMeanings(EmbeddingModel);
+pub(crate) struct FourMeanings(EmbeddingModel);
 
 impl FourMeanings {
     const WORDS: [&[&str]; 4] = [
@@ -31,7 +31,7 @@ impl FourMeanings {
         &["tea", "infusion", "brew"],
     ];
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = "four-meanings".to_owned();
         Self(EmbeddingModel { name, fingerprint: 4, dimensions: 5, tokens_max: 64 })
     }

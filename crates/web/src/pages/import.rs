@@ -80,16 +80,16 @@ pub(crate) struct Cancellation {
 }
 
 /// A file that arrived.
-struct Received {
+pub(super) struct Received {
     /// As its sender called it.
-    name: String,
-    path: PathBuf,
+    pub(super) name: String,
+    pub(super) path: PathBuf,
 }
 
 /// Most files in one form.
 const FILES_MAX: usize = 1_000;
 
-async fn receive(
+pub(super) async fn receive(
     form: &mut Multipart,
     headers: &HeaderMap,
     folder: &UploadFolder,

@@ -1,8 +1,9 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use askama::Template;
-use athenaeum_archive::{Facets, Hit, SearchResults, Total};
-use athenaeum_core::{ConversationId, MessageId};
+use athenaeum_archive::{Cursor, Facets, Hit, SearchResults, Total, library};
+use athenaeum_core::{ConversationId, DocumentId, MessageId};
+use athenaeum_retrieval::search::{self as retrieval, Found, Mode, Request, Why, Within};
 use axum::{extract::State, response::Html};
 
 use super::{
@@ -87,12 +88,14 @@ struct HitGroup {
 }
 
 struct HitView {
-    number: i64,
+    number: String,
     href: String,
     /// HTML.
     passage: String,
     speaker: String,
     when: String,
+    /// Why it is there, where several lists were asked.
+    why: String,
     off_branch: bool,
     open: Option<Open>,
     /// HTML of the whole message, where it was asked for.
@@ -110,6 +113,9 @@ struct Open {
 async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Error> {
     let clock = Clock::now(desk.settings.time_zone.as_deref());
     let scope = athenaeum_tenancy::local();
+    if let Some(results) = everything(desk, choice, open, &clock).await? {
+        return Ok(results);
+    }
     let (found, facets) = if choice.is_empty() {
         (None, Facets::default())
     } else {
@@ -121,6 +127,11 @@ async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Er
         Ok(id) => Some((id, message::standalone(desk, id, &choice.q).await?)),
         Err(_) => None,
     };
+    let mut groups = Vec::new();
+    if found.is_some() && (!choice.within.is_empty() || has_documents(desk).await?) {
+        groups = places(choice);
+    }
+    groups.extend(facets::of_messages(choice, &facets, PATH));
     let hits = found.as_ref().map(|found| group(&found.hits, choice, opened.as_ref(), &clock));
     Ok(Results {
         asked: found.is_some(),
@@ -128,7 +139,7 @@ async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Er
         path: PATH,
         notices: found.iter().flat_map(|found| &found.notices).map(|notice| notice.0.clone()).collect(),
         chips: choice.chips(PATH),
-        groups: facets::of_messages(choice, &facets, PATH),
+        groups,
         told: found.as_ref().map(told).unwrap_or_default(),
         by_relevance: choice.sorted(false).href(PATH),
         by_date: choice.sorted(true).href(PATH),
@@ -139,21 +150,194 @@ async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Er
     })
 }
 
+/// Searches documents, too, where there are any and nothing stands in the way: an order or a filter that only messages know.
+/// `None` where only messages are to be searched.
+async fn everything(
+    desk: &Desk,
+    choice: &Choice,
+    open: &str,
+    clock: &Clock,
+) -> Result<Option<Results>, Error> {
+    if choice.q.is_empty() || choice.recent || choice.is_of_messages() {
+        return Ok(None);
+    }
+    let scope = athenaeum_tenancy::local();
+    let only_documents = choice.within == "library";
+    if !only_documents && !has_documents(desk).await? {
+        return Ok(None);
+    }
+    // Without a model there is no need to say at every search that there is none.
+    let mode = if desk.librarian.meaning().await.is_some() { Mode::Hybrid } else { Mode::Text };
+    let offset = choice.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+    let request = Request {
+        query: choice.q.clone(),
+        within: if only_documents { Within::Library } else { Within::All },
+        mode,
+        filters: choice.filters(clock),
+        limit: HITS,
+        offset,
+        ..Request::default()
+    };
+    let found = desk.librarian.search(&desk.archive, &scope, &request).await?;
+    let facets = match only_documents {
+        true => Facets::default(),
+        false => {
+            desk.archive
+                .facets(&scope, &Choice { cursor: None, ..choice.clone() }.request(clock, HITS))
+                .await?
+        }
+    };
+    let opened = match open.parse::<MessageId>() {
+        Ok(id) => Some((id, message::standalone(desk, id, &choice.q).await?)),
+        Err(_) => None,
+    };
+    let next = found.more.then(|| Cursor((offset + HITS).to_string()));
+    let mut groups = places(choice);
+    groups.extend(facets::of_messages(choice, &facets, PATH));
+    Ok(Some(Results {
+        asked: true,
+        filtered: choice.is_filtered(),
+        path: PATH,
+        notices: found.notices.iter().map(|notice| notice.0.clone()).collect(),
+        chips: choice.chips(PATH),
+        groups,
+        told: told_of_all(&found, offset),
+        by_relevance: choice.sorted(false).href(PATH),
+        by_date: choice.sorted(true).href(PATH),
+        hits: group_all(&found.hits, choice, opened.as_ref(), clock),
+        first: Choice { cursor: None, ..choice.clone() }.href(PATH),
+        next: next.map(|cursor| choice.continued(&cursor).href(PATH)),
+        choice: choice.clone(),
+    }))
+}
+
+async fn has_documents(desk: &Desk) -> Result<bool, Error> {
+    let library = desk.librarian.library().await?;
+    Ok(library.chunk_count(&athenaeum_tenancy::local()).await? > 0)
+}
+
+/// The filter that says where to look.
+fn places(choice: &Choice) -> Vec<Group> {
+    let facets = [("", "Everything"), ("chats", "Conversations"), ("library", "Documents")];
+    let facets = facets.map(|(place, label)| facets::Facet {
+        label: label.to_owned(),
+        count: String::new(),
+        chosen: choice.within == place,
+        href: choice.within(place).href(PATH),
+    });
+    vec![Group { title: "Where", facets: facets.into() }]
+}
+
+fn told_of_all(found: &retrieval::Results, offset: usize) -> String {
+    let more = if found.more { "More than " } else { "" };
+    let count = counted((offset + found.hits.len()) as u64, "passage", "passages");
+    format!("{more}<strong>{count}</strong> in {}", duration(found.elapsed))
+}
+
+/// Puts hits of one conversation or document together, where the best of them stands.
+fn group_all(
+    hits: &[retrieval::Hit],
+    choice: &Choice,
+    opened: Option<&(MessageId, String)>,
+    clock: &Clock,
+) -> Vec<HitGroup> {
+    let mut groups: Vec<HitGroup> = Vec::new();
+    let mut chats: HashMap<ConversationId, usize> = HashMap::new();
+    let mut documents: HashMap<DocumentId, usize> = HashMap::new();
+    for hit in hits {
+        match &hit.found {
+            Found::Message(message) => {
+                let mut one = group(std::slice::from_ref(&**message), choice, opened, clock);
+                let at = *chats.entry(message.conversation.id).or_insert(groups.len());
+                let Some(mut new) = one.pop() else { continue };
+                new.hits.iter_mut().for_each(|view| view.why = why(&hit.why));
+                match groups.get_mut(at) {
+                    Some(group) => group.hits.append(&mut new.hits),
+                    None => groups.push(new),
+                }
+            }
+            Found::Chunk(chunk) => {
+                let at = *documents.entry(chunk.chunk.document.id).or_insert(groups.len());
+                if at == groups.len() {
+                    groups.push(group_of_document(chunk, choice, clock));
+                }
+                groups[at].hits.push(view_of_chunk(chunk, &hit.why, choice));
+            }
+        }
+    }
+    groups
+}
+
+fn group_of_document(hit: &library::Hit, choice: &Choice, clock: &Clock) -> HitGroup {
+    let document = &hit.chunk.document;
+    let name =
+        document.path.as_deref().and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or("Document");
+    let title =
+        document.title.as_deref().map(|title| shortened(title, 160)).filter(|title| !title.is_empty());
+    let time = document.modified_at.unwrap_or(document.added_at);
+    HitGroup {
+        href: Address::new(&format!("/library/{}", document.id)).with("q", &choice.q).finish(),
+        title: escape(&title.unwrap_or_else(|| shortened(name, 160))),
+        provider: document.format.clone(),
+        colour: colour_of(&document.format),
+        when: clock.day(time),
+        messages: shortened(name, 80),
+        hits: Vec::new(),
+    }
+}
+
+fn view_of_chunk(hit: &library::Hit, reason: &Why, choice: &Choice) -> HitView {
+    let chunk = &hit.chunk;
+    let mut passage = String::new();
+    write_marked(&mut passage, &hit.snippet.text, &hit.snippet.marks);
+    let place = [chunk.heading.as_deref(), chunk.place.as_deref()];
+    let place: Vec<String> = place.into_iter().flatten().map(|part| shortened(part, 80)).collect();
+    HitView {
+        number: chunk.id.to_string(),
+        href: Address::new(&format!("/library/{}", chunk.document.id))
+            .with("from", &chunk.range.start.to_string())
+            .with("to", &chunk.range.end.to_string())
+            .with("q", &choice.q)
+            .finish()
+            + "#passage",
+        passage,
+        speaker: if place.is_empty() { "passage".to_owned() } else { place.join(", ") },
+        when: String::new(),
+        why: why(reason),
+        off_branch: false,
+        open: None,
+        opened: None,
+    }
+}
+
+/// Tells why something was found: its place in each list.
+fn why(why: &Why) -> String {
+    let told = [(why.text, "by its words"), (why.meaning, "by its meaning")];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter_map(|(rank, how)| rank.map(|rank| format!("no. {} {how}", rank.rank)))
+        .collect();
+    told.join(", ")
+}
+
 /// Tells how much was found and how long it took.
 fn told(found: &SearchResults) -> String {
     let count = match found.total {
         Total::Exactly(count) => format!("<strong>{}</strong>", counted(count, "message", "messages")),
         Total::AtLeast(count) => format!("More than <strong>{} messages</strong>", grouped(count)),
     };
-    let micros = found.elapsed.as_micros();
-    let time = if micros < 1_000 {
+    format!("{count} in {}", duration(found.elapsed))
+}
+
+fn duration(elapsed: Duration) -> String {
+    let micros = elapsed.as_micros();
+    if micros < 1_000 {
         "less than a millisecond".to_owned()
     } else if micros < 10_000 {
         format!("{:.1} ms", micros as f64 / 1e3)
     } else {
         format!("{} ms", micros / 1_000)
-    };
-    format!("{count} in {time}")
+    }
 }
 
 /// Puts the hits of a conversation together, where the best of them stands.
@@ -211,7 +395,7 @@ fn view(hit: &Hit, choice: &Choice, opened: Option<&(MessageId, String)>, clock:
         format!("{page}{joint}open={id}#hit-{id}")
     };
     Some(HitView {
-        number: id.0,
+        number: id.to_string(),
         href: Address::new(&format!("/conversations/{}", hit.conversation.id))
             .with("q", &choice.q)
             .with("at", &hit.position.to_string())
@@ -220,6 +404,7 @@ fn view(hit: &Hit, choice: &Choice, opened: Option<&(MessageId, String)>, clock:
         passage,
         speaker: model.unwrap_or_else(|| label(Kind::Role, hit.role.as_str())),
         when: hit.created_at.and_then(known).map(|time| clock.minute(time)).unwrap_or_default(),
+        why: String::new(),
         off_branch: hit.off_branch,
         open: Some(Open {
             page,
@@ -231,7 +416,7 @@ fn view(hit: &Hit, choice: &Choice, opened: Option<&(MessageId, String)>, clock:
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use athenaeum_archive::{ConversationSummary, Snippet};
     use athenaeum_core::{Provider, Role, Timestamp};

@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::{chromium::Chromium, house::House};
 
 /// A house that is open to browsers until it is dropped.
-struct Open {
-    origin: String,
+pub(crate) struct Open {
+    pub(crate) origin: String,
     close: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
 impl Open {
-    fn furnished() -> Self {
+    pub(crate) fn furnished() -> Self {
         let (tell, told) = channel::<String>();
         let (close, closed) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || serve(&tell, closed));
@@ -166,9 +166,18 @@ fn every_page_is_quiet_and_fits_a_phone() {
     let mut pages: Vec<String> =
         entries.as_array().unwrap().iter().map(|href| href.as_str().unwrap().to_owned()).collect();
     assert_eq!(pages.len(), 3);
-    for path in
-        ["/", "/search", "/search?q=hostile", "/conversations", "/stats", "/help", "/import", "/imports"]
-    {
+    for path in [
+        "/",
+        "/search",
+        "/search?q=hostile",
+        "/conversations",
+        "/stats",
+        "/help",
+        "/import",
+        "/imports",
+        "/library",
+        "/ask",
+    ] {
         pages.push(format!("{}{path}", house.origin));
     }
     for page in pages {

@@ -1,8 +1,13 @@
 //! A small archive of known content with the pages over it.
 
-use athenaeum_archive::{Archive, Settings};
+use athenaeum_archive::{Archive, Settings, library::Library};
 use athenaeum_core::{Block, BlockKind, Conversation, Message, Provider, Role, Timestamp};
-use athenaeum_retrieval::Imports;
+use athenaeum_retrieval::{
+    Imports,
+    documents::Options,
+    librarian::{Librarian, Open, Opening},
+    meaning::Meaning,
+};
 use athenaeum_tenancy::Keys;
 use athenaeum_web::Web;
 use axum::{
@@ -18,6 +23,7 @@ pub(crate) struct House {
     pub(crate) archive: Archive,
     pub(crate) router: Router,
     pub(crate) keys: Keys,
+    pub(crate) librarian: Librarian,
     _folder: TempDir,
 }
 
@@ -26,9 +32,12 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(folder.path(), &Settings::default()).await.unwrap();
         let keys = Keys::none();
+        let shelves = Shelves(folder.path().to_owned());
+        let librarian = Librarian::new(shelves, &folder.path().join("drop"), Options::default());
         let web = Web {
             archive: archive.clone(),
             imports: Imports::new(archive.clone()),
+            librarian: librarian.clone(),
             keys: keys.clone(),
             settings: athenaeum_web::Settings {
                 time_zone: Some("UTC".into()),
@@ -38,7 +47,10 @@ impl House {
                 ..athenaeum_web::Settings::default()
             },
         };
-        Self { archive, router: athenaeum_web::router(web), keys, _folder: folder }
+        // The pages ask the API which models there are.
+        let api =
+            Router::new().route("/athenaeum/v1/models", axum::routing::get(|| async { "{\"models\": []}" }));
+        Self { archive, router: athenaeum_web::router(web).merge(api), keys, librarian, _folder: folder }
     }
 
     pub(crate) async fn furnished() -> Self {
@@ -56,6 +68,18 @@ impl House {
         import.finish("{}").await.unwrap();
     }
 
+    /// Puts a document into the library and waits until it is read.
+    pub(crate) async fn shelve(&self, name: &str, text: &str) {
+        let scope = athenaeum_tenancy::local();
+        let sent = tempfile::tempdir().unwrap();
+        let file = sent.path().join("sent");
+        std::fs::write(&file, text).unwrap();
+        let mut watch = self.librarian.watch(&scope);
+        let before = watch.borrow_and_update().changes;
+        self.librarian.take_in(&scope, vec![(name.to_owned(), file)]).await.unwrap();
+        watch.wait_for(|now| now.changes > before && !now.is_busy()).await.unwrap();
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
@@ -71,6 +95,20 @@ impl House {
         let (status, text) = self.get(address).await;
         assert_eq!(status, StatusCode::OK, "{address}: {text}");
         text
+    }
+}
+
+/// Opens the library in a folder, with no model to search by meaning.
+struct Shelves(std::path::PathBuf);
+
+impl Open for Shelves {
+    fn library(&self) -> Opening<Library, athenaeum_archive::Error> {
+        let folder = self.0.clone();
+        Box::pin(async move { Library::open(&folder, &Settings::default()).await })
+    }
+
+    fn meaning(&self) -> Opening<Option<Meaning>, Box<dyn std::error::Error + Send + Sync>> {
+        Box::pin(async { Ok(None) })
     }
 }
 

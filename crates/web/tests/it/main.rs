@@ -7,4 +7,6 @@ mod chromium;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod pages;
