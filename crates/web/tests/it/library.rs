@@ -192,7 +192,7 @@ fn files_are_dropped_while_the_page_watches_and_answer_a_question() {
     browser.press("Enter");
     browser.wait("document.querySelector('.answer-text')?.textContent.includes('three months')");
     photograph(&mut browser, "ask");
-    browser.evaluate("document.querySelector('.sources a').click()");
+    browser.evaluate("document.querySelector('.sources a[href^=\"/library/\"]').click()");
     browser.wait("location.pathname.startsWith('/library/') && location.hash === '#passage'");
     browser.wait("document.querySelector('#passage')?.textContent.includes('three months')");
     browser.wait("document.querySelector('#passage').getBoundingClientRect().top < innerHeight");
