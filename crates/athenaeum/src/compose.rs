@@ -11,7 +11,9 @@ use athenaeum_api::{Api, Models, Pulls};
 use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
-use athenaeum_retrieval::{Chats, Imports, librarian::Librarian, remove_abandoned_uploads};
+use athenaeum_retrieval::{
+    Chats, Imports, documents::Options, librarian::Librarian, remove_abandoned_uploads,
+};
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
 use axum::Router;
@@ -70,7 +72,7 @@ impl Athenaeum {
         }
         Ok(Self {
             imports: Imports::new(archive.clone()),
-            librarian: documents::of(data, settings),
+            librarian: documents::of(data, settings, Options::default()),
             archive,
             scope: athenaeum_tenancy::local(),
             keys,
@@ -96,6 +98,14 @@ impl Athenaeum {
     #[must_use]
     pub fn with_models(mut self, catalog: catalog::Settings, settings: &Settings) -> Self {
         self.models = models::of(catalog, &self.data, settings);
+        self
+    }
+
+    /// Reads documents so; without this, as suits documents that are not meant to hurt. Whoever reads those of strangers gives a
+    /// [`Child`](athenaeum_ingest::document::child::Child): some can end the process that reads them.
+    #[must_use]
+    pub fn with_documents(mut self, options: Options, settings: &Settings) -> Self {
+        self.librarian = documents::of(&self.data, settings, options);
         self
     }
 

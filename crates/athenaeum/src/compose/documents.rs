@@ -19,13 +19,13 @@ use crate::{device::backends, open_meaning, settings::Settings};
 
 /// Makes the librarian of a data folder. Nothing is opened before somebody asks, or [`Librarian::catch_up`] finds
 /// something to do.
-pub(super) fn of(data: &Path, settings: &Settings) -> Librarian {
+pub(super) fn of(data: &Path, settings: &Settings, options: Options) -> Librarian {
     let folder = Folder {
         data: data.to_owned(),
         settings: archive_settings(settings),
         hardware: settings.hardware.clone(),
     };
-    Librarian::new(folder, &data.join("drop"), Options::default())
+    Librarian::new(folder, &data.join("drop"), options)
 }
 
 /// Where the library lies that [`Library::open`] makes.

@@ -9,6 +9,7 @@
 #[path = "../../../web/tests/it/chromium.rs"]
 #[expect(dead_code, reason = "one test needs a few of its ways")]
 mod chromium;
+mod documents;
 mod grpc;
 mod sign_in;
 

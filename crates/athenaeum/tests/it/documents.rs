@@ -1,0 +1,68 @@
+//! A server with documents: nothing is opened before it is needed, what lies there is found, and the end comes at once.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use athenaeum::{Athenaeum, listen, settings::Settings};
+
+/// Serves a folder until the sender is dropped.
+fn serve(data: &Path) -> (SocketAddr, tokio::sync::oneshot::Sender<()>, thread::JoinHandle<()>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (close, closed) = tokio::sync::oneshot::channel::<()>();
+    let data = data.to_owned();
+    let serving = thread::spawn(move || {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let athenaeum = Athenaeum::open(&data, &Settings::default()).await.unwrap();
+            let listener = listen("127.0.0.1:0".parse().unwrap(), athenaeum.keys()).await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            athenaeum.serve(listener, async { drop(closed.await) }).await;
+        });
+    });
+    (told.recv_timeout(Duration::from_secs(60)).unwrap(), close, serving)
+}
+
+fn get(addr: SocketAddr, target: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: {addr}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn documents_are_caught_up_with_and_a_page_that_watches_delays_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (addr, close, serving) = serve(folder.path());
+    assert!(get(addr, "/healthz").contains("200 OK"));
+    thread::sleep(Duration::from_millis(1_500));
+    for file in ["library.db", "vectors", "drop"] {
+        assert!(!folder.path().join(file).exists(), "{file} is there though nobody asked for it");
+    }
+    drop(close);
+    serving.join().unwrap();
+
+    std::fs::create_dir_all(folder.path().join("drop/local")).unwrap();
+    std::fs::write(folder.path().join("drop/local/heron.md"), "The heron nests in March.\n").unwrap();
+    let (addr, close, serving) = serve(folder.path());
+    let begun = Instant::now();
+    while !get(addr, "/athenaeum/v1/search?q=heron&in=library").contains("heron.md") {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is not found");
+        thread::sleep(Duration::from_millis(50));
+    }
+    for watched in ["/library/events", "/athenaeum/v1/library/events?wait=true"] {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(stream, "GET {watched} HTTP/1.1\r\nHost: {addr}\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("event: activity")), "{watched}");
+        std::mem::forget(stream);
+    }
+    let begun = Instant::now();
+    drop(close);
+    serving.join().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
