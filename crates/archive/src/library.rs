@@ -28,6 +28,7 @@
 //! **Invariants:** of a document's text and its chunks either all is there or nothing, whenever the machine stops; a
 //! file stands in the ledger once, with one state; the search index is derived and can be made anew.
 
+mod feedback;
 mod follow;
 mod keep;
 mod ledger;

@@ -23,6 +23,7 @@
 //!
 //! **Invariant:** no text makes this panic, and no term is longer than [`TERM_BYTES_MAX`].
 
+mod common;
 mod fold;
 mod porter;
 mod prefix;
@@ -40,6 +41,7 @@ use self::{
     stems::{Stem, Stems, Word},
 };
 
+pub use common::is_common;
 pub use prefix::Prefix;
 
 /// No term has more bytes.

@@ -1,12 +1,12 @@
 //! Finding chunks by their words.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use athenaeum_core::{ChunkId, Provider};
 use athenaeum_tenancy::Scope;
 
 use super::{
-    follow, read,
+    feedback, follow, read,
     view::{Chunk, Found, Hit, Query},
 };
 use crate::{
@@ -38,23 +38,40 @@ pub(super) async fn search(
 
     let (index, lags) = usable(files, indexes, scope).await?;
     let limit = if asked.limit == 0 { LIMIT_DEFAULT } else { asked.limit.min(LIMIT_MAX) };
-    let offset = asked.offset;
+    let question = if asked.all_words || !is_plain(parsed.expr.as_ref()) {
+        None
+    } else {
+        indexes.with_analyzer(|analyzer| feedback::asked(&asked.text, analyzer))
+    };
+    // What is ordered anew is the best of the index's order, whatever the page.
+    let reaches = asked.offset.saturating_add(limit) <= CANDIDATES;
+    let question = question.filter(|_| reaches);
+    let query = match &question {
+        // Words joined by a hyphen count one by one.
+        Some(terms) => {
+            let terms: BTreeSet<&String> = terms.iter().collect();
+            index::Query::Any(terms.into_iter().map(|term| index::Query::Term(term.clone())).collect())
+        }
+        None => query,
+    };
+    let (wanted, offset) = if question.is_some() { (CANDIDATES, 0) } else { (limit, asked.offset) };
     let filter = Filter { filters, conversation: None };
     let ask = async |index: Index| -> Result<index::Result<TopDocs>, Error> {
         let (query, filter) = (query.clone(), filter.clone());
         // Bounded work, but milliseconds of it: not on a thread that serves others.
         let found = tokio::task::spawn_blocking(move || {
-            index.search(&query, &filter, Sort::Relevance, limit, offset)
+            index.search(&query, &filter, Sort::Relevance, wanted, offset)
         });
         found.await.map_err(|error| Error::Internal { what: error.to_string() })
     };
-    let found = match ask(index).await? {
+    let mut index = index;
+    let found = match ask(index.clone()).await? {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(%error, "the library's search index cannot be read; it is made anew");
             follow::rebuild(files, scope).await?;
-            let (index, _) = usable(files, indexes, scope).await?;
-            ask(index).await?.map_err(|error| unreadable(&error))?
+            (index, _) = usable(files, indexes, scope).await?;
+            ask(index.clone()).await?.map_err(|error| unreadable(&error))?
         }
     };
     if lags {
@@ -69,7 +86,16 @@ pub(super) async fn search(
     let mut chunks = read::chunks_by_row(files, scope, &rows).await?;
     // Those whose row is gone were removed while the index was another's.
     let hits = found.hits.iter().filter_map(|hit| Some((hit.score, chunks.remove(&hit.message_id)?)));
-    let hits = shown(indexes, parsed.expr.as_ref(), hits);
+    let mut hits: Vec<(f64, Chunk)> = hits.collect();
+    if let Some(question) = question {
+        let texts: Vec<String> = hits.iter().map(|(_, chunk)| chunk.searched()).collect();
+        let scores = indexes.with_analyzer(|analyzer| feedback::scores(&question, &texts, &index, analyzer));
+        for (hit, score) in hits.iter_mut().zip(scores.map_err(|error| unreadable(&error))?) {
+            hit.0 = score;
+        }
+        hits.sort_by(|a, b| b.0.total_cmp(&a.0));
+    }
+    let hits = shown(indexes, parsed.expr.as_ref(), hits.into_iter().skip(asked.offset - offset).take(limit));
     Ok(Found { hits, total: found.total, notices })
 }
 
@@ -95,6 +121,15 @@ fn shown(indexes: &Indexes, expr: Option<&Expr>, chunks: impl Iterator<Item = (f
         };
         chunks.map(hit).collect()
     })
+}
+
+/// Tells whether a query is words and nothing else: then it may be a question.
+fn is_plain(expr: Option<&Expr>) -> bool {
+    match expr {
+        Some(Expr::Word(_)) => true,
+        Some(Expr::All(members)) => members.iter().all(|member| matches!(member, Expr::Word(_))),
+        _ => false,
+    }
 }
 
 /// Returns the index as it was last published, brought up to date where that is possible, and whether it lags behind.
@@ -144,6 +179,9 @@ const LAGGING: &str = "The newest documents are still being indexed; some may be
 const LIMIT_DEFAULT: usize = 20;
 
 const LIMIT_MAX: usize = 1_000;
+
+/// How many of the best by the index are ordered anew by what the best of them speak of.
+const CANDIDATES: usize = 200;
 
 /// Characters of a passage: two to three lines.
 const SNIPPET_CHARS: usize = 240;

@@ -253,3 +253,25 @@ async fn chunks_are_walked_from_the_newest_to_the_oldest() {
     }
     assert_eq!(texts, ["chunk 4", "chunk 3", "chunk 2", "chunk 1", "chunk 0"]);
 }
+
+#[tokio::test]
+async fn a_question_is_ordered_by_what_its_best_answers_speak_of() {
+    let (_dir, library) = open().await;
+    // The last two hold one and the same word of the question; one of them speaks of what the best answers speak of.
+    let texts = [
+        "a stale loaf never rises: yeast and gluten starve, crumb, crust, oven, proof",
+        "the loaf is stale and never to rise: its proof, oven, crust and crumb, gluten and yeast",
+        "a loaf at the shop",
+        "a loaf takes flour and water and a little salt: oven, proof, crumb, crust, gluten and yeast",
+    ];
+    let others = (0..60).map(|n| format!("other{n} matter{n} of thing{n}"));
+    for (n, text) in texts.iter().map(|text| (*text).to_owned()).chain(others).enumerate() {
+        let untitled = NewDocument { title: None, ..document(&[&text]) };
+        library.keep(&local(), vec![(file(&format!("/{n}.md")), untitled)]).await.unwrap();
+    }
+    // Two words mean themselves: the shorter text comes first.
+    let plain = found(&library, &local(), "loaf stale").await;
+    assert_eq!(plain[2..], [texts[2], texts[3]]);
+    let question = found(&library, &local(), "why does a stale loaf never rise").await;
+    assert_eq!(question[2..], [texts[3], texts[2]]);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use athenaeum_archive::text::Analyzer;
+use athenaeum_archive::text::{Analyzer, is_common};
 
 use super::passages::Passage;
 
@@ -37,7 +37,7 @@ impl Support {
 pub(super) fn terms(text: &str, analyzer: &mut Analyzer) -> HashSet<String> {
     let mut terms = HashSet::new();
     analyzer.analyze(text, |token| {
-        if !COMMON.contains(&token.term) {
+        if !is_common(token.term) {
             terms.insert(token.term.to_owned());
         }
     });
@@ -65,16 +65,6 @@ fn without_citations(sentence: &str) -> String {
 
 /// How many of a sentence's telling words must stand in what it cites: a paraphrase keeps about that many.
 const SHARE: f64 = 0.6;
-
-/// Words that tell nothing, as the analyser makes them.
-const COMMON: &[&str] = &[
-    "a", "about", "after", "all", "also", "an", "and", "ani", "are", "as", "at", "be", "been", "but", "by",
-    "can", "did", "do", "doe", "for", "from", "had", "ha", "have", "he", "her", "hi", "how", "i", "if", "in",
-    "into", "is", "it", "me", "mai", "more", "my", "no", "not", "of", "on", "or", "our", "she", "should",
-    "so", "some", "than", "that", "the", "their", "them", "then", "there", "these", "thei", "thi", "to",
-    "up", "wa", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you",
-    "your",
-];
 
 #[cfg(test)]
 mod tests {

@@ -17,8 +17,11 @@ use super::{place, walk::Seen};
 pub struct Options {
     /// Limits and helpers of reading.
     pub reading: document::Options,
-    /// How texts are cut; `None` as it suits the format.
+    /// How texts are cut; `None` as it suits the format and [`Options::tokens_max`].
     pub chunking: Option<Chunking>,
+    /// Tokens of a chunk at most, by estimate. No more than the embedding model looks at: what is behind that is found by
+    /// its words alone.
+    pub tokens_max: usize,
     /// Files read at the same time.
     pub readers: usize,
     /// Reads what failed or was passed over before once more, and what was kept, too.
@@ -28,7 +31,13 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let readers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { reading: document::Options::default(), chunking: None, readers, again: false }
+        Self {
+            reading: document::Options::default(),
+            chunking: None,
+            tokens_max: TOKENS_MAX,
+            readers,
+            again: false,
+        }
     }
 }
 
@@ -66,7 +75,11 @@ pub fn read(reading: Reading, options: &Options) -> NewDocument {
 }
 
 fn kept(reading: Reading, options: &Options) -> NewDocument {
-    let chunking = options.chunking.clone().unwrap_or_else(|| Chunking::of(reading.format));
+    let chunking = options.chunking.clone().unwrap_or_else(|| {
+        let usual = Chunking::of(reading.format);
+        let tokens_max = usual.tokens_max.min(options.tokens_max.max(1));
+        Chunking { tokens_max, overlap: usual.overlap.min(tokens_max / 8), ..usual }
+    });
     let cut = chunk::chunks(&reading, &chunking, &tokens);
     let chunks = cut.into_iter().map(|chunk| {
         let stretch = reading.places.of(chunk.range.clone());
@@ -105,6 +118,9 @@ fn tokens(text: &str) -> usize {
 }
 
 const LETTERS_A_TOKEN: usize = 6;
+
+/// The built-in embedder looks at 256, of which title and headings take some.
+const TOKENS_MAX: usize = 216;
 
 #[derive(Serialize)]
 struct Told<'a> {
