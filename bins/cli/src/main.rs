@@ -13,6 +13,11 @@ use clap::Parser;
 use crate::args::Cli;
 
 fn main() -> ExitCode {
+    if let Some(code) =
+        athenaeum::read_for_another(std::env::args_os().filter_map(|word| word.into_string().ok()))
+    {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -1,6 +1,6 @@
 //! The server alone, for machines that only serve: the same library, pages and API as `athenaeum serve`.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use athenaeum::{
@@ -27,7 +27,12 @@ struct Args {
     log: Option<String>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
+    if let Some(code) =
+        athenaeum::read_for_another(std::env::args_os().filter_map(|word| word.into_string().ok()))
+    {
+        return Ok(code);
+    }
     let args = Args::parse();
     let places = Places::find(|name| std::env::var_os(name).map(PathBuf::from));
     let flags =
@@ -54,6 +59,6 @@ fn main() -> anyhow::Result<()> {
         let athenaeum = athenaeum.with_models(catalog, &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     })
 }

@@ -31,6 +31,7 @@ mod device;
 mod error;
 mod meaning;
 mod process;
+mod reading;
 
 pub use address::{address_is_free, listen};
 pub use athenaeum_api as api;
@@ -47,3 +48,4 @@ pub use device::{backends, computing_on, device};
 pub use error::Error;
 pub use meaning::open_meaning;
 pub use process::{interrupted, telemetry};
+pub use reading::{documents_options, read_for_another};

@@ -46,7 +46,7 @@ struct Problem<'a> {
 
 pub(super) async fn run(context: &mut Context, args: &Add) -> Outcome {
     let library = context.library().await?;
-    let options = Options { again: args.again, ..Options::default() };
+    let options = Options { again: args.again, ..athenaeum::documents_options() };
     let mut shown = Shown::new();
     let told = |progress: &Progress| shown.show(progress);
     let cancel = cancel_on_interrupt();

@@ -78,7 +78,7 @@ pub(super) async fn run(context: &mut Context, args: &Library) -> Outcome {
                 context.output.line("Nothing failed that is still there.")?;
                 return Ok(ExitCode::SUCCESS);
             }
-            let options = Options { again: true, ..Options::default() };
+            let options = Options { again: true, ..athenaeum::documents_options() };
             let mut shown = add::Shown::new();
             let told = |progress: &documents::Progress| shown.show(progress);
             let cancel = cancel_on_interrupt();

@@ -84,3 +84,35 @@ fn ways_of_looking_are_measured() {
     };
     assert_eq!((of("text"), of("semantic"), of("hybrid")), (0.0, 1.0, 1.0));
 }
+
+#[test]
+fn a_pdf_is_read_in_a_process_of_its_own() {
+    let library = Library::new();
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>"
+            .to_owned(),
+        "<< /Length 49 >>\nstream\nBT /F 12 Tf 20 200 Td (The lease ends in May) Tj ET\nendstream".to_owned(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+    ];
+    let mut pdf = "%PDF-1.4\n".to_owned();
+    let mut places = Vec::new();
+    for (number, object) in (1..).zip(&objects) {
+        places.push(pdf.len());
+        pdf.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
+    }
+    let table = pdf.len();
+    pdf.push_str(&format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1));
+    for place in places {
+        pdf.push_str(&format!("{place:010} 00000 n \n"));
+    }
+    pdf.push_str(&format!("trailer << /Size 6 /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n"));
+    let path = library.write("lease.pdf", &pdf);
+    let said = library.json(&["add", path.to_str().unwrap()]).remove(0);
+    assert_eq!(said["added"], 1, "{said}");
+    let found = library.json(&["search", "--in", "library", "lease"]);
+    assert_eq!((&found[0]["format"], &found[0]["place"]), (&"pdf".into(), &"page 1".into()), "{found:?}");
+    // A person who types it is told as for any word that is no command.
+    assert_eq!(library.run(&["read-document"]).code, Some(2));
+}

@@ -264,7 +264,7 @@ async fn a_question_is_ordered_by_what_its_best_answers_speak_of() {
         "a loaf at the shop",
         "a loaf takes flour and water and a little salt: oven, proof, crumb, crust, gluten and yeast",
     ];
-    let others = (0..60).map(|n| format!("other{n} matter{n} of thing{n}"));
+    let others = (0..60).map(|n| (0..24).map(|word| format!("other{n}x{word} ")).collect::<String>());
     for (n, text) in texts.iter().map(|text| (*text).to_owned()).chain(others).enumerate() {
         let untitled = NewDocument { title: None, ..document(&[&text]) };
         library.keep(&local(), vec![(file(&format!("/{n}.md")), untitled)]).await.unwrap();
