@@ -56,7 +56,9 @@ fn main() -> anyhow::Result<ExitCode> {
             Err(error) => writeln!(std::io::stderr(), "No models can be fetched: {error}.")?,
         }
         let catalog = places.catalog(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
-        let athenaeum = athenaeum.with_models(catalog, &settings);
+        let athenaeum = athenaeum
+            .with_models(catalog, &settings)
+            .with_documents(athenaeum::documents_options(), &settings);
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(ExitCode::SUCCESS)

@@ -1,15 +1,13 @@
 //! The pages: a server-rendered reading room over an archive, as a router to mount.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(librarian: athenaeum_retrieval::librarian::Librarian) -> Result<(), Box<dyn std::error::Error>> {
 //! use athenaeum_archive::{Archive, Settings};
 //! use athenaeum_tenancy::Keys;
 //! use athenaeum_web::Web;
 //!
 //! let archive = Archive::open("data".as_ref(), &Settings::default()).await?;
 //! let imports = athenaeum_retrieval::Imports::new(archive.clone());
-//! # fn librarian() -> athenaeum_retrieval::librarian::Librarian { unimplemented!() }
-//! let librarian = librarian();
 //! let web = Web { archive, imports, librarian, keys: Keys::none(), settings: Default::default() };
 //! let pages = athenaeum_web::router(web);
 //! # drop(pages);

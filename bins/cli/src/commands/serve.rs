@@ -35,7 +35,8 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
         Err(error) => note(&format_args!("No models can be fetched: {error}.")),
     }
     let catalog = context.places.catalog(&settings, variable)?;
-    let athenaeum = athenaeum.with_models(catalog, &settings);
+    let athenaeum =
+        athenaeum.with_models(catalog, &settings).with_documents(athenaeum::documents_options(), &settings);
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }
