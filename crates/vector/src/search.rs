@@ -128,7 +128,8 @@ struct Depth {
 
 impl Depth {
     fn of(effort: Effort, rows: usize, limit: usize) -> Self {
-        // Of more rows a smaller share is looked at: the power is that of the measurements at 100,000 and 1,000,000.
+        // Of more rows a smaller share is looked at. The power is a guess that 100,000 rows bear out; at a million
+        // `Quick` looks at more than it needs (docs/benchmarks.md).
         let wide = (rows as f64).powf(0.7);
         let compared_in_full = 2_048 + rows / 100;
         let (estimated, compared) = match effort {
