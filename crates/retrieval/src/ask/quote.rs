@@ -64,7 +64,9 @@ fn candidates(question: &str, passages: &[Passage]) -> Vec<Candidate> {
         for range in sentences(&passage.text) {
             let text = &passage.text[range.clone()];
             let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
-            if letters >= LETTERS_LEAST && text.len() <= BYTES_MOST {
+            // A question answers none, and in a conversation somebody asked the same before.
+            let asks = text.ends_with(['?', '？']);
+            if letters >= LETTERS_LEAST && text.len() <= BYTES_MOST && !asks {
                 found.push((passage.number, range.start, text, terms(text, &mut analyzer)));
             }
         }
@@ -127,6 +129,12 @@ mod tests {
         let first = &answer.text[answer.sentences[0].range.clone()];
         assert!(answer.text.contains("The dough rises for twelve hours in a cold room. [1]"), "{first}");
         assert!(answer.sentences.iter().all(|sentence| sentence.supported));
+        let asked = [Passage::for_test(
+            1,
+            "How many hours does dough rise, do you think? It rises for twelve hours or so.",
+        )];
+        let answer = Answer::quoted("How many hours does dough rise?", &asked, None).await.unwrap();
+        assert_eq!(answer.text, "It rises for twelve hours or so. [1]");
         let nothing = Answer::quoted("Why?", &[], None).await.unwrap();
         assert_eq!(nothing.kind, super::super::Kind::Nothing);
     }
