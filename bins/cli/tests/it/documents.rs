@@ -116,3 +116,36 @@ fn a_pdf_is_read_in_a_process_of_its_own() {
     // A person who types it is told as for any word that is no command.
     assert_eq!(library.run(&["read-document"]).code, Some(2));
 }
+
+#[test]
+fn killed_while_it_adds_it_loses_and_doubles_nothing() {
+    let library = Library::new();
+    std::fs::create_dir(library.path("notes")).unwrap();
+    let files = 4_000;
+    for n in 0..files {
+        library.write(&format!("notes/{n}.md"), &format!("# Note {n}\n\nIt speaks of matter {n}.\n"));
+    }
+    let mut adding = library.command().args(["add", "--text-only", "notes"]).spawn().unwrap();
+    // As soon as something is kept, and long before everything is.
+    let kept = || {
+        let status = library.run(&["library", "status", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&status.stdout)
+            .map_or(0, |said| said["documents"].as_u64().unwrap())
+    };
+    while kept() == 0 {
+        assert!(adding.try_wait().unwrap().is_none(), "it was done before anything was seen");
+    }
+    adding.kill().unwrap();
+    adding.wait().unwrap();
+    let before = kept();
+    assert!(before > 0 && before < files, "{before}");
+    let said = library.json(&["add", "--text-only", "notes"]).remove(0);
+    assert_eq!(said["added"].as_u64().unwrap() + before, files, "{said}");
+    assert_eq!(kept(), files);
+    for n in [0, 1_999, 3_999] {
+        let found = library.json(&["search", "--in", "library", "--mode", "text", &format!("matter {n}")]);
+        assert_eq!(found[0]["title"], format!("Note {n}"));
+    }
+    let states = library.json(&["library", "status"]).remove(0)["files"].clone();
+    assert_eq!(states, serde_json::json!({ "kept": files }));
+}
