@@ -108,8 +108,13 @@ impl Chromium {
     }
 
     /// Sends a command and waits for its answer.
-    #[expect(clippy::needless_pass_by_value, reason = "every caller makes its parameters on the spot")]
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.answer(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends a command and waits for its answer, or for why there is none.
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes its parameters on the spot")]
+    fn answer(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.next_id += 1;
         let id = self.next_id;
         let mut message = json!({"id": id, "method": method, "params": parameters});
@@ -120,8 +125,8 @@ impl Chromium {
         loop {
             let answer = self.from.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer to {method}"));
             if answer["id"] == id {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                let error = &answer["error"];
+                return if error.is_null() { Ok(answer["result"].clone()) } else { Err(error.clone()) };
             }
             self.heed(&answer);
         }
@@ -165,7 +170,10 @@ impl Chromium {
         let until = Instant::now() + PATIENCE;
         // A page that is being left has no context to evaluate in; that passes.
         let script = json!({"expression": format!("Boolean({condition})"), "returnByValue": true});
-        while self.call("Runtime.evaluate", script.clone())["result"]["value"] != true {
+        while !self
+            .answer("Runtime.evaluate", script.clone())
+            .is_ok_and(|told| told["result"]["value"] == true)
+        {
             if Instant::now() > until {
                 let page = self.evaluate("location.href + '\\n' + document.body.innerText");
                 panic!(
