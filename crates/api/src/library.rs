@@ -203,7 +203,11 @@ pub(crate) async fn forget(api: Api, uri: Uri) -> Result<Response, Problem> {
     operation_id = "retryFiles",
     tag = "library",
     params(params::AnyFilePath),
-    responses((status = 202, description = "They are being read.", body = dto::Retried)),
+    responses(
+        (status = 202, description = "They are being read.", body = dto::Retried),
+        (status = 404, description = "The ledger does not have it.",
+         body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
+    ),
 )]
 pub(crate) async fn retry(api: Api, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["path"])?;

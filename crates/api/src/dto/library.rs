@@ -236,6 +236,7 @@ pub(crate) struct Everything {
     /// What was understood differently than typed, or bounded; one sentence each, for people.
     pub(crate) notices: Vec<String>,
     /// How much can be found by meaning so far; null where nobody looked by meaning.
+    #[schema(required = true)]
     pub(crate) coverage: Option<Coverage>,
     /// Give it as `cursor` for the next page; null on the last.
     pub(crate) next_cursor: Option<String>,

@@ -41,7 +41,10 @@ const FILE: &[Parameter] = &[
     path = "/infill",
     operation_id = "infill",
     tag = "llamacpp",
-    responses((status = 200, description = "What fills the gap.", body = Completion)),
+    responses(
+        (status = 200, description = "What fills the gap.", body = Completion),
+        (status = 501, description = "The model has not learnt to fill gaps."),
+    ),
 )]
 pub(super) async fn create(
     api: Api,
