@@ -17,7 +17,7 @@ use crate::{
     store::{
         batch::{Insert, Inserts, inserts, write},
         error::database,
-        open::Files,
+        open::{Files, Writer},
     },
 };
 
@@ -30,13 +30,7 @@ pub(super) async fn keep(
         check(file, document)?;
     }
     let mut held = files.writer().await?;
-    held.begin().await?;
-    let mut writing = Writing {
-        follower: Follower::open(files, scope, held.connection()).await?,
-        connection: held.connection(),
-        scope,
-        now: Timestamp::now(),
-    };
+    let mut writing = Writing::begin(files, scope, &mut held).await?;
     let mut kept = Vec::with_capacity(batch.len());
     for (file, document) in batch {
         kept.push(writing.keep(&file, document).await?);
@@ -53,13 +47,7 @@ pub(super) async fn note(
     entries: Vec<(NewFile, FileState, String)>,
 ) -> Result<Vec<ChunkId>, Error> {
     let mut held = files.writer().await?;
-    held.begin().await?;
-    let mut writing = Writing {
-        follower: Follower::open(files, scope, held.connection()).await?,
-        connection: held.connection(),
-        scope,
-        now: Timestamp::now(),
-    };
+    let mut writing = Writing::begin(files, scope, &mut held).await?;
     let mut removed = Vec::new();
     for (file, state, reason) in entries {
         let known = ledger::row(writing.connection, scope, &file.path).await?;
@@ -78,13 +66,7 @@ pub(super) async fn note(
 
 pub(super) async fn forget(files: &Files, scope: &Scope, paths: &[String]) -> Result<Vec<ChunkId>, Error> {
     let mut held = files.writer().await?;
-    held.begin().await?;
-    let mut writing = Writing {
-        follower: Follower::open(files, scope, held.connection()).await?,
-        connection: held.connection(),
-        scope,
-        now: Timestamp::now(),
-    };
+    let mut writing = Writing::begin(files, scope, &mut held).await?;
     let mut removed = Vec::new();
     for path in paths {
         let Some(FileRow { id, document }) = ledger::row(writing.connection, scope, path).await? else {
@@ -162,7 +144,14 @@ struct Held {
     read_as: [u8; 16],
 }
 
-impl Writing<'_> {
+impl<'t> Writing<'t> {
+    /// Begins a transaction, with the index brought up to what was committed before.
+    async fn begin(files: &Files, scope: &'t Scope, held: &'t mut Writer) -> Result<Self, Error> {
+        held.begin().await?;
+        let follower = Follower::open(files, scope, held.connection()).await?;
+        Ok(Self { connection: held.connection(), follower, scope, now: Timestamp::now() })
+    }
+
     async fn keep(&mut self, file: &NewFile, document: NewDocument) -> Result<Kept, Error> {
         let read_as = read_as(&document);
         let before = ledger::row(self.connection, self.scope, &file.path).await?.and_then(|row| row.document);
