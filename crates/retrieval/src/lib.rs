@@ -60,7 +60,7 @@ mod upload_folder;
 
 pub use athenaeum_ingest::ExternalParser;
 pub use chats::{Chats, Exchange};
-pub use error::Error;
+pub use error::{Error, with_causes};
 pub use import::{ImportOptions, import};
 pub use imports::{Imports, Source, Status};
 pub use progress::{Phase, Progress};

@@ -6,6 +6,7 @@ use athenaeum::{
     retrieval::{
         documents::{self, Error, Options, Progress, Report},
         meaning::Filling,
+        with_causes,
     },
 };
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget};
@@ -149,17 +150,6 @@ fn people(output: &mut Output, report: &Report) -> std::io::Result<()> {
             .line(format_args!("  and {} more: `athenaeum library files --state failed`", grouped(more)))?;
     }
     Ok(())
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// How far it is, on stderr.

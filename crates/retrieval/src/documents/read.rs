@@ -11,6 +11,7 @@ use athenaeum_ingest::{
 use serde::Serialize;
 
 use super::{place, walk::Seen};
+use crate::with_causes;
 
 /// How documents are read.
 #[derive(Debug, Clone)]
@@ -142,17 +143,6 @@ fn problems_json(problems: &[Problem]) -> String {
         })
         .collect();
     serde_json::to_string(&told).unwrap_or_default()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

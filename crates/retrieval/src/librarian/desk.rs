@@ -14,6 +14,7 @@ use crate::{
     documents::{self, Options, Report},
     meaning::{Filling, MeaningError},
     search::Coverage,
+    with_causes,
 };
 
 pub(super) struct Desk {
@@ -104,7 +105,7 @@ impl Desk {
     async fn add(&self, paths: &[PathBuf], again: bool) -> Taken {
         let library = match self.librarian.library().await {
             Ok(library) => library,
-            Err(error) => return Taken { error: Some(told(&error)), ..Taken::default() },
+            Err(error) => return Taken { error: Some(with_causes(&error)), ..Taken::default() },
         };
         // A file of the ledger that is gone is no reason to read nothing; its folder's next reading notes it.
         let there: Vec<PathBuf> =
@@ -122,7 +123,7 @@ impl Desk {
         let added = documents::add(library, &self.scope, &there, &options, tell, cancel).await;
         let (report, error) = match &added {
             Ok(report) => (Some(report), None),
-            Err(error) => (error.report(), Some(told(error))),
+            Err(error) => (error.report(), Some(with_causes(error))),
         };
         if let Some(error) = &error {
             tracing::warn!(error, "documents could not be taken in");
@@ -147,7 +148,7 @@ impl Desk {
         if let Some(meaning) = self.librarian.meaning().await
             && let Err(error) = meaning.remove_chunks(&self.scope, removed).await
         {
-            tracing::warn!(error = told(&error), "vectors of what is gone stay for now");
+            tracing::warn!(error = with_causes(&error), "vectors of what is gone stay for now");
         }
     }
 
@@ -200,7 +201,7 @@ impl Desk {
                 tray.filling.clone()
             };
             if let Err(error) = self.fill_once(&cancel).await {
-                let said = told(&error);
+                let said = with_causes(&error);
                 tracing::warn!(error = said, "vectors could not be made");
                 self.embedding(|embedding| {
                     *embedding = Embedding { pace: Pace::Failed, error: Some(said), ..embedding.clone() };
@@ -248,15 +249,4 @@ impl Desk {
     fn embedding(&self, change: impl FnOnce(&mut Embedding)) {
         self.activity.send_modify(|activity| change(&mut activity.embedding));
     }
-}
-
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
