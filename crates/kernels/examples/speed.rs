@@ -6,20 +6,33 @@
 //!
 //! For each format a matrix of 4,096 columns and some 256 MB (so that it lies in no cache) meets one row, and one of 2,048
 //! rows meets 64 rows. The first is told in GB of weights a second, to be held against the memory's speed; the second
-//! in Gop a second, two for each weight and row. The best of nine.
+//! in Gop a second, two for each weight and row. The best of nine. With `ATHENAEUM_KERNELS=plain` or `avx2` before it, no wider
+//! vectors than these are used.
+//!
+//! With several threads it also tells what an index costs where threads take indexes of one loop from each other: the pool's
+//! spans, beside one counter for all and beside a lock.
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use athenaeum_kernels::{Bytes, Format, Matrix, Pool};
+use athenaeum_kernels::{Bytes, Format, Instructions, Matrix, Pool, use_at_most};
 
 const COLS: usize = 4096;
 
 fn main() {
+    let most = match std::env::var("ATHENAEUM_KERNELS").as_deref() {
+        Ok("plain") => Instructions::Plain,
+        Ok("avx2") => Instructions::Avx2,
+        _ => Instructions::Avx512,
+    };
+    println!("{} vectors", use_at_most(most).as_str());
     let mut arguments = std::env::args().skip(1).peekable();
     let threads: Vec<usize> = match arguments.peek().and_then(|threads| threads.parse().ok()) {
         Some(threads) => {
@@ -37,6 +50,10 @@ fn main() {
                 "handing a loop to all threads: {:.2} µs awake, {:.1} asleep",
                 meet(&pool, 0),
                 meet(&pool, 1)
+            );
+            let [spans, counter, lock] = taking(&pool);
+            println!(
+                "an index of a loop: {spans:.1} ns by spans, {counter:.1} by one counter, {lock:.1} by a lock"
             );
         }
         for format in Format::all().filter(|format| format.is_supported()) {
@@ -91,6 +108,39 @@ fn meet(pool: &Pool, milliseconds: u64) -> f64 {
         shortest = shortest.min(start.elapsed().as_secs_f64() * 1e6);
     }
     shortest
+}
+
+/// Nanoseconds for each of a million indexes with next to nothing to do, where all threads take them: by the pool itself, by a
+/// counter that all share, and by a number under a lock.
+fn taking(pool: &Pool) -> [f64; 3] {
+    const INDEXES: usize = 1_000_000;
+    let work = |index: usize| {
+        std::hint::black_box(index);
+    };
+    let spans = best(9, pool, || pool.run(INDEXES, work));
+    let counter = best(9, pool, || {
+        let next = AtomicUsize::new(0);
+        pool.run(pool.threads(), |_| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= INDEXES {
+                    return;
+                }
+                work(index);
+            }
+        });
+    });
+    let lock = best(9, pool, || {
+        let next = Mutex::new(0..INDEXES);
+        pool.run(pool.threads(), |_| {
+            loop {
+                let index = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some(index) = index else { return };
+                work(index);
+            }
+        });
+    });
+    [spans, counter, lock].map(|seconds| seconds * 1e9 / INDEXES as f64)
 }
 
 /// GB a second of plain reading, in the same pieces as a product's.

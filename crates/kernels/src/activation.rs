@@ -1,4 +1,7 @@
-use crate::{isa::for_each_isa, vector::LANES};
+use crate::{
+    isa::for_each_isa,
+    vector::{LANES, halved},
+};
 
 /// Which form of GELU: the two differ in the fourth digit, and a model is trained with one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,19 +73,7 @@ for_each_isa! {
             x.iter_mut().for_each(|x| *x = if x.is_nan() { f32::NAN } else { 0.0 });
             return;
         }
-        let (whole, rest) = x.as_chunks_mut::<LANES>();
-        for x in whole {
-            for x in x {
-                *x = exp(*x - most);
-            }
-        }
-        // Rows of short texts are hardly more than such a rest.
-        let mut padded = [0.0; LANES];
-        padded[..rest.len()].copy_from_slice(rest);
-        for x in &mut padded {
-            *x = exp(*x - most);
-        }
-        rest.copy_from_slice(&padded[..rest.len()]);
+        exp_of_differences(x, most);
         let share = 1.0 / crate::norm::total(x, |x| x);
         for x in x {
             *x *= share;
@@ -90,9 +81,30 @@ for_each_isa! {
     }
 }
 
+/// Turns numbers into e to the power of what they are more than `most`.
+#[inline(always)]
+pub(crate) fn exp_of_differences(x: &mut [f32], most: f32) {
+    let (whole, rest) = x.as_chunks_mut::<LANES>();
+    for x in whole {
+        for x in x {
+            *x = exp(*x - most);
+        }
+    }
+    if rest.is_empty() {
+        return;
+    }
+    // Rows of short texts are hardly more than such a rest.
+    let mut padded = [0.0; LANES];
+    padded[..rest.len()].copy_from_slice(rest);
+    for x in &mut padded {
+        *x = exp(*x - most);
+    }
+    rest.copy_from_slice(&padded[..rest.len()]);
+}
+
 /// Returns the largest number, and −∞ of none; those that are no numbers do not count.
 #[inline(always)]
-fn largest(x: &[f32]) -> f32 {
+pub(crate) fn largest(x: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = x.as_chunks::<LANES>();
@@ -104,7 +116,7 @@ fn largest(x: &[f32]) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = larger(*lane, *x);
     }
-    lanes.into_iter().fold(f32::NEG_INFINITY, larger)
+    halved(&lanes, larger)
 }
 
 #[inline(always)]
@@ -134,7 +146,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 × 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-87.3, 88.72);
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     // ln 2 in two parts, so that n times the first is exact.
     let r = (clamped - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let mut series = 1.0 / 5040.0;
@@ -142,8 +155,9 @@ pub(crate) fn exp(x: f32) -> f32 {
         series = series * r + coefficient;
     }
     // 2ⁿ in two factors, because n may be 128.
-    let n = n as i32;
-    let power = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
+    // Whole numbers stand in the last bits of the sum; a conversion would be done one by one, for it has to look for NaN.
+    let n = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
     let result = series * power(n >> 1) * power(n - (n >> 1));
     let result = if x < -87.3 { 0.0 } else { result };
     if x > 88.72 { f32::INFINITY } else { result }

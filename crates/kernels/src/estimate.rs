@@ -3,6 +3,8 @@ mod x86;
 
 use std::sync::OnceLock;
 
+use crate::isa;
+
 /// Rows whose products with a query are estimated from one bit a dimension, after A. Gao and C. Long, "RaBitQ" (2024): of row and
 /// query a common center is taken off; what is left of each has a length and, for each dimension, a sign.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,9 @@ impl Estimates<'_> {
             self.codes.len()
         );
         static BEST: OnceLock<Path> = OnceLock::new();
-        let path = BEST.get_or_init(|| paths().next().unwrap_or(Path { name: "plain", above: plain }));
+        let path = BEST.get_or_init(|| {
+            paths().find(|path| isa::allows(path.name)).unwrap_or(Path { name: "plain", above: plain })
+        });
         // SAFETY: the path was found to run on this machine, and the shapes hold.
         unsafe { (path.above)(self, floor, found) }
     }
@@ -57,7 +61,6 @@ const C: f32 = 0.071_792_4;
 /// One way to estimate.
 #[derive(Clone, Copy)]
 struct Path {
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one is wrong"))]
     name: &'static str,
     /// Wants the shapes of [`Estimates::above`], and the instructions it is made of.
     above: unsafe fn(&Estimates<'_>, f32, &mut Vec<(f32, u32)>),

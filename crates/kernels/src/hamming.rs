@@ -3,6 +3,8 @@ pub(crate) mod x86;
 
 use std::sync::OnceLock;
 
+use crate::isa;
+
 /// Counts, for each of some codes of one bit a dimension, the bits in which it differs from `query`. The codes lie one
 /// behind the other and are as long as the query, at most 8,191 bytes; `out` has room for one count a code.
 ///
@@ -22,7 +24,9 @@ pub fn hamming(query: &[u8], codes: &[u8], out: &mut [u16]) {
         return;
     }
     static BEST: OnceLock<Path> = OnceLock::new();
-    let path = BEST.get_or_init(|| paths().next().unwrap_or(Path { name: "plain", count: plain }));
+    let path = BEST.get_or_init(|| {
+        paths().find(|path| isa::allows(path.name)).unwrap_or(Path { name: "plain", count: plain })
+    });
     // SAFETY: the path was found to run on this machine, and the shapes hold.
     unsafe { (path.count)(query, codes, out) }
 }
@@ -33,7 +37,6 @@ const CODE_BYTES_MAX: usize = 8_191;
 /// One way to count.
 #[derive(Clone, Copy)]
 pub(crate) struct Path {
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one is wrong"))]
     name: &'static str,
     /// Wants codes that are not empty, as many as there is room for in the output; and the instructions it is made of.
     count: unsafe fn(&[u8], &[u8], &mut [u16]),

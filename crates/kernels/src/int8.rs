@@ -3,7 +3,7 @@ pub(crate) mod x86;
 
 use std::sync::OnceLock;
 
-use crate::isa::for_each_isa;
+use crate::isa::{self, for_each_isa};
 
 /// Computes the sum of products of `query` and each of some rows, one behind the other, of as many whole numbers: `rows`
 /// holds bytes that stand for -128 to 127. Exact, with every set of instructions. At most 65,536 dimensions.
@@ -75,7 +75,6 @@ const DIMENSIONS_MAX: usize = 65_536;
 /// One way to multiply.
 #[derive(Clone, Copy)]
 struct Path {
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one is wrong"))]
     name: &'static str,
     /// Multiplies the rows with these indexes, or as many as there is room for. Wants rows that lie within the bytes, and
     /// the instructions it is made of.
@@ -86,7 +85,9 @@ type Products = unsafe fn(&[i8], &[u8], Option<&[u32]>, &mut [i32]);
 
 fn best() -> Path {
     static BEST: OnceLock<Path> = OnceLock::new();
-    *BEST.get_or_init(|| paths().next().unwrap_or(Path { name: "plain", products: plain }))
+    *BEST.get_or_init(|| {
+        paths().find(|path| isa::allows(path.name)).unwrap_or(Path { name: "plain", products: plain })
+    })
 }
 
 /// Lists those that this machine can go, the fastest first.

@@ -1,5 +1,67 @@
 use std::sync::OnceLock;
 
+/// How wide the vectors are that this crate computes with, the narrowest first; all give the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Instructions {
+    /// Whatever the compiler makes of plain Rust.
+    Plain,
+    /// x86 processors since 2013.
+    Avx2,
+    /// With sums of products of bytes: servers since 2019, AMD's desktops since 2022.
+    Avx512,
+}
+
+impl Instructions {
+    /// Returns a stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Computes with none wider than `most`, and returns which of those that the machine has it will be. The first call
+/// decides, for the whole program; where something was computed before, that had decided for the widest.
+pub fn use_at_most(most: Instructions) -> Instructions {
+    MOST.get_or_init(|| most);
+    match Isa::best() {
+        Isa::Plain => Instructions::Plain,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => Instructions::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => Instructions::Avx512,
+    }
+}
+
+/// Says whether a way of computing may be gone, by its name.
+pub(crate) fn allows(name: &str) -> bool {
+    let needed = match name {
+        "plain" => Instructions::Plain,
+        "avx512" => Instructions::Avx512,
+        _ => Instructions::Avx2,
+    };
+    needed <= most()
+}
+
+static MOST: OnceLock<Instructions> = OnceLock::new();
+
+fn most() -> Instructions {
+    *MOST.get_or_init(wanted)
+}
+
+/// Tests run with one after the other; programs have a setting.
+fn wanted() -> Instructions {
+    #[cfg(feature = "testing")]
+    match std::env::var("ATHENAEUM_TEST_INSTRUCTIONS").as_deref() {
+        Ok("plain") => return Instructions::Plain,
+        Ok("avx2") => return Instructions::Avx2,
+        _ => {}
+    }
+    Instructions::Avx512
+}
+
 /// Which vector instructions to use; all give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isa {
@@ -14,11 +76,21 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// Returns the widest that this machine has.
+    /// Returns the widest that this machine has and that may be used.
     #[inline]
     pub(crate) fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| Self::all().next().unwrap_or(Self::Plain))
+        *BEST.get_or_init(|| Self::all().find(|isa| allows(isa.name())).unwrap_or(Self::Plain))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        }
     }
 
     /// Lists those that this machine has, the widest first.

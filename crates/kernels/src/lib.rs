@@ -34,6 +34,7 @@
 //! outside of them; this is the only crate with unsafe code.
 
 mod activation;
+mod attention;
 mod block;
 mod bytes;
 mod dequantize;
@@ -57,6 +58,7 @@ pub mod testing;
 mod vector;
 
 pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
+pub use attention::{Softmaxes, attention_scores};
 pub use bytes::{Bytes, map, soon};
 pub use dequantize::dequantize;
 pub use error::Error;
@@ -65,12 +67,13 @@ pub use float::{bf16_from_f32, bf16_to_f32, f16_from_f32, f16_to_f32};
 pub use format::Format;
 pub use hamming::hamming;
 pub use int8::{product_f32_i8, products_i8, products_i8_at};
+pub use isa::{Instructions, use_at_most};
 pub use matrix::Matrix;
 pub use nearest::quantize_nearest;
 pub use norm::{add_layer_norm, add_to_rows, layer_norm, rms_norm, rms_norm_in_place};
 pub use pool::Pool;
-pub use product::product;
+pub use product::{add_product, product};
 pub use quantize::quantize;
 pub use rope::{rotate_halves, rotate_pairs};
 pub use signs::signs;
-pub use vector::{add_scaled, add_scaled_rows, dot, dots};
+pub use vector::{dot, dots, unpack_numbers};

@@ -1,4 +1,4 @@
-mod floats;
+pub(crate) mod floats;
 mod integers;
 
 use std::fmt;

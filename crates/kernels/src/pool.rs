@@ -1,3 +1,5 @@
+mod spans;
+
 use std::{
     any::Any,
     cell::UnsafeCell,
@@ -6,11 +8,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::{Duration, Instant},
 };
+
+use spans::Spans;
 
 /// How long a thread looks for the next job before it goes to sleep: somewhat longer than a decoder pauses between
 /// two matrices, and much shorter than anybody notices.
@@ -20,7 +24,7 @@ const PATIENCE: Duration = Duration::from_micros(60);
 ///
 /// A decoder runs some hundred short loops for each token, so handing one out costs about a microsecond while the
 /// threads are awake. They stay awake for 60 µs after a loop and then sleep until the next, so an idle pool costs
-/// nothing.
+/// nothing. Each begins with neighbouring indexes of its own and, when it is done, takes of those of others.
 ///
 /// Loops do not wait for each other: where the pool is already at work, for another thread or for a loop that runs a
 /// loop inside, the new loop runs on the thread that asks, alone.
@@ -35,13 +39,14 @@ impl Pool {
     /// Starts a pool of so many threads, of which the caller of [`run`](Self::run) is one; 0 is taken for 1. Where
     /// the system refuses threads, the pool has fewer.
     pub fn new(threads: usize) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(threads));
         let (mut sleepers, mut workers) = (Vec::new(), Vec::new());
         for index in 1..threads {
             let sleeper = Arc::new(Sleeper::default());
             let (at_work, bed) = (Arc::clone(&shared), Arc::clone(&sleeper));
-            let Ok(worker) =
-                thread::Builder::new().name(format!("kernels-{index}")).spawn(move || at_work.serve(&bed))
+            let Ok(worker) = thread::Builder::new()
+                .name(format!("kernels-{index}"))
+                .spawn(move || at_work.serve(index, &bed))
             else {
                 break;
             };
@@ -63,11 +68,11 @@ impl Pool {
     /// Where a call panics; calls that have not begun by then are left out.
     pub fn run<F: Fn(usize) + Sync>(&self, count: usize, work: F) {
         let held = if count > 1 && !self.workers.is_empty() { self.busy.try_lock().ok() } else { None };
-        let Some(held) = held else {
+        let (Some(held), Ok(indexes)) = (held, u32::try_from(count)) else {
             (0..count).for_each(work);
             return;
         };
-        let panic = self.share(count, &work);
+        let panic = self.share(indexes, &work);
         drop(held);
         if let Some(payload) = panic {
             resume_unwind(payload);
@@ -97,16 +102,16 @@ impl Pool {
         });
     }
 
-    fn share(&self, count: usize, work: &(dyn Fn(usize) + Sync)) -> Option<Box<dyn Any + Send>> {
+    fn share(&self, count: u32, work: &(dyn Fn(usize) + Sync)) -> Option<Box<dyn Any + Send>> {
         // SAFETY: only the lifetime changes. The reference is used by threads that entered the job, and `Shared::close`
         // below returns after the last of them has left.
         let work =
             unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
-        self.shared.open(Job { work, count });
+        self.shared.open(Job { work }, count);
         for sleeper in &self.sleepers {
             sleeper.wake();
         }
-        self.shared.work(Job { work, count });
+        self.shared.work(Job { work }, 0);
         self.shared.close();
         lock(&self.shared.panic).take()
     }
@@ -146,18 +151,18 @@ unsafe impl<T: Send> Sync for Pointer<T> {}
 #[derive(Clone, Copy)]
 struct Job {
     work: &'static (dyn Fn(usize) + Sync),
-    count: usize,
 }
 
 /// The job at hand, and who is in it.
 ///
 /// `state` holds the job's number (upper 32 bits), whether it is open (bit 31), and how many workers are in it. A worker
 /// enters by one exchange that sees the job open, so a closed job without workers is nobody's but the caller's.
-#[derive(Default)]
 struct Shared {
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
-    next: AtomicUsize,
+    spans: Spans,
+    /// A call panicked; what has not begun is left out.
+    failed: AtomicBool,
     stop: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     left: (Mutex<()>, Condvar),
@@ -175,12 +180,25 @@ const NUMBER: u64 = !(OPEN | INSIDE);
 const NUMBER_ONE: u64 = 1 << 32;
 
 impl Shared {
-    fn open(&self, job: Job) {
+    fn new(threads: usize) -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            job: UnsafeCell::new(None),
+            spans: Spans::new(threads),
+            failed: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            panic: Mutex::new(None),
+            left: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    fn open(&self, job: Job, count: u32) {
         let state = self.state.load(Ordering::Acquire);
         debug_assert_eq!(state & (OPEN | INSIDE), 0);
         // SAFETY: the last job was closed and left by all (`close`), and only the holder of `Pool::busy` opens one.
         unsafe { *self.job.get() = Some(job) };
-        self.next.store(0, Ordering::Relaxed);
+        self.spans.deal(count);
+        self.failed.store(false, Ordering::Relaxed);
         self.state.store((state & NUMBER).wrapping_add(NUMBER_ONE) | OPEN, Ordering::SeqCst);
     }
 
@@ -197,20 +215,19 @@ impl Shared {
         }
     }
 
-    fn work(&self, job: Job) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= job.count {
+    fn work(&self, job: Job, thread: usize) {
+        while let Some(index) = self.spans.next(thread) {
+            if self.failed.load(Ordering::Relaxed) {
                 return;
             }
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (job.work)(index))) {
-                self.next.store(job.count, Ordering::Relaxed);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (job.work)(index as usize))) {
+                self.failed.store(true, Ordering::Relaxed);
                 lock(&self.panic).get_or_insert(payload);
             }
         }
     }
 
-    fn serve(&self, bed: &Sleeper) {
+    fn serve(&self, thread: usize, bed: &Sleeper) {
         let mut seen = 0;
         while !self.stop.load(Ordering::Acquire) {
             let state = self.state.load(Ordering::Acquire);
@@ -221,7 +238,7 @@ impl Shared {
                     seen = state & NUMBER;
                     // SAFETY: this worker is counted in `state`, so the job cannot be replaced until it leaves.
                     if let Some(job) = unsafe { *self.job.get() } {
-                        self.work(job);
+                        self.work(job, thread);
                     }
                     self.leave();
                 }

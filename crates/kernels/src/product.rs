@@ -9,8 +9,16 @@ use crate::isa::for_each_isa;
 /// # Panics
 /// Where `x` or `out` are not whole rows of one count, or `matrix` ends before the last number that is asked for.
 pub fn product(x: &[f32], inner: usize, matrix: &[f32], stride: usize, out: &mut [f32]) {
+    out.fill(0.0);
+    add_product(x, inner, matrix, stride, out);
+}
+
+/// The same, added to what `out` holds, one product after the other.
+///
+/// # Panics
+/// As [`product`].
+pub fn add_product(x: &[f32], inner: usize, matrix: &[f32], stride: usize, out: &mut [f32]) {
     if x.is_empty() || out.is_empty() {
-        out.fill(0.0);
         return;
     }
     assert!(inner > 0 && x.len().is_multiple_of(inner), "input rows of {inner} numbers");
@@ -50,7 +58,11 @@ fn some_rows<const N: usize>(
 ) {
     let mut first = 0;
     while first + COLUMNS <= columns {
-        let sums = some_sums::<N>(x, inner, &matrix[first..], stride);
+        let mut sums = [[0.0_f32; COLUMNS]; N];
+        for (number, sums) in sums.iter_mut().enumerate() {
+            sums.copy_from_slice(&out[number * columns + first..][..COLUMNS]);
+        }
+        add_some::<N>(x, inner, &matrix[first..], stride, &mut sums);
         for (number, sums) in sums.iter().enumerate() {
             out[number * columns + first..][..COLUMNS].copy_from_slice(sums);
         }
@@ -60,21 +72,21 @@ fn some_rows<const N: usize>(
     if rest == 0 {
         return;
     }
+    let mut sums = [[0.0_f32; COLUMNS]; N];
+    for (number, sums) in sums.iter_mut().enumerate() {
+        sums[..rest].copy_from_slice(&out[number * columns + first..][..rest]);
+    }
     // What lies beside the last columns is multiplied along, and dropped, where something lies there.
     if matrix.len() >= (inner - 1) * stride + first + COLUMNS {
-        let sums = some_sums::<N>(x, inner, &matrix[first..], stride);
-        for (number, sums) in sums.iter().enumerate() {
-            out[number * columns + first..][..rest].copy_from_slice(&sums[..rest]);
-        }
-        return;
-    }
-    let mut sums = [[0.0_f32; COLUMNS]; N];
-    for index in 0..inner {
-        let row = &matrix[index * stride + first..][..rest];
-        for (number, sums) in sums.iter_mut().enumerate() {
-            let x = x[number * inner + index];
-            for (sum, row) in sums.iter_mut().zip(row) {
-                *sum = x.mul_add(*row, *sum);
+        add_some::<N>(x, inner, &matrix[first..], stride, &mut sums);
+    } else {
+        for index in 0..inner {
+            let row = &matrix[index * stride + first..][..rest];
+            for (number, sums) in sums.iter_mut().enumerate() {
+                let x = x[number * inner + index];
+                for (sum, row) in sums.iter_mut().zip(row) {
+                    *sum = x.mul_add(*row, *sum);
+                }
             }
         }
     }
@@ -84,8 +96,15 @@ fn some_rows<const N: usize>(
 }
 
 #[inline(always)]
-fn some_sums<const N: usize>(x: &[f32], inner: usize, matrix: &[f32], stride: usize) -> [[f32; COLUMNS]; N] {
-    let mut sums = [[0.0_f32; COLUMNS]; N];
+fn add_some<const N: usize>(
+    x: &[f32],
+    inner: usize,
+    matrix: &[f32],
+    stride: usize,
+    out: &mut [[f32; COLUMNS]; N],
+) {
+    // A copy of our own, so that compilers keep it in registers.
+    let mut sums = *out;
     for index in 0..inner {
         let Some(row) = matrix[index * stride..].first_chunk::<COLUMNS>() else { break };
         for (number, sums) in sums.iter_mut().enumerate() {
@@ -95,7 +114,7 @@ fn some_sums<const N: usize>(x: &[f32], inner: usize, matrix: &[f32], stride: us
             }
         }
     }
-    sums
+    *out = sums;
 }
 
 #[cfg(test)]
@@ -122,6 +141,15 @@ mod tests {
                     let sum = (0..inner)
                         .fold(0.0_f32, |sum, k| x[n * inner + k].mul_add(matrix[k * stride + c], sum));
                     assert_eq!(out.to_bits(), sum.to_bits(), "{count} × {inner} × {columns}, {n} {c}");
+                }
+            }
+            let first = out.clone();
+            add_product(&x, inner, &matrix, stride, &mut out);
+            for (n, (out, first)) in out.chunks_exact(columns).zip(first.chunks_exact(columns)).enumerate() {
+                for (c, (out, first)) in out.iter().zip(first).enumerate() {
+                    let sum = (0..inner)
+                        .fold(*first, |sum, k| x[n * inner + k].mul_add(matrix[k * stride + c], sum));
+                    assert_eq!(out.to_bits(), sum.to_bits(), "{count} × {inner} × {columns}, {n} {c}, added");
                 }
             }
         }

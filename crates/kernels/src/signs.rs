@@ -3,6 +3,8 @@ mod x86;
 
 use std::sync::OnceLock;
 
+use crate::isa;
+
 /// Makes a code of one bit a dimension: bit i, counted from the lowest of the first byte, is set where `values[i]` is greater
 /// than `center[i]`, a byte that stands for -128 to 127, times `factor`. The same with every set of instructions.
 ///
@@ -12,7 +14,9 @@ pub fn signs(values: &[f32], center: &[u8], factor: f32, out: &mut [u8]) {
     assert!(values.len() == center.len(), "{} values, a center of {}", values.len(), center.len());
     assert!(out.len() == values.len().div_ceil(8), "{} bytes for {} bits", out.len(), values.len());
     static BEST: OnceLock<Path> = OnceLock::new();
-    let path = BEST.get_or_init(|| paths().next().unwrap_or(Path { name: "plain", signs: plain }));
+    let path = BEST.get_or_init(|| {
+        paths().find(|path| isa::allows(path.name)).unwrap_or(Path { name: "plain", signs: plain })
+    });
     // SAFETY: the path was found to run on this machine, and the shapes hold.
     unsafe { (path.signs)(values, center, factor, out) }
 }
@@ -20,7 +24,6 @@ pub fn signs(values: &[f32], center: &[u8], factor: f32, out: &mut [u8]) {
 /// One way to compare.
 #[derive(Clone, Copy)]
 struct Path {
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one is wrong"))]
     name: &'static str,
     /// Wants the shapes of [`signs`], and the instructions it is made of.
     signs: unsafe fn(&[f32], &[u8], f32, &mut [u8]),

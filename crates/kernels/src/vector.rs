@@ -3,6 +3,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::{eight_sums, four_sums};
+
 use crate::{
     Format,
     block::LEN_MAX,
@@ -33,7 +36,7 @@ pub fn dots(format: Format, rows: &[u8], x: &[f32], out: &mut [f32]) {
     }
     match rows_at_once(Isa::best(), format) {
         // SAFETY: the instruction set was found on this machine.
-        Some(products) => unsafe { products(rows, row_bytes, x, &mut |row, value| out[row] = value) },
+        Some(products) => unsafe { products(rows, row_bytes, x, out) },
         None => {
             for (out, row) in out.iter_mut().zip(rows.chunks_exact(row_bytes)) {
                 *out = plain_dot(format, row, x);
@@ -42,39 +45,11 @@ pub fn dots(format: Format, rows: &[u8], x: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Adds `scale` times a packed row to `out`.
-///
-/// # Panics
-/// Where the row does not hold as many numbers as `out`, or its format is of whole numbers (`I8` to `I64`).
-pub fn add_scaled(format: Format, row: &[u8], scale: f32, out: &mut [f32]) {
-    add_scaled_rows(format, row, &[scale], out);
-}
+/// Multiplies packed rows, so many bytes each, by one row of `f32`: one result for each.
+pub(crate) type Products = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
 
-/// Adds packed rows, each times its own scale, to `out`, in their order: the same as [`add_scaled`] row by row, and faster.
-///
-/// # Panics
-/// Where the rows do not hold as many numbers as `out` each, or their format is of whole numbers (`I8` to `I64`).
-pub fn add_scaled_rows(format: Format, rows: &[u8], scales: &[f32], out: &mut [f32]) {
-    let row_bytes = checked(format, rows, out.len(), scales.len());
-    if out.is_empty() {
-        return;
-    }
-    match add_rows(Isa::best(), format) {
-        // SAFETY: the instruction set was found on this machine.
-        Some(add) => unsafe { add(rows, row_bytes, scales, out) },
-        None => {
-            for (row, scale) in rows.chunks_exact(row_bytes).zip(scales) {
-                pieces(format, row, out.len(), |at, values| plain_add(values, *scale, &mut out[at..]));
-            }
-        }
-    }
-}
-
-/// Multiplies packed rows, so many bytes each, by one row of `f32`, and hands each result out with the row's index.
-pub(crate) type Products = unsafe fn(&[u8], usize, &[f32], &mut dyn FnMut(usize, f32));
-
-/// Adds packed rows, so many bytes each, times their scales.
-type Add = unsafe fn(&[u8], usize, &[f32], &mut [f32]);
+/// Unpacks numbers, so many times sixteen.
+type Unpack = unsafe fn(&[u8], &mut [f32]);
 
 /// What an instruction set multiplies without unpacking it first.
 pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
@@ -91,17 +66,23 @@ pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
     }
 }
 
-fn add_rows(isa: Isa, format: Format) -> Option<Add> {
-    match isa {
+/// Unpacks numbers that are to meet several inputs: those that [`dots`] computes with.
+///
+/// # Panics
+/// Where there are not as many numbers as `out` has room for, or their format is of whole numbers (`I8` to `I64`).
+pub fn unpack_numbers(format: Format, packed: &[u8], out: &mut [f32]) {
+    checked(format, packed, out.len(), 1);
+    let vectors = match Isa::best() {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512::add_rows(format),
+        Isa::Avx512 => avx512::unpack_sixteens(format),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => avx2::add_rows(format),
-        Isa::Plain => {
-            // Nothing else looks at it on machines other than x86.
-            _ = format;
-            None
-        }
+        Isa::Avx2 => avx2::unpack_sixteens(format),
+        Isa::Plain => None::<Unpack>,
+    };
+    match vectors.filter(|_| out.len().is_multiple_of(LANES)) {
+        // SAFETY: the instruction set was found on this machine.
+        Some(vectors) => unsafe { vectors(packed, out) },
+        None => unpack(format, packed, out),
     }
 }
 
@@ -112,13 +93,19 @@ pub(crate) const LANES: usize = 16;
 /// Adds up lanes, always in the same order: the upper half to the lower half, until one is left.
 #[inline(always)]
 pub(crate) fn sum(lanes: &[f32; LANES]) -> f32 {
-    let mut lanes = *lanes;
-    for half in [8, 4, 2, 1] {
-        for index in 0..half {
-            lanes[index] += lanes[index + half];
-        }
-    }
-    lanes[0]
+    halved(lanes, |a, b| a + b)
+}
+
+/// Makes one number of all lanes, the upper half with the lower half first.
+#[inline(always)]
+pub(crate) fn halved(lanes: &[f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
+    // Written out: compilers go through memory where an array is changed in a loop.
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *lanes;
+    let eight =
+        [both(a, i), both(b, j), both(c, k), both(d, l), both(e, m), both(f, n), both(g, o), both(h, p)];
+    let [a, b, c, d, e, f, g, h] = eight;
+    let [a, b, c, d] = [both(a, e), both(b, f), both(c, g), both(d, h)];
+    both(both(a, c), both(b, d))
 }
 
 /// As [`sum`].
@@ -166,14 +153,6 @@ for_each_isa! {
     }
 }
 
-for_each_isa! {
-    fn plain_add(values: &[f32], scale: f32, out: &mut [f32]) {
-        for (out, value) in out.iter_mut().zip(values) {
-            *out = value.mul_add(scale, *out);
-        }
-    }
-}
-
 /// Hands out a row's numbers, at most a block's worth at once, with the index of the first.
 fn pieces(format: Format, row: &[u8], count: usize, mut take: impl FnMut(usize, &[f32])) {
     debug_assert!(check(format, row.len(), count).is_ok());
@@ -191,7 +170,7 @@ fn pieces(format: Format, row: &[u8], count: usize, mut take: impl FnMut(usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantize;
+    use crate::{add_product, quantize};
 
     #[test]
     fn rows_at_once_are_rows_one_by_one() {
@@ -205,30 +184,28 @@ mod tests {
 
                 let mut together = [0.0; 11];
                 dots(format, &rows, &x, &mut together);
+                let (mut vectors, mut plain) = (vec![0.0; 11 * cols], vec![0.0; 11 * cols]);
+                unpack_numbers(format, &rows, &mut vectors);
+                unpack(format, &rows, &mut plain);
+                assert_eq!(vectors, plain, "{format} × {cols}");
                 let (mut summed, mut expected) = (x.clone(), x.clone());
-                add_scaled_rows(format, &rows, &together, &mut summed);
+                add_product(&together, 11, &vectors, cols, &mut summed);
                 for (row, product) in rows.chunks_exact(row_bytes).zip(together) {
                     assert_eq!(dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
                     assert_eq!(plain_dot(format, row, &x).to_bits(), product.to_bits(), "{format} × {cols}");
-                    pieces(format, row, cols, |at, values| plain_add(values, product, &mut expected[at..]));
+                    pieces(format, row, cols, |at, values| {
+                        for (sum, value) in expected[at..].iter_mut().zip(values) {
+                            *sum = value.mul_add(product, *sum);
+                        }
+                    });
                 }
                 for isa in Isa::all() {
-                    let Some((products, add)) = rows_at_once(isa, format).zip(add_rows(isa, format)) else {
-                        continue;
-                    };
-                    let mut sums = x.clone();
+                    let Some(products) = rows_at_once(isa, format) else { continue };
+                    let mut values = [0.0; 11];
                     // SAFETY: the instruction set is one of this machine's.
-                    unsafe {
-                        products(&rows, row_bytes, &x, &mut |row, value| {
-                            assert_eq!(
-                                value.to_bits(),
-                                together[row].to_bits(),
-                                "{format} × {cols}, {isa:?}"
-                            );
-                        });
-                        add(&rows, row_bytes, &together, &mut sums);
-                    }
-                    assert_eq!(sums, summed, "{format} × {cols}, {isa:?}");
+                    unsafe { products(&rows, row_bytes, &x, &mut values) };
+                    let same = values.iter().zip(&together).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{format} × {cols}, {isa:?}: {values:?} instead of {together:?}");
                 }
                 let same = summed.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{format} × {cols}: {summed:?} instead of {expected:?}");

@@ -32,27 +32,24 @@ pub(super) fn multiply(matrix: &Matrix, pool: &Pool, inputs: &[f32], outputs: &m
         return;
     }
     let count = outputs.len() / rows;
+    if count == 1
+        && let Some(products) = rows_at_once(matrix.isa, matrix.format)
+    {
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(8);
+        pool.for_chunks_mut(outputs, task_rows, |task, outputs| {
+            let packed =
+                &matrix.bytes[task * task_rows * matrix.row_bytes..][..outputs.len() * matrix.row_bytes];
+            // SAFETY: the instruction set was found on this machine.
+            unsafe { products(packed, matrix.row_bytes, inputs, outputs) };
+        });
+        return;
+    }
     let out = Pointer(outputs.as_mut_ptr());
     let write = |row: usize, index: usize, value: f32| {
         debug_assert!(index < count && row < rows);
         // SAFETY: the element lies within `outputs`; each row is written by the one task that it belongs to.
         unsafe { *out.get().add(index * rows + row) = value };
     };
-
-    if count == 1
-        && let Some(products) = rows_at_once(matrix.isa, matrix.format)
-    {
-        let task_rows = (TASK_BYTES / matrix.row_bytes).max(8);
-        pool.run(rows.div_ceil(task_rows), |task| {
-            let from = task * task_rows;
-            let until = rows.min(from + task_rows);
-            let packed = &matrix.bytes[from * matrix.row_bytes..until * matrix.row_bytes];
-            let mut write = |row: usize, value: f32| write(from + row, 0, value);
-            // SAFETY: the instruction set was found on this machine.
-            unsafe { products(packed, matrix.row_bytes, inputs, &mut write) };
-        });
-        return;
-    }
     pool.run(rows.div_ceil(TILE_ROWS), |task| {
         let from = task * TILE_ROWS;
         let tile_rows = TILE_ROWS.min(rows - from);
@@ -67,7 +64,13 @@ pub(super) fn multiply(matrix: &Matrix, pool: &Pool, inputs: &[f32], outputs: &m
 }
 
 /// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.
-fn products(isa: Isa, weights: &[f32], inputs: &[f32], cols: usize, write: impl FnMut(usize, usize, f32)) {
+pub(crate) fn products(
+    isa: Isa,
+    weights: &[f32],
+    inputs: &[f32],
+    cols: usize,
+    write: impl FnMut(usize, usize, f32),
+) {
     match isa {
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]

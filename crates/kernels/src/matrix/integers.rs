@@ -6,6 +6,8 @@
 //! order; so neither the batch nor the threads nor the machine can change a result.
 
 #[cfg(target_arch = "x86_64")]
+mod ahead;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -17,8 +19,15 @@ use std::{cell::Cell, thread::LocalKey};
 use super::Matrix;
 use crate::{Pool, block::Shape, isa::Isa, pool::Pointer, vector::LANES};
 
-/// Rows of weights that are taken apart together and then meet all input rows: they stay in the second cache meanwhile.
-const TILE_ROWS: usize = 16;
+/// Rows of weights that are taken apart together and then meet all input rows: they stay in the second cache meanwhile. A
+/// multiple of 3 and of 2, which is how many rows meet inputs at once.
+const TILE_ROWS: usize = 24;
+
+/// As many input rows are multiplied without writing down what is taken apart; for more, that pays.
+const SOME: usize = 6;
+
+/// The same for formats with minimums, which take another register and another step.
+const SOME_WITH_MINS: usize = 4;
 
 /// Bytes of weights that one thread multiplies by a single row before it asks for more.
 const TASK_BYTES: usize = 32 << 10;
@@ -32,8 +41,8 @@ struct Inputs<const STEPS: usize> {
     scales: [f32; LANES],
     /// The sum of a group's numbers, scaled.
     scaled_sums: [f32; LANES],
-    /// The sum of a group's whole numbers.
-    sums: [i32; LANES],
+    /// What the sum of a group's products begins with: it takes out again what the offset of the weights puts in.
+    first: [i32; LANES],
 }
 
 /// Sixteen groups of a row of weights; the values are those of the format plus its offset.
@@ -47,7 +56,7 @@ struct Weights<const STEPS: usize> {
 
 impl<const STEPS: usize> Inputs<STEPS> {
     const EMPTY: Self =
-        Self { values: [[0; 64]; STEPS], scales: [0.0; LANES], scaled_sums: [0.0; LANES], sums: [0; LANES] };
+        Self { values: [[0; 64]; STEPS], scales: [0.0; LANES], scaled_sums: [0.0; LANES], first: [0; LANES] };
 }
 
 impl<const STEPS: usize> Weights<STEPS> {
@@ -61,6 +70,7 @@ thread_local! {
     static INPUTS_4: Cell<Vec<Inputs<4>>> = const { Cell::new(Vec::new()) };
     static INPUTS_8: Cell<Vec<Inputs<8>>> = const { Cell::new(Vec::new()) };
     static WEIGHTS_4: Cell<Vec<Weights<4>>> = const { Cell::new(Vec::new()) };
+    static RESULTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
     static WEIGHTS_8: Cell<Vec<Weights<8>>> = const { Cell::new(Vec::new()) };
 }
 
@@ -76,9 +86,14 @@ pub(super) fn multiply(matrix: &Matrix, shape: Shape, pool: &Pool, inputs: &[f32
 struct Row<const STEPS: usize> {
     /// Takes a row apart, as [`plain::take_apart`].
     take_apart: unsafe fn(&[u8], &mut [Weights<STEPS>]),
-    /// Multiplies a row without writing its parts down.
-    dot: unsafe fn(&[u8], &[Inputs<STEPS>]) -> f32,
+    /// Multiplies rows of so many bytes without writing their parts down: one result for each.
+    dots: Dots<STEPS>,
+    /// The same for 2 to [`SOME`] input rows: for each row of weights a result for each of them, side by side.
+    dots_of_some: Option<Dots<STEPS>>,
 }
+
+/// Rows of so many bytes, input rows, and where the results go.
+type Dots<const STEPS: usize> = unsafe fn(&[u8], usize, &[Inputs<STEPS>], &mut [f32]);
 
 fn row_4(matrix: &Matrix) -> Option<Row<4>> {
     match matrix.isa {
@@ -123,22 +138,39 @@ fn by_tiles<const STEPS: usize>(
         round::row(matrix.isa, &inputs[index * cols..][..cols], shape, rounded);
     });
 
-    let out = Pointer(outputs.as_mut_ptr());
-    // SAFETY (of both writes below): the element lies within `outputs`, since index < count and row < rows; each row is
-    // written by the one task that it belongs to.
     if count == 1
         && let Some(vectors) = vectors
     {
-        let task_rows = (TASK_BYTES / matrix.row_bytes).max(4);
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(4).next_multiple_of(4);
+        pool.for_chunks_mut(outputs, task_rows, |task, outputs| {
+            let rows =
+                &matrix.bytes[task * task_rows * matrix.row_bytes..][..outputs.len() * matrix.row_bytes];
+            // SAFETY: `vectors` are those of an instruction set that was found on this machine.
+            unsafe { (vectors.dots)(rows, matrix.row_bytes, &rounded, outputs) };
+        });
+    } else if count <= if shape.mins { SOME_WITH_MINS } else { SOME }
+        && let Some(dots_of_some) = vectors.and_then(|vectors| vectors.dots_of_some)
+    {
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(16);
+        let out = Pointer(outputs.as_mut_ptr());
         pool.run(rows.div_ceil(task_rows), |task| {
-            for row in task * task_rows..rows.min((task + 1) * task_rows) {
-                // SAFETY: `vectors` are those of an instruction set that was found on this machine.
-                let value = unsafe { (vectors.dot)(matrix.packed(row), &rounded) };
-                // SAFETY: as said above.
-                unsafe { *out.get().add(row) = value };
+            let from = task * task_rows;
+            let len = task_rows.min(rows - from);
+            let packed = &matrix.bytes[from * matrix.row_bytes..][..len * matrix.row_bytes];
+            let mut results = RESULTS.take();
+            results.resize(len * count, 0.0);
+            // SAFETY: they are those of an instruction set that was found on this machine.
+            unsafe { dots_of_some(packed, matrix.row_bytes, &rounded, &mut results) };
+            for (at, result) in results.iter().enumerate() {
+                let (row, index) = (from + at / count, at % count);
+                // SAFETY: the element lies within `outputs`, since index < count and row < rows; each row is written by
+                // the one task that it belongs to.
+                unsafe { *out.get().add(index * rows + row) = *result };
             }
+            RESULTS.set(results);
         });
     } else {
+        let out = Pointer(outputs.as_mut_ptr());
         pool.run(rows.div_ceil(TILE_ROWS), |task| {
             let mut weights = kept_weights.take();
             let from = task * TILE_ROWS;
@@ -151,8 +183,11 @@ fn by_tiles<const STEPS: usize>(
                     None => take_apart(matrix, shape, from + index, weights),
                 }
             }
-            tile(matrix.isa, shape, &weights, &rounded, chunks, |row, index, value| {
-                // SAFETY: as said above.
+            let next = (from + TILE_ROWS).min(rows)..(from + 2 * TILE_ROWS).min(rows);
+            let next = &matrix.bytes[next.start * matrix.row_bytes..next.end * matrix.row_bytes];
+            tile(matrix.isa, shape, &weights, &rounded, (chunks, next), |row, index, value| {
+                // SAFETY: the element lies within `outputs`, since index < count and from + row < rows; each row is written
+                // by the one task that it belongs to.
                 unsafe { *out.get().add(index * rows + from + row) = value };
             });
             kept_weights.set(weights);
@@ -174,22 +209,23 @@ fn take_apart<const STEPS: usize>(matrix: &Matrix, shape: Shape, row: usize, out
     }
 }
 
-/// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes.
+/// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes. Meanwhile
+/// memory is asked for the packed rows of the `next` tile.
 fn tile<const STEPS: usize>(
     isa: Isa,
     shape: Shape,
     weights: &[Weights<STEPS>],
     inputs: &[Inputs<STEPS>],
-    chunks: usize,
+    (chunks, next): (usize, &[u8]),
     write: impl FnMut(usize, usize, f32),
 ) {
     match isa {
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::tile(shape, weights, inputs, chunks, write) },
+        Isa::Avx512 => unsafe { avx512::tile(shape, weights, inputs, (chunks, next), write) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2::tile(shape, weights, inputs, chunks, write) },
+        Isa::Avx2 => unsafe { avx2::tile(shape, weights, inputs, (chunks, next), write) },
         Isa::Plain => plain::tile(shape, weights, inputs, chunks, write),
     }
 }

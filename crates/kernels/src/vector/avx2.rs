@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Add, Products, sum};
+use super::{Products, Unpack, sum};
 use crate::Format;
 
 /// A format whose numbers are loaded sixteen at once.
@@ -106,35 +106,25 @@ pub(super) fn rows_at_once(format: Format) -> Option<Products> {
     }
 }
 
-pub(super) fn add_rows(format: Format) -> Option<Add> {
+pub(super) fn unpack_sixteens(format: Format) -> Option<Unpack> {
     match format {
-        Format::F32 => Some(add_packed::<F32>),
-        Format::F16 => Some(add_packed::<F16>),
-        Format::BF16 => Some(add_packed::<BF16>),
-        Format::Q8_0 => Some(add_packed::<Q8_0>),
+        Format::F16 => Some(unpack::<F16>),
+        Format::BF16 => Some(unpack::<BF16>),
+        Format::Q8_0 => Some(unpack::<Q8_0>),
         _ => None,
     }
 }
 
 /// Four rows at once, so that no sum waits for itself.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn packed_products<L: Load>(
-    packed: &[u8],
-    row_bytes: usize,
-    input: &[f32],
-    write: &mut dyn FnMut(usize, f32),
-) {
-    let rows = packed.len() / row_bytes;
-    let whole = rows / 4 * 4;
-    for row in (0..whole).step_by(4) {
-        let values = packed_dots::<L, 4>(&packed[row * row_bytes..][..4 * row_bytes], row_bytes, input);
-        for (index, value) in values.into_iter().enumerate() {
-            write(row + index, value);
-        }
+fn packed_products<L: Load>(packed: &[u8], row_bytes: usize, input: &[f32], out: &mut [f32]) {
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let (packed, packed_rest) = packed.split_at(4 * fours.len() * row_bytes);
+    for (out, packed) in fours.iter_mut().zip(packed.chunks_exact(4 * row_bytes)) {
+        *out = packed_dots::<L, 4>(packed, row_bytes, input);
     }
-    for row in whole..rows {
-        let [value] = packed_dots::<L, 1>(&packed[row * row_bytes..][..row_bytes], row_bytes, input);
-        write(row, value);
+    for (out, packed) in rest.iter_mut().zip(packed_rest.chunks_exact(row_bytes)) {
+        [*out] = packed_dots::<L, 1>(packed, row_bytes, input);
     }
 }
 
@@ -186,52 +176,17 @@ fn packed_dots<L: Load, const R: usize>(packed: &[u8], row_bytes: usize, input: 
     sums
 }
 
-/// Adds rows, each times its scale, to `out`, up to 64 numbers of all rows before the next.
+/// Unpacks whole sixteens.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add_packed<L: Load>(packed: &[u8], row_bytes: usize, scales: &[f32], out: &mut [f32]) {
-    assert!(packed.len() == row_bytes * scales.len());
-    let (whole, rest) = out.as_chunks_mut::<16>();
-    let rest_at = L::bytes(whole.len());
-    assert!(row_bytes >= rest_at && row_bytes - rest_at < 64);
-    for (part, out) in whole.chunks_mut(4).enumerate() {
-        let mut sums = [[_mm256_setzero_ps(); 2]; 4];
-        for (sum, out) in sums.iter_mut().zip(&*out) {
-            // SAFETY: sixteen numbers.
-            *sum = unsafe { [_mm256_loadu_ps(out.as_ptr()), _mm256_loadu_ps(out.as_ptr().add(8))] };
-        }
-        for (row, scale) in scales.iter().enumerate() {
-            let scale = _mm256_set1_ps(*scale);
-            for (index, sum) in sums[..out.len()].iter_mut().enumerate() {
-                // SAFETY: each row has as many whole sixteens as `out`, as was asserted.
-                let weights = unsafe { L::sixteen(packed.as_ptr().add(row * row_bytes), 4 * part + index) };
-                *sum =
-                    [_mm256_fmadd_ps(weights[0], scale, sum[0]), _mm256_fmadd_ps(weights[1], scale, sum[1])];
-            }
-        }
-        for ([low, high], out) in sums.into_iter().zip(out) {
-            // SAFETY: sixteen numbers.
-            unsafe {
-                _mm256_storeu_ps(out.as_mut_ptr(), low);
-                _mm256_storeu_ps(out.as_mut_ptr().add(8), high);
-            }
-        }
-    }
-    if rest.is_empty() {
-        return;
-    }
-    for (packed, scale) in packed.chunks_exact(row_bytes).zip(scales) {
-        let mut padded = [0; 64];
-        padded[..row_bytes - rest_at].copy_from_slice(&packed[rest_at..]);
-        // SAFETY: 64 bytes are sixteen numbers or more.
-        let [low, high] = unsafe { L::sixteen(padded.as_ptr(), 0) };
-        let mut weights = [0.0; 16];
-        // SAFETY: sixteen numbers.
+fn unpack<L: Load>(packed: &[u8], out: &mut [f32]) {
+    let (sixteens, rest) = out.as_chunks_mut::<16>();
+    assert!(rest.is_empty() && packed.len() == L::bytes(sixteens.len()));
+    for (index, out) in sixteens.iter_mut().enumerate() {
+        // SAFETY: there are as many sixteens, as was asserted.
         unsafe {
-            _mm256_storeu_ps(weights.as_mut_ptr(), low);
-            _mm256_storeu_ps(weights.as_mut_ptr().add(8), high);
-        }
-        for (out, weight) in rest.iter_mut().zip(weights) {
-            *out = weight.mul_add(*scale, *out);
+            let [low, high] = L::sixteen(packed.as_ptr(), index);
+            _mm256_storeu_ps(out.as_mut_ptr(), low);
+            _mm256_storeu_ps(out.as_mut_ptr().add(8), high);
         }
     }
 }

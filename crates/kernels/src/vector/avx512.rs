@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Add, Products, sum_avx512 as sum};
+use super::{Products, Unpack, sum_avx512 as sum};
 use crate::Format;
 
 /// A format whose numbers are loaded sixteen at once.
@@ -92,41 +92,32 @@ pub(super) fn rows_at_once(format: Format) -> Option<Products> {
     }
 }
 
-pub(super) fn add_rows(format: Format) -> Option<Add> {
+pub(super) fn unpack_sixteens(format: Format) -> Option<Unpack> {
     match format {
-        Format::F32 => Some(add_packed::<F32>),
-        Format::F16 => Some(add_packed::<F16>),
-        Format::BF16 => Some(add_packed::<BF16>),
-        Format::Q8_0 => Some(add_packed::<Q8_0>),
+        Format::F16 => Some(unpack::<F16>),
+        Format::BF16 => Some(unpack::<BF16>),
+        Format::Q8_0 => Some(unpack::<Q8_0>),
         _ => None,
     }
 }
 
 /// Eight rows at once, so that no sum waits for itself.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,f16c")]
-fn packed_products<L: Load>(
-    packed: &[u8],
-    row_bytes: usize,
-    input: &[f32],
-    write: &mut dyn FnMut(usize, f32),
-) {
-    let rows = packed.len() / row_bytes;
-    let whole = rows / 8 * 8;
-    for row in (0..whole).step_by(8) {
-        let values = packed_dots::<L, 8>(&packed[row * row_bytes..][..8 * row_bytes], row_bytes, input);
-        for (index, value) in values.into_iter().enumerate() {
-            write(row + index, value);
-        }
+fn packed_products<L: Load>(packed: &[u8], row_bytes: usize, input: &[f32], out: &mut [f32]) {
+    let (eights, rest) = out.as_chunks_mut::<8>();
+    let (packed, packed_rest) = packed.split_at(8 * eights.len() * row_bytes);
+    for (out, packed) in eights.iter_mut().zip(packed.chunks_exact(8 * row_bytes)) {
+        *out = eight_sums(&packed_lanes::<L, 8>(packed, row_bytes, input));
     }
-    for row in whole..rows {
-        let [value] = packed_dots::<L, 1>(&packed[row * row_bytes..][..row_bytes], row_bytes, input);
-        write(row, value);
+    for (out, packed) in rest.iter_mut().zip(packed_rest.chunks_exact(row_bytes)) {
+        let [lanes] = packed_lanes::<L, 1>(packed, row_bytes, input);
+        *out = sum(lanes);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,f16c")]
-fn packed_dots<L: Load, const R: usize>(packed: &[u8], row_bytes: usize, input: &[f32]) -> [f32; R] {
+fn packed_lanes<L: Load, const R: usize>(packed: &[u8], row_bytes: usize, input: &[f32]) -> [__m512; R] {
     let (inputs, rest) = input.as_chunks::<16>();
     let whole = L::bytes(inputs.len());
     assert!(packed.len() == R * row_bytes && row_bytes >= whole && row_bytes - whole < 64);
@@ -154,50 +145,59 @@ fn packed_dots<L: Load, const R: usize>(packed: &[u8], row_bytes: usize, input: 
             }
         }
     }
-    let mut sums = [0.0; R];
-    for (total, lanes) in sums.iter_mut().zip(lanes) {
-        *total = sum(lanes);
+    lanes
+}
+
+/// Unpacks whole sixteens.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,f16c")]
+fn unpack<L: Load>(packed: &[u8], out: &mut [f32]) {
+    let (sixteens, rest) = out.as_chunks_mut::<16>();
+    assert!(rest.is_empty() && packed.len() == L::bytes(sixteens.len()));
+    for (index, out) in sixteens.iter_mut().enumerate() {
+        // SAFETY: there are as many sixteens, as was asserted.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), L::sixteen(packed.as_ptr(), index)) };
+    }
+}
+
+/// Adds up the lanes of eight vectors, each in the order of [`sum`], with a third of the instructions: halves of two vectors
+/// share one.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn eight_sums(&[a, b, c, d, e, f, g, h]: &[__m512; 8]) -> [f32; 8] {
+    let halves = |a, b| {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b),
+            _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b),
+        )
+    };
+    let quarters = |a, b| {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+        )
+    };
+    let first = quarters(halves(a, b), halves(c, d));
+    let second = quarters(halves(e, f), halves(g, h));
+    let two = _mm512_add_ps(
+        _mm512_shuffle_ps::<0b01_00_01_00>(first, second),
+        _mm512_shuffle_ps::<0b11_10_11_10>(first, second),
+    );
+    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
+    // The sums of the first four stand at 0, 4, 8 and 12, those of the others at 2, 6, 10 and 14.
+    let order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 10, 6, 2, 12, 8, 4, 0);
+    let mut sums = [0.0; 8];
+    // SAFETY: there is room for eight numbers.
+    unsafe {
+        _mm256_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps256(_mm512_permutexvar_ps(order, one)));
     }
     sums
 }
 
-/// Adds rows, each times its scale, to `out`, up to 64 numbers of all rows before the next.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,f16c")]
-fn add_packed<L: Load>(packed: &[u8], row_bytes: usize, scales: &[f32], out: &mut [f32]) {
-    assert!(packed.len() == row_bytes * scales.len());
-    let (whole, rest) = out.as_chunks_mut::<16>();
-    let rest_at = L::bytes(whole.len());
-    assert!(row_bytes >= rest_at && row_bytes - rest_at < 64);
-    for (part, out) in whole.chunks_mut(4).enumerate() {
-        let mut sums = [_mm512_setzero_ps(); 4];
-        for (sum, out) in sums.iter_mut().zip(&*out) {
-            // SAFETY: sixteen numbers.
-            *sum = unsafe { _mm512_loadu_ps(out.as_ptr()) };
-        }
-        for (row, scale) in scales.iter().enumerate() {
-            let scale = _mm512_set1_ps(*scale);
-            for (index, sum) in sums[..out.len()].iter_mut().enumerate() {
-                // SAFETY: each row has as many whole sixteens as `out`, as was asserted.
-                let weights = unsafe { L::sixteen(packed.as_ptr().add(row * row_bytes), 4 * part + index) };
-                *sum = _mm512_fmadd_ps(weights, scale, *sum);
-            }
-        }
-        for (sum, out) in sums.into_iter().zip(out) {
-            // SAFETY: sixteen numbers.
-            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
-        }
-    }
-    if rest.is_empty() {
-        return;
-    }
-    for (packed, scale) in packed.chunks_exact(row_bytes).zip(scales) {
-        let mut padded = [0; 64];
-        padded[..row_bytes - rest_at].copy_from_slice(&packed[rest_at..]);
-        let mut weights = [0.0; 16];
-        // SAFETY: 64 bytes are sixteen numbers or more; `weights` has sixteen.
-        unsafe { _mm512_storeu_ps(weights.as_mut_ptr(), L::sixteen(padded.as_ptr(), 0)) };
-        for (out, weight) in rest.iter_mut().zip(weights) {
-            *out = weight.mul_add(*scale, *out);
-        }
-    }
+/// The same for four vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn four_sums(&[a, b, c, d]: &[__m512; 4]) -> [f32; 4] {
+    let nothing = _mm512_setzero_ps();
+    let [a, b, c, d, ..] = eight_sums(&[a, b, c, d, nothing, nothing, nothing, nothing]);
+    [a, b, c, d]
 }

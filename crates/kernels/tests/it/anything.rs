@@ -1,6 +1,6 @@
 //! Bytes of strangers: any at all, in any format and of any length.
 
-use athenaeum_kernels::{Bytes, Format, Matrix, Pool, add_scaled, dequantize, dot, quantize};
+use athenaeum_kernels::{Bytes, Format, Matrix, Pool, dequantize, dot, quantize, unpack_numbers};
 use proptest::prelude::*;
 
 fn formats() -> impl Strategy<Value = Format> {
@@ -39,7 +39,7 @@ proptest! {
         let mut unpacked = vec![0.0; cols];
         matrix.row(rows - 1, &mut unpacked);
         dot(format, &row, &inputs[..cols]);
-        add_scaled(format, &row, 0.5, &mut unpacked);
+        unpack_numbers(format, &row, &mut unpacked);
     }
 
     #[test]

@@ -2,5 +2,6 @@
 
 mod anything;
 mod golden;
+mod instructions;
 mod matrix;
 mod pool;

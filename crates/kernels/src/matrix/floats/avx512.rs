@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::vector::sum_avx512 as sum;
+use crate::vector::{eight_sums, four_sums, sum_avx512 as sum};
 
 /// Four rows of weights meet four input rows at once.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
@@ -59,9 +59,20 @@ fn dots<const R: usize, const N: usize>(
             }
         }
     }
-    for (row, lanes) in lanes.into_iter().enumerate() {
-        for (index, lanes) in lanes.into_iter().enumerate() {
-            write(row, index, sum(lanes));
-        }
+    let (eights, rest) = lanes.as_flattened().as_chunks::<8>();
+    let (fours, ones) = rest.as_chunks::<4>();
+    let mut place = 0;
+    let mut next = |value| {
+        write(place / N, place % N, value);
+        place += 1;
+    };
+    for lanes in eights {
+        eight_sums(lanes).into_iter().for_each(&mut next);
+    }
+    for lanes in fours {
+        four_sums(lanes).into_iter().for_each(&mut next);
+    }
+    for lanes in ones {
+        next(sum(*lanes));
     }
 }

@@ -8,7 +8,10 @@ mod formats;
 
 use std::arch::x86_64::*;
 
-use super::{Inputs, Row, Weights};
+use super::{
+    Inputs, Row, Weights,
+    ahead::{NextTile, ask_for_more},
+};
 use crate::{
     Format,
     block::{Block, Shape},
@@ -47,7 +50,7 @@ pub(super) fn row_8(format: Format) -> Option<Row<8>> {
 }
 
 fn row<const STEPS: usize, P: Packed<STEPS>>() -> Row<STEPS> {
-    Row { take_apart: take_apart::<STEPS, P>, dot: dot::<STEPS, P> }
+    Row { take_apart: take_apart::<STEPS, P>, dots: dots::<STEPS, P>, dots_of_some: None }
 }
 
 /// The longest sixteen groups: sixteen blocks of `Q8_0`.
@@ -62,11 +65,26 @@ fn take_apart<const STEPS: usize, P: Packed<STEPS>>(row: &[u8], out: &mut [Weigh
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
+fn dots<const STEPS: usize, P: Packed<STEPS>>(
+    rows: &[u8],
+    row_bytes: usize,
+    inputs: &[Inputs<STEPS>],
+    out: &mut [f32],
+) {
+    assert!(rows.len() == out.len() * row_bytes);
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out) {
+        *out = dot::<STEPS, P>(row, inputs);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn dot<const STEPS: usize, P: Packed<STEPS>>(row: &[u8], inputs: &[Inputs<STEPS>]) -> f32 {
     assert!(row.len().div_ceil(P::BYTES) == inputs.len());
     let mut weights = Weights::EMPTY;
     let mut lanes = [_mm256_setzero_ps(); 2];
     for (packed, inputs) in row.chunks(P::BYTES).zip(inputs) {
+        ask_for_more(packed.as_ptr(), P::BYTES);
         take_chunk_apart::<STEPS, P>(packed, &mut weights);
         for (half, lanes) in lanes.iter_mut().enumerate() {
             let mut sums = [[*lanes]];
@@ -137,11 +155,14 @@ pub(super) fn tile<const STEPS: usize>(
     shape: Shape,
     weights: &[Weights<STEPS>],
     inputs: &[Inputs<STEPS>],
-    chunks: usize,
+    (chunks, next): (usize, &[u8]),
     mut write: impl FnMut(usize, usize, f32),
 ) {
+    let times = inputs.len().div_ceil(2 * chunks) * weights.len().div_ceil(2 * chunks);
+    let mut next = NextTile::new(next, times);
     for (x, inputs) in inputs.chunks(2 * chunks).enumerate() {
         for (w, weights) in weights.chunks(2 * chunks).enumerate() {
+            next.ask();
             let mut write = |row: usize, index: usize, value: f32| write(2 * w + row, 2 * x + index, value);
             match (weights.len() / chunks, inputs.len() / chunks) {
                 (2, 2) => products::<STEPS, 2, 2>(shape, weights, inputs, chunks, &mut write),

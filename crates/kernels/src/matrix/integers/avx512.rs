@@ -8,11 +8,14 @@ pub(super) mod round;
 
 use std::arch::x86_64::*;
 
-use super::{Inputs, Row, Weights};
+use super::{
+    Inputs, Row, Weights,
+    ahead::{NextTile, ask_for_more},
+};
 use crate::{
     Format,
     block::{Block, Shape},
-    vector::sum_avx512 as sum,
+    vector::{four_sums, sum_avx512 as sum},
 };
 
 /// Sixteen groups of one format, as [`Weights`] but in registers.
@@ -28,7 +31,6 @@ trait Packed<const STEPS: usize> {
     /// The bytes of sixteen groups.
     const BYTES: usize;
     const MINS: bool;
-    const OFFSET: i32;
 
     /// Takes sixteen groups apart.
     ///
@@ -63,7 +65,11 @@ pub(super) fn row_8(format: Format) -> Option<Row<8>> {
 }
 
 fn row<const STEPS: usize, P: Packed<STEPS>>() -> Row<STEPS> {
-    Row { take_apart: take_apart::<STEPS, P>, dot: dot::<STEPS, P> }
+    Row {
+        take_apart: take_apart::<STEPS, P>,
+        dots: dots::<STEPS, P>,
+        dots_of_some: Some(dots_of_some::<STEPS, P>),
+    }
 }
 
 /// The longest sixteen groups: two blocks of `Q5_K`, or sixteen of `Q8_0`.
@@ -97,21 +103,161 @@ fn take_apart<const STEPS: usize, P: Packed<STEPS>>(row: &[u8], out: &mut [Weigh
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-fn dot<const STEPS: usize, P: Packed<STEPS>>(row: &[u8], inputs: &[Inputs<STEPS>]) -> f32 {
-    assert!(row.len().div_ceil(P::BYTES) == inputs.len());
-    let mut lanes = _mm512_setzero_ps();
-    let (whole, rest) = row.split_at(row.len() / P::BYTES * P::BYTES);
-    for (packed, inputs) in whole.chunks_exact(P::BYTES).zip(inputs) {
-        // SAFETY: a whole chunk.
-        lanes = unsafe { add::<STEPS, P>(packed.as_ptr(), inputs, lanes) };
+fn dots<const STEPS: usize, P: Packed<STEPS>>(
+    rows: &[u8],
+    row_bytes: usize,
+    inputs: &[Inputs<STEPS>],
+    out: &mut [f32],
+) {
+    assert!(rows.len() == out.len() * row_bytes && row_bytes.div_ceil(P::BYTES) == inputs.len());
+    let mut packed = rows.as_ptr();
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    for out in fours {
+        // SAFETY: as many rows are left as results.
+        let lanes = unsafe { lanes::<STEPS, P, 4>(packed, row_bytes, inputs) };
+        *out = four_sums(&lanes);
+        packed = packed.wrapping_add(4 * row_bytes);
     }
-    if let (false, Some(inputs)) = (rest.is_empty(), inputs.last()) {
-        let mut padded = [0; BYTES_MAX];
-        padded[..rest.len()].copy_from_slice(rest);
-        // SAFETY: BYTES_MAX is at least `P::BYTES`.
-        lanes = unsafe { add::<STEPS, P>(padded.as_ptr(), inputs, lanes) };
+    for out in rest {
+        // SAFETY: as above.
+        let [lanes] = unsafe { lanes::<STEPS, P, 1>(packed, row_bytes, inputs) };
+        *out = sum(lanes);
+        packed = packed.wrapping_add(row_bytes);
     }
-    sum(lanes)
+}
+
+/// The products of neighbouring rows, not yet added up: what is loaded of the input serves them all.
+///
+/// # Safety
+/// `R` rows can be read from `packed`, as many chunks each as there are inputs, of which the last may be shorter.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn lanes<const STEPS: usize, P: Packed<STEPS>, const R: usize>(
+    packed: *const u8,
+    row_bytes: usize,
+    inputs: &[Inputs<STEPS>],
+) -> [__m512; R] {
+    let mut lanes = [_mm512_setzero_ps(); R];
+    let (whole, rest) = (row_bytes / P::BYTES, row_bytes % P::BYTES);
+    // Counted by hand, here and below: iterators were calls of their own, a sixth of a product's time. One row after the
+    // other, as they lie in memory.
+    let (mut row, mut chunk) = (0, 0);
+    while row < R {
+        let packed = packed.wrapping_add(row * row_bytes);
+        let mut sums = _mm512_setzero_ps();
+        while chunk < whole {
+            let packed = packed.wrapping_add(chunk * P::BYTES);
+            ask_for_more(packed, P::BYTES);
+            // SAFETY: a whole chunk.
+            sums = unsafe { add::<STEPS, P>(packed, &inputs[chunk], sums) };
+            chunk += 1;
+        }
+        if rest > 0 {
+            let mut padded = [0; BYTES_MAX];
+            // SAFETY: the row's last bytes; BYTES_MAX is at least `P::BYTES`.
+            sums = unsafe {
+                let last = packed.add(whole * P::BYTES);
+                std::ptr::copy_nonoverlapping(last, padded.as_mut_ptr(), rest);
+                add::<STEPS, P>(padded.as_ptr(), &inputs[whole], sums)
+            };
+        }
+        lanes[row] = sums;
+        (row, chunk) = (row + 1, 0);
+    }
+    lanes
+}
+
+/// As [`dots`] for 2 to [`SOME`] input rows, a result of each for every row of weights: what is taken apart of the weights
+/// stays in registers while it meets all of them.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn dots_of_some<const STEPS: usize, P: Packed<STEPS>>(
+    rows: &[u8],
+    row_bytes: usize,
+    inputs: &[Inputs<STEPS>],
+    out: &mut [f32],
+) {
+    let chunks = row_bytes.div_ceil(P::BYTES);
+    let count = inputs.len() / chunks;
+    assert!(inputs.len() == count * chunks && out.len() * row_bytes == rows.len() * count);
+    let of_group = GROUP * row_bytes;
+    for (rows, out) in rows.chunks(of_group).zip(out.chunks_mut(GROUP * count)) {
+        match count {
+            ..=2 => group::<STEPS, P, 2>(rows, row_bytes, inputs, out),
+            3 | 4 => group::<STEPS, P, 4>(rows, row_bytes, inputs, out),
+            _ => group::<STEPS, P, 6>(rows, row_bytes, inputs, out),
+        }
+    }
+}
+
+/// Rows of weights whose sums are kept while a part of the inputs stays in the first cache.
+const GROUP: usize = 16;
+
+/// Chunks of all input rows together that stay there: 28 KB.
+const SPAN: usize = 40;
+
+/// Multiplies some neighbouring rows by at most `N` input rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn group<const STEPS: usize, P: Packed<STEPS>, const N: usize>(
+    rows: &[u8],
+    row_bytes: usize,
+    inputs: &[Inputs<STEPS>],
+    out: &mut [f32],
+) {
+    let (whole, rest, chunks) = (row_bytes / P::BYTES, row_bytes % P::BYTES, row_bytes.div_ceil(P::BYTES));
+    let count = inputs.len() / chunks;
+    // Where there are fewer, the last one is computed more than once.
+    let mut columns = [inputs; N];
+    for (index, column) in columns.iter_mut().enumerate() {
+        *column = &inputs[index.min(count - 1) * chunks..][..chunks];
+    }
+    let mut lanes = [[_mm512_setzero_ps(); N]; GROUP];
+    let mut from = 0;
+    while from < chunks {
+        let to = chunks.min(from + SPAN / N);
+        for (row, lanes) in rows.chunks_exact(row_bytes).zip(&mut lanes) {
+            let mut sums = *lanes;
+            let mut chunk = from;
+            while chunk < to.min(whole) {
+                let packed = row.as_ptr().wrapping_add(chunk * P::BYTES);
+                ask_for_more(packed, P::BYTES);
+                // SAFETY: a whole chunk.
+                unsafe { add_some::<STEPS, P, N>(packed, &columns, chunk, &mut sums) };
+                chunk += 1;
+            }
+            if chunk < to && rest > 0 {
+                let mut padded = [0; BYTES_MAX];
+                padded[..rest].copy_from_slice(&row[whole * P::BYTES..]);
+                // SAFETY: BYTES_MAX is at least `P::BYTES`.
+                unsafe { add_some::<STEPS, P, N>(padded.as_ptr(), &columns, chunk, &mut sums) };
+            }
+            *lanes = sums;
+        }
+        from = to;
+    }
+    for (out, lanes) in out.chunks_exact_mut(count).zip(&lanes) {
+        for (out, lanes) in out.iter_mut().zip(lanes) {
+            *out = sum(*lanes);
+        }
+    }
+}
+
+/// As [`add`] for a chunk of several input rows.
+///
+/// # Safety
+/// As [`Packed::parts`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn add_some<const STEPS: usize, P: Packed<STEPS>, const N: usize>(
+    packed: *const u8,
+    inputs: &[&[Inputs<STEPS>]; N],
+    chunk: usize,
+    lanes: &mut [__m512; N],
+) {
+    // SAFETY: the caller's promise.
+    let parts = unsafe { P::parts(packed) };
+    for (lanes, inputs) in lanes.iter_mut().zip(inputs) {
+        *lanes = add_parts::<STEPS, P>(&parts, &inputs[chunk], *lanes);
+    }
 }
 
 /// As [`plain::take_apart`](super::plain::take_apart), for formats that have no vectors of their own: what plain Rust takes
@@ -160,18 +306,27 @@ unsafe fn add<const STEPS: usize, P: Packed<STEPS>>(
     inputs: &Inputs<STEPS>,
     lanes: __m512,
 ) -> __m512 {
-    // SAFETY: the caller's promise; `Inputs` and its parts lie on multiples of 64 bytes.
+    // SAFETY: the caller's promise.
+    let parts = unsafe { P::parts(packed) };
+    add_parts::<STEPS, P>(&parts, inputs, lanes)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn add_parts<const STEPS: usize, P: Packed<STEPS>>(
+    parts: &Parts<STEPS>,
+    inputs: &Inputs<STEPS>,
+    lanes: __m512,
+) -> __m512 {
+    // SAFETY: `Inputs` and its parts lie on multiples of 64 bytes.
     unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(packed.wrapping_add(1024).cast());
-        _mm_prefetch::<_MM_HINT_T0>(packed.wrapping_add(1024 + 64).cast());
-        _mm_prefetch::<_MM_HINT_T0>(packed.wrapping_add(1024 + 128).cast());
-        _mm_prefetch::<_MM_HINT_T0>(packed.wrapping_add(1024 + 192).cast());
-        let parts = P::parts(packed);
         // Two sums, so that the additions of one need not wait for those of the other.
-        let mut sums = [first_sums(inputs, P::OFFSET), _mm512_setzero_si512()];
-        for (step, values) in parts.values.into_iter().enumerate() {
+        let mut sums = [_mm512_load_si512(inputs.first.as_ptr().cast()), _mm512_setzero_si512()];
+        let mut step = 0;
+        while step < STEPS {
             let input = _mm512_load_si512(inputs.values[step].as_ptr().cast());
-            sums[step % 2] = _mm512_dpbusd_epi32(sums[step % 2], values, input);
+            sums[step % 2] = _mm512_dpbusd_epi32(sums[step % 2], parts.values[step], input);
+            step += 1;
         }
         let sums = _mm512_cvtepi32_ps(_mm512_add_epi32(sums[0], sums[1]));
         let scales = _mm512_mul_ps(parts.scales, _mm512_load_ps(inputs.scales.as_ptr()));
@@ -183,41 +338,38 @@ unsafe fn add<const STEPS: usize, P: Packed<STEPS>>(
     }
 }
 
-/// What takes the offset of a format's values out of the sums of products again.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn first_sums<const STEPS: usize>(inputs: &Inputs<STEPS>, offset: i32) -> __m512i {
-    if offset == 0 {
-        return _mm512_setzero_si512();
-    }
-    // SAFETY: `sums` are 16 whole numbers on a multiple of 64 bytes.
-    let sums = unsafe { _mm512_load_si512(inputs.sums.as_ptr().cast()) };
-    _mm512_mullo_epi32(sums, _mm512_set1_epi32(-offset))
-}
-
-/// As [`plain::tile`](super::plain::tile): two rows of weights meet four input rows at once, so that what is loaded is used
-/// more than once.
+/// As [`plain::tile`](super::plain::tile): three rows of weights meet four input rows at once, so that what is loaded is used
+/// more than once, and all twelve sums, whole and scaled, stay in registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 pub(super) fn tile<const STEPS: usize>(
     shape: Shape,
     weights: &[Weights<STEPS>],
     inputs: &[Inputs<STEPS>],
-    chunks: usize,
+    (chunks, next): (usize, &[u8]),
     mut write: impl FnMut(usize, usize, f32),
 ) {
+    let times = inputs.len().div_ceil(4 * chunks) * weights.len().div_ceil(3 * chunks);
+    let mut next = NextTile::new(next, times);
     for (four, inputs) in inputs.chunks(4 * chunks).enumerate() {
-        for (two, weights) in weights.chunks(2 * chunks).enumerate() {
+        for (three, weights) in weights.chunks(3 * chunks).enumerate() {
+            next.ask();
             let mut write =
-                |row: usize, index: usize, value: f32| write(2 * two + row, 4 * four + index, value);
+                |row: usize, index: usize, value: f32| write(3 * three + row, 4 * four + index, value);
             match (weights.len() / chunks, inputs.len() / chunks) {
-                (2, 4) => products::<STEPS, 2, 4>(shape, weights, inputs, chunks, &mut write),
-                (2, 3) => products::<STEPS, 2, 3>(shape, weights, inputs, chunks, &mut write),
-                (2, 2) => products::<STEPS, 2, 2>(shape, weights, inputs, chunks, &mut write),
-                (2, _) => products::<STEPS, 2, 1>(shape, weights, inputs, chunks, &mut write),
-                (_, 4) => products::<STEPS, 1, 4>(shape, weights, inputs, chunks, &mut write),
-                (_, 3) => products::<STEPS, 1, 3>(shape, weights, inputs, chunks, &mut write),
-                (_, 2) => products::<STEPS, 1, 2>(shape, weights, inputs, chunks, &mut write),
-                _ => products::<STEPS, 1, 1>(shape, weights, inputs, chunks, &mut write),
+                (3, 4) => products::<STEPS, 3, 4>(shape, weights, inputs, chunks, &mut write),
+                (3, 3) => products::<STEPS, 3, 3>(shape, weights, inputs, chunks, &mut write),
+                (3, 2) => products::<STEPS, 3, 2>(shape, weights, inputs, chunks, &mut write),
+                (3, _) => products::<STEPS, 3, 1>(shape, weights, inputs, chunks, &mut write),
+                (rows, 4) => (0..rows).for_each(|row| {
+                    let mut write = |_: usize, index: usize, value: f32| write(row, index, value);
+                    products::<STEPS, 1, 4>(shape, &weights[row * chunks..], inputs, chunks, &mut write);
+                }),
+                (rows, columns) => (0..rows * columns).for_each(|at| {
+                    let (row, index) = (at / columns, at % columns);
+                    let mut write = |_: usize, _: usize, value: f32| write(row, index, value);
+                    let (weights, inputs) = (&weights[row * chunks..], &inputs[index * chunks..]);
+                    products::<STEPS, 1, 1>(shape, weights, inputs, chunks, &mut write);
+                }),
             }
         }
     }
@@ -237,97 +389,68 @@ fn products<const STEPS: usize, const R: usize, const N: usize>(
     for (index, row) in rows.iter_mut().enumerate() {
         *row = &weights[index * chunks..][..chunks];
     }
-    let weights = rows;
     let mut columns = [inputs; N];
     for (index, column) in columns.iter_mut().enumerate() {
         *column = &inputs[index * chunks..][..chunks];
     }
-    let inputs = columns;
     let mut lanes = [[_mm512_setzero_ps(); N]; R];
     for chunk in 0..chunks {
-        let mut first = [_mm512_setzero_si512(); N];
-        for (first, inputs) in first.iter_mut().zip(inputs) {
-            *first = first_sums(&inputs[chunk], shape.offset);
-        }
-        let mut sums = [first; R];
-        for step in 0..STEPS {
-            let mut input = [_mm512_setzero_si512(); N];
-            for (input, inputs) in input.iter_mut().zip(inputs) {
-                // SAFETY: 64 bytes on a multiple of 64, in `Inputs` and in `Weights`.
-                *input = unsafe { _mm512_load_si512(inputs[chunk].values[step].as_ptr().cast()) };
-            }
-            for (sums, weights) in sums.iter_mut().zip(weights) {
-                // SAFETY: as above.
-                let values = unsafe { _mm512_load_si512(weights[chunk].values[step].as_ptr().cast()) };
-                for (sum, input) in sums.iter_mut().zip(input) {
-                    *sum = _mm512_dpbusd_epi32(*sum, values, input);
-                }
-            }
-        }
-        for ((lanes, sums), weights) in lanes.iter_mut().zip(sums).zip(weights) {
-            // SAFETY: 16 numbers on a multiple of 64 bytes, here and below.
-            let (scales, mins) = unsafe {
-                (_mm512_load_ps(weights[chunk].scales.as_ptr()), _mm512_load_ps(weights[chunk].mins.as_ptr()))
-            };
-            for ((lane, sum), inputs) in lanes.iter_mut().zip(sums).zip(inputs) {
-                // SAFETY: as above.
-                let (input_scales, scaled_sums) = unsafe {
-                    (
-                        _mm512_load_ps(inputs[chunk].scales.as_ptr()),
-                        _mm512_load_ps(inputs[chunk].scaled_sums.as_ptr()),
-                    )
-                };
-                *lane = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scales, input_scales), *lane);
-                if shape.mins {
-                    *lane = _mm512_fmadd_ps(mins, scaled_sums, *lane);
-                }
-            }
-        }
-    }
-    if let Ok(lanes) = <&[__m512; 8]>::try_from(lanes.as_flattened()) {
-        let sums = eight_sums(lanes);
-        for index in 0..4 {
-            write(0, index, sums[4 * index]);
-            write(1, index, sums[4 * index + 2]);
-        }
-        return;
+        add_to_all(shape, &rows, &columns, chunk, &mut lanes);
     }
     for (row, lanes) in lanes.into_iter().enumerate() {
+        if let Ok(lanes) = <&[__m512; 4]>::try_from(&lanes[..]) {
+            for (index, sum) in four_sums(lanes).into_iter().enumerate() {
+                write(row, index, sum);
+            }
+            continue;
+        }
         for (index, lanes) in lanes.into_iter().enumerate() {
             write(row, index, sum(lanes));
         }
     }
 }
 
-/// Adds up the lanes of eight vectors, each in the order of [`sum`], with a third of the instructions: halves of two vectors
-/// share one. The sum of vector i is number 4 i, that of vector 4 + i number 4 i + 2.
+/// Adds the products of a chunk of each row to the lanes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-fn eight_sums(lanes: &[__m512; 8]) -> [f32; 16] {
-    let halves = |a, b| {
-        _mm512_add_ps(
-            _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b),
-        )
-    };
-    let quarters = |a, b| {
-        _mm512_add_ps(
-            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
-        )
-    };
-    let [a, b, c, d, e, f, g, h] = *lanes;
-    let first = quarters(halves(a, b), halves(c, d));
-    let second = quarters(halves(e, f), halves(g, h));
-    let two = _mm512_add_ps(
-        _mm512_shuffle_ps::<0b01_00_01_00>(first, second),
-        _mm512_shuffle_ps::<0b11_10_11_10>(first, second),
-    );
-    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
-    let mut sums = [0.0; 16];
-    // SAFETY: there is room for sixteen numbers.
-    unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), one) };
-    sums
+fn add_to_all<const STEPS: usize, const R: usize, const N: usize>(
+    shape: Shape,
+    rows: &[&[Weights<STEPS>]; R],
+    columns: &[&[Inputs<STEPS>]; N],
+    chunk: usize,
+    lanes: &mut [[__m512; N]; R],
+) {
+    // SAFETY: in this function, sixteen numbers or 64 bytes on multiples of 64 bytes, in `Inputs` and in `Weights`.
+    unsafe {
+        let mut first = [_mm512_setzero_si512(); N];
+        for (first, inputs) in first.iter_mut().zip(columns) {
+            *first = _mm512_load_si512(inputs[chunk].first.as_ptr().cast());
+        }
+        let mut sums = [first; R];
+        for step in 0..STEPS {
+            let mut input = [_mm512_setzero_si512(); N];
+            for (input, inputs) in input.iter_mut().zip(columns) {
+                *input = _mm512_load_si512(inputs[chunk].values[step].as_ptr().cast());
+            }
+            for (sums, weights) in sums.iter_mut().zip(rows) {
+                let values = _mm512_load_si512(weights[chunk].values[step].as_ptr().cast());
+                for (sum, input) in sums.iter_mut().zip(input) {
+                    *sum = _mm512_dpbusd_epi32(*sum, values, input);
+                }
+            }
+        }
+        for ((lanes, sums), weights) in lanes.iter_mut().zip(sums).zip(rows) {
+            let scales = _mm512_load_ps(weights[chunk].scales.as_ptr());
+            let mins = _mm512_load_ps(weights[chunk].mins.as_ptr());
+            for ((lane, sum), inputs) in lanes.iter_mut().zip(sums).zip(columns) {
+                let scale = _mm512_mul_ps(scales, _mm512_load_ps(inputs[chunk].scales.as_ptr()));
+                *lane = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, *lane);
+                if shape.mins {
+                    *lane = _mm512_fmadd_ps(mins, _mm512_load_ps(inputs[chunk].scaled_sums.as_ptr()), *lane);
+                }
+            }
+        }
+    }
 }
 
 /// Sixteen runs of 16 bytes, `stride` bytes apart, as four vectors: the first holds the first four bytes of each run, and so

@@ -58,7 +58,7 @@ pub(super) fn tile<const STEPS: usize>(
 fn dot<const STEPS: usize>(weights: &[Weights<STEPS>], inputs: &[Inputs<STEPS>], shape: Shape) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     for (weights, inputs) in weights.iter().zip(inputs) {
-        let mut sums = inputs.sums.map(|sum| -shape.offset * sum);
+        let mut sums = inputs.first;
         for (weights, inputs) in weights.values.iter().zip(&inputs.values) {
             let fours = weights.as_chunks::<4>().0.iter().zip(inputs.as_chunks::<4>().0);
             for (sum, (weights, inputs)) in sums.iter_mut().zip(fours) {

@@ -19,8 +19,9 @@ pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe {
-            let done = super::avx512::round::chunks(input, shape, out);
-            row_avx512(&input[done..], shape, &mut out[done / (4 * STEPS * LANES)..]);
+            if !super::avx512::round::row(input, shape, out) {
+                row_avx512(input, shape, out);
+            }
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
@@ -76,7 +77,7 @@ fn each<const STEPS: usize, const SHARED: usize>(input: &[f32], shape: Shape, ou
             for (step, four) in values.as_chunks::<4>().0.iter().enumerate() {
                 out.values[step].as_chunks_mut::<4>().0[lane] = *four;
             }
-            out.sums[lane] = sum;
+            out.first[lane] = -shape.offset * sum;
             (out.scales[lane], out.scaled_sums[lane]) = match shape.rounding {
                 Rounding::Q8_0 => (half(scale), half(scale) * sum as f32),
                 Rounding::Q8_1 => (half(scale), half(scale * sum as f32)),

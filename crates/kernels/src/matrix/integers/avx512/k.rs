@@ -15,7 +15,6 @@ pub(super) struct Q4;
 impl Packed<8> for Q4 {
     const BYTES: usize = 2 * 144;
     const MINS: bool = true;
-    const OFFSET: i32 = 0;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -35,7 +34,6 @@ pub(super) struct Q5;
 impl Packed<8> for Q5 {
     const BYTES: usize = 2 * 176;
     const MINS: bool = true;
-    const OFFSET: i32 = 0;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -66,7 +64,6 @@ pub(super) struct Q6;
 impl Packed<4> for Q6 {
     const BYTES: usize = 210;
     const MINS: bool = false;
-    const OFFSET: i32 = 32;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -102,7 +99,6 @@ pub(super) struct Q2;
 impl Packed<4> for Q2 {
     const BYTES: usize = 84;
     const MINS: bool = true;
-    const OFFSET: i32 = 0;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -131,7 +127,6 @@ pub(super) struct Q3;
 impl Packed<4> for Q3 {
     const BYTES: usize = 110;
     const MINS: bool = false;
-    const OFFSET: i32 = 4;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -174,7 +169,6 @@ pub(super) struct IQ4_XS;
 impl Packed<8> for IQ4_XS {
     const BYTES: usize = 2 * 136;
     const MINS: bool = false;
-    const OFFSET: i32 = 127;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]

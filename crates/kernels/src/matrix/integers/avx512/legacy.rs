@@ -9,7 +9,6 @@ pub(super) struct Q4_0;
 impl Packed<8> for Q4_0 {
     const BYTES: usize = 16 * 18;
     const MINS: bool = false;
-    const OFFSET: i32 = 8;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -27,7 +26,6 @@ pub(super) struct Q8_0;
 impl Packed<8> for Q8_0 {
     const BYTES: usize = 16 * 34;
     const MINS: bool = false;
-    const OFFSET: i32 = 128;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -50,7 +48,6 @@ pub(super) struct Q4_1;
 impl Packed<8> for Q4_1 {
     const BYTES: usize = 16 * 20;
     const MINS: bool = true;
-    const OFFSET: i32 = 0;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -68,7 +65,6 @@ pub(super) struct Q5_0;
 impl Packed<8> for Q5_0 {
     const BYTES: usize = 16 * 22;
     const MINS: bool = false;
-    const OFFSET: i32 = 16;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -87,7 +83,6 @@ pub(super) struct Q5_1;
 impl Packed<8> for Q5_1 {
     const BYTES: usize = 16 * 24;
     const MINS: bool = true;
-    const OFFSET: i32 = 0;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -108,7 +103,6 @@ pub(super) struct IQ4_NL;
 impl Packed<8> for IQ4_NL {
     const BYTES: usize = 16 * 18;
     const MINS: bool = false;
-    const OFFSET: i32 = 127;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
@@ -126,7 +120,6 @@ pub(super) struct MXFP4;
 impl Packed<8> for MXFP4 {
     const BYTES: usize = 16 * 17;
     const MINS: bool = false;
-    const OFFSET: i32 = 12;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]

@@ -8,28 +8,33 @@ use crate::{
     matrix::integers::Inputs,
 };
 
-/// As [`round::row`](crate::matrix::integers::round::row), for whole chunks of groups that have a scale each and stand in
-/// the order of the row; returns how many numbers it rounded. (What 256 numbers share is as fast in plain Rust.)
+/// As [`round::row`](crate::matrix::integers::round::row), for groups that have a scale each and stand in the order of the
+/// row; returns whether it did. (What 256 numbers share is as fast in plain Rust.)
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(in crate::matrix::integers) fn chunks<const STEPS: usize>(
+pub(in crate::matrix::integers) fn row<const STEPS: usize>(
     input: &[f32],
     shape: Shape,
     out: &mut [Inputs<STEPS>],
-) -> usize {
+) -> bool {
     if STEPS != 8 || shape.rounding == Rounding::Q8_K || (0..16).any(|group| shape.place(group) != (0, group))
     {
-        return 0;
+        return false;
     }
-    let (chunks, _) = input.as_chunks::<512>();
-    for (input, out) in chunks.iter().zip(out) {
-        chunk(input, shape.rounding, out);
+    let (chunks, rest) = input.as_chunks::<512>();
+    for (input, out) in chunks.iter().zip(&mut *out) {
+        chunk(input, shape, out);
     }
-    512 * chunks.len()
+    if let Some(out) = out.get_mut(chunks.len()) {
+        let mut padded = [0.0; 512];
+        padded[..rest.len()].copy_from_slice(rest);
+        chunk(&padded, shape, out);
+    }
+    true
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-fn chunk<const STEPS: usize>(input: &[f32; 512], rounding: Rounding, out: &mut Inputs<STEPS>) {
+fn chunk<const STEPS: usize>(input: &[f32; 512], shape: Shape, out: &mut Inputs<STEPS>) {
     // Magnitudes are compared as whole numbers, of which a NaN is the largest.
     let mut largest = [_mm512_setzero_si512(); 16];
     for (largest, group) in largest.iter_mut().zip(input.as_chunks::<32>().0) {
@@ -75,13 +80,14 @@ fn chunk<const STEPS: usize>(input: &[f32; 512], rounding: Rounding, out: &mut I
 
     let scale = _mm512_div_ps(most, _mm512_set1_ps(127.0));
     let total = _mm512_cvtepi32_ps(sums);
-    let scaled_sums = match rounding {
+    let scaled_sums = match shape.rounding {
         Rounding::Q8_1 => half(_mm512_mul_ps(scale, total)),
         _ => _mm512_mul_ps(half(scale), total),
     };
+    let first = _mm512_mullo_epi32(sums, _mm512_set1_epi32(-shape.offset));
     // SAFETY: sixteen of each on a multiple of 64 bytes.
     unsafe {
-        _mm512_store_si512(out.sums.as_mut_ptr().cast(), sums);
+        _mm512_store_si512(out.first.as_mut_ptr().cast(), first);
         _mm512_store_ps(out.scales.as_mut_ptr(), half(scale));
         _mm512_store_ps(out.scaled_sums.as_mut_ptr(), scaled_sums);
     }
