@@ -82,6 +82,11 @@ uuid_id! {
     ChunkId, "a chunk id (a UUID)"
 }
 
+uuid_id! {
+    /// Names something that was remembered: a UUIDv7 of when.
+    MemoryId, "a memory id (a UUID)"
+}
+
 /// Names a message: its row in the archive, never used twice.
 ///
 /// An integer and not a UUID because the full-text index is keyed by it; 16 bytes and their index would cost
