@@ -74,6 +74,23 @@ impl Collection {
         &self.0.spec
     }
 
+    /// Returns vectors by key, in the same order, as they are kept: rounded to a byte a dimension, of any length for
+    /// [`Metric::Cosine`](athenaeum_core::vector::Metric::Cosine). `None` for those that are not there.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn vectors(&self, keys: &[Key]) -> Result<Vec<Option<Vec<f32>>>, Error> {
+        self.0.database.vectors(self.0.id, keys).await
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn id(&self) -> i64 {
+        self.0.id
+    }
+
     /// Returns the collection as it is now.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
         let inner = &*self.0;
@@ -97,13 +114,13 @@ impl Collection {
             self.check_in_background(Arc::clone(&snapshot));
         }
         if state.mark != snapshot.mark {
-            let changes = inner.database.changes(inner.id, snapshot.mark, inner.spec.dimensions).await?;
+            let changes = inner.changes(snapshot.mark).await?;
             if changes.state.mark.generation != snapshot.mark.generation
                 || changes.state.forgotten > snapshot.mark.removal
             {
                 // It was cleared, or its segments changed, between the two looks.
                 snapshot = Arc::new(Snapshot::of_segments(changes.state.mark.generation, Vec::new()));
-                let changes = inner.database.changes(inner.id, snapshot.mark, inner.spec.dimensions).await?;
+                let changes = inner.changes(snapshot.mark).await?;
                 snapshot = Arc::new(snapshot.after(&changes, inner.spec.metric));
             } else {
                 snapshot = Arc::new(snapshot.after(&changes, inner.spec.metric));
@@ -144,7 +161,10 @@ impl Collection {
         let this = self.clone();
         let work = async move {
             // Whoever makes this one may be another process, which then serves for both.
-            let done = this.fold(false).await;
+            let done = match this.fold(false).await {
+                Ok(true) => this.snapshot().await.map(drop),
+                other => other.map(drop),
+            };
             this.0.folding.store(false, Ordering::Release);
             if let Err(error) = done {
                 tracing::warn!(%error, collection = this.0.spec.name, "no segment of vectors could be made");
@@ -154,34 +174,35 @@ impl Collection {
     }
 
     /// Puts rows that no segment has into one, together with segments that are small beside it. `wait`s for another
-    /// process or task that does the same, or leaves it to that.
-    async fn fold(&self, wait: bool) -> Result<(), Error> {
+    /// process or task that does the same, or leaves it to that: then it is false. Rows are held once.
+    async fn fold(&self, wait: bool) -> Result<bool, Error> {
         let inner = &*self.0;
         let lock = loop {
             match inner.folder.lock()? {
                 Some(lock) => break lock,
                 None if wait => tokio::time::sleep(Duration::from_millis(20)).await,
-                None => return Ok(()),
+                None => return Ok(false),
             }
         };
         let state = inner.database.state(inner.id).await?;
         // As of now: another process may have made segments since.
         let loaded = inner.load(&state);
-        let changes = inner.database.changes(inner.id, loaded.mark, inner.spec.dimensions).await?;
-        if changes.state.mark.generation != state.mark.generation {
-            return Ok(());
+        let (newest, news) = inner.database.news(inner.id, loaded.mark, inner.spec.dimensions).await?;
+        if news.state.mark.generation != state.mark.generation {
+            return Ok(false);
         }
-        let newest = changes.rows.len();
-        let files = loaded.after(&changes, inner.spec.metric).files();
+        let files = loaded.after(&news, inner.spec.metric).files();
+        drop(loaded);
         let kept = kept(&files, newest);
         if kept == files.len() && newest == 0 {
-            return inner.forget(&changes.state, &files).await;
+            inner.forget(&news.state, &files).await?;
+            return Ok(true);
         }
         let after = kept.checked_sub(1).map_or(0, |last| files[last].0.through);
-        let mark = crate::store::Mark { row: after, ..changes.state.mark };
-        let changes = inner.database.changes(inner.id, mark, inner.spec.dimensions).await?;
+        let mark = crate::store::Mark { row: after, ..news.state.mark };
+        let changes = inner.changes(mark).await?;
         if changes.state.mark.generation != state.mark.generation {
-            return Ok(());
+            return Ok(false);
         }
         let this = self.clone();
         let state = changes.state;
@@ -193,9 +214,8 @@ impl Collection {
             inner.seen().loaded = false;
             inner.seen().settled = false;
         }
-        self.snapshot().await?;
-        let files = inner.seen().snapshot.files();
-        inner.forget(&state, &files).await
+        inner.forget(&state, &inner.load(&state).files()).await?;
+        Ok(true)
     }
 
     /// Reads some rows in the order of their sequence numbers, from after one on.
@@ -258,7 +278,12 @@ impl VectorStorage for Collection {
     }
 
     async fn clear(&self) -> Result<(), Error> {
-        self.0.database.clear(self.0.id).await
+        self.0.database.clear(self.0.id).await?;
+        // Where somebody makes segments, the next ones take the place of these.
+        if let Some(lock) = self.0.folder.lock()? {
+            self.0.folder.list(&lock, &[])?;
+        }
+        Ok(())
     }
 
     async fn expire(&self, now: Timestamp) -> Result<u64, Error> {
@@ -266,7 +291,8 @@ impl VectorStorage for Collection {
     }
 
     async fn persist(&self) -> Result<(), Error> {
-        self.fold(true).await
+        self.fold(true).await?;
+        self.snapshot().await.map(drop)
     }
 }
 
@@ -278,6 +304,10 @@ impl Inner {
     fn current(&self, stamp: Stamp) -> Option<Arc<Snapshot>> {
         let seen = self.seen();
         (seen.loaded && seen.settled && seen.stamp == stamp).then(|| Arc::clone(&seen.snapshot))
+    }
+
+    async fn changes(&self, mark: crate::store::Mark) -> Result<crate::store::Changes, Error> {
+        self.database.changes(self.id, mark, self.spec.dimensions).await
     }
 
     /// Opens the segments that are in the folder.
@@ -312,6 +342,7 @@ impl Inner {
                 metric: self.spec.metric,
                 rows: rows.len(),
                 partitions: partitions.ends.len(),
+                groups: partitions.group_ends.len(),
                 collection: state.uid,
                 generation: state.mark.generation,
                 after,

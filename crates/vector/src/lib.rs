@@ -43,12 +43,16 @@ mod rows;
 mod search;
 mod segment;
 mod snapshot;
+mod sources;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod train;
+mod turn;
 
 pub use collection::Collection;
 pub use error::{Error, ErrorKind};
 pub use exchange::ExchangeError;
+pub use sources::{Settled, Source};
 pub use store::{Settings, Vectors};
+pub use turn::Turn;

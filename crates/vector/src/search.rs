@@ -1,9 +1,15 @@
 //! The nearest of one segment.
 
+use std::ops::Range;
+
 use athenaeum_core::vector::{Effort, Filter, Key, Metric, Near};
 use athenaeum_kernels::{Estimates, product_f32_i8, products_i8, products_i8_at, signs, soon};
 
-use crate::{bits::Bits, pack::Probe, segment::Segment};
+use crate::{
+    bits::Bits,
+    pack::Probe,
+    segment::{Lot, Segment},
+};
 
 /// The nearest so far, over all segments.
 pub(crate) struct Best {
@@ -109,7 +115,8 @@ pub(crate) fn search(
         };
         refine_best(segment, probe, &rows, &products, best);
     } else {
-        let rows = estimate(segment, allowed, probe, &depth);
+        let rows = estimate(segment, allowed, probe, &depth, best.limit);
+        rows.iter().for_each(|row| segment.factor_soon(*row as usize));
         let mut products = vec![0; rows.len()];
         products_i8_at(&probe.packed, segment.values(), &rows, &mut products);
         refine_best(segment, probe, &rows, &products, best);
@@ -120,49 +127,60 @@ pub(crate) fn search(
 struct Depth {
     /// Where no more rows than this may be found, all are compared.
     compared_in_full: usize,
-    /// Rows whose bits are counted.
+    /// Rows whose bits are counted, at most.
     estimated: usize,
+    /// So many of them in a row that none of the nearest is among are enough.
+    patience: usize,
     /// Rows of those that are compared in full.
     compared: usize,
 }
 
 impl Depth {
     fn of(effort: Effort, rows: usize, limit: usize) -> Self {
-        // Of more rows a smaller share is looked at. The power is a guess that 100,000 rows bear out; at a million
-        // `Quick` looks at more than it needs (docs/benchmarks.md).
-        let wide = (rows as f64).powf(0.7);
-        let compared_in_full = 2_048 + rows / 100;
-        let (estimated, compared) = match effort {
-            Effort::Quick => (5.2 * wide, 100 + 10 * limit),
-            Effort::Thorough | Effort::Exact => (21.0 * wide, 200 + 20 * limit),
+        // Among more rows the nearest are nearer, and lie closer together: patience grows far less than they do.
+        let times = |power: f64| (rows as f64 / 100_000.0).powf(power);
+        let (patience, estimated, compared) = match effort {
+            Effort::Quick => (6_000.0 * times(0.25), 8.0, 100 + 10 * limit),
+            Effort::Thorough | Effort::Exact => {
+                let more = times(0.4).max(1.0);
+                (40_000.0 * times(0.4), 4.0, (more * (200 + 20 * limit) as f64) as usize)
+            }
         };
         Self {
-            compared_in_full,
-            estimated: (estimated as usize).max(2 * compared),
+            compared_in_full: 2_048 + rows / 100,
+            estimated: ((estimated * patience) as usize).max(2 * compared),
+            patience: patience as usize,
             compared: compared.min(rows),
+        }
+    }
+
+    /// What passes a filter may lie far from the query and there in all directions, where bits tell less.
+    fn among_few(self) -> Self {
+        Self {
+            estimated: 2 * self.estimated,
+            patience: 2 * self.patience,
+            compared: 4 * self.compared,
+            ..self
         }
     }
 }
 
-impl Depth {
-    /// What passes a filter may lie far from the query and there in all directions, where bits tell less.
-    fn among_few(self) -> Self {
-        Self { estimated: 2 * self.estimated, compared: 4 * self.compared, ..self }
-    }
-}
-
 /// Returns the rows that are nearest as far as bits tell, in those partitions whose centers are nearest.
-fn estimate(segment: &Segment, allowed: Option<&Bits>, probe: &Probe, depth: &Depth) -> Vec<u32> {
-    let metric = segment.metric();
-    // Those that pass may all lie in partitions that are far away.
-    let rows = if allowed.is_some() { usize::MAX } else { depth.estimated };
-    let partitions = nearest_partitions(segment, probe, rows);
+fn estimate(
+    segment: &Segment,
+    allowed: Option<&Bits>,
+    probe: &Probe,
+    depth: &Depth,
+    limit: usize,
+) -> Vec<u32> {
+    let partitions = nearest_partitions(segment, allowed, probe, depth);
     let mut candidates = Candidates::new(depth.compared);
+    let mut leaders = Leaders::new(limit);
     let mut code = vec![0; segment.head.code_bytes()];
     let mut found = Vec::new();
     let mut looked_at = 0;
     for (place, (index, product)) in partitions.iter().enumerate() {
-        if looked_at >= depth.estimated {
+        if looked_at >= depth.estimated || looked_at - leaders.since >= depth.patience {
             break;
         }
         let partition = segment.partitions()[*index];
@@ -182,9 +200,9 @@ fn estimate(segment: &Segment, allowed: Option<&Bits>, probe: &Probe, depth: &De
         if codes.len() != factors.len() * code.len() {
             continue;
         }
-        signs(&probe.exact, segment.center(*index), partition.factor, &mut code);
+        signs(&probe.exact, segment.centers(*index, *index + 1), partition.factor, &mut code);
         let between = (probe.square() - 2.0 * product + partition.square).max(0.0);
-        let base = match metric {
+        let base = match segment.metric() {
             Metric::InnerProduct => product - partition.square,
             Metric::Cosine | Metric::Euclidean => -0.5 * between,
         };
@@ -195,34 +213,132 @@ fn estimate(segment: &Segment, allowed: Option<&Bits>, probe: &Probe, depth: &De
             let row = partition.start as u32 + row;
             if allowed.is_none_or(|allowed| allowed.contains(row as usize)) {
                 candidates.add(*rank, row);
+                leaders.add(*rank, looked_at);
             }
         }
     }
     candidates.finish()
 }
 
-/// Lists partitions with the product of center and query, the nearest first: those that hold so many rows, and some more.
-fn nearest_partitions(segment: &Segment, probe: &Probe, rows: usize) -> Vec<(usize, f32)> {
-    let mut products = vec![0; segment.head.partitions];
-    products_i8(&probe.packed, segment.centers(), &mut products);
-    let linear = segment.metric() == Metric::InnerProduct;
-    let mut ranked = Vec::with_capacity(products.len());
-    for (index, (product, partition)) in products.into_iter().zip(segment.partitions()).enumerate() {
-        let product = product as f32 * probe.scale * partition.factor;
-        let rank = if linear { product } else { product - 0.5 * partition.square };
-        if partition.start < partition.end {
-            ranked.push((rank, index, product));
+/// Does so with few rows, which are otherwise compared in full.
+#[cfg(test)]
+pub(crate) fn estimate_some(segment: &Segment, allowed: Option<&Bits>, probe: &Probe) -> Vec<u32> {
+    let depth = Depth { compared_in_full: 0, estimated: 60, patience: 30, compared: 20.min(segment.rows()) };
+    if depth.compared == 0 { Vec::new() } else { estimate(segment, allowed, probe, &depth, 3) }
+}
+
+/// The best estimates so far, and after how many rows the last one of them came: when none comes any more, the nearest are
+/// likely to be found (T. Teofili and J. Lin, "Patience in Proximity", 2025, do so in graphs).
+struct Leaders {
+    wanted: usize,
+    /// The greatest first.
+    ranks: Vec<f32>,
+    since: usize,
+}
+
+impl Leaders {
+    fn new(limit: usize) -> Self {
+        // One alone changes too seldom to tell anything; of many, a part tells as much.
+        let wanted = limit.clamp(10, 200);
+        Self { wanted, ranks: Vec::with_capacity(wanted + 1), since: 0 }
+    }
+
+    fn add(&mut self, rank: f32, looked_at: usize) {
+        if self.ranks.len() == self.wanted {
+            if self.ranks.last().is_some_and(|last| *last >= rank) {
+                return;
+            }
+            self.ranks.pop();
+        }
+        let place = self.ranks.partition_point(|other| *other >= rank);
+        self.ranks.insert(place, rank);
+        self.since = looked_at;
+    }
+}
+
+/// Lists partitions with the product of center and query, the nearest first: those that hold so many of the rows that pass,
+/// and some more.
+fn nearest_partitions(
+    segment: &Segment,
+    allowed: Option<&Bits>,
+    probe: &Probe,
+    depth: &Depth,
+) -> Vec<(usize, f32)> {
+    let mut ranked = Vec::new();
+    let mut products = Vec::new();
+    for range in near_groups(segment, allowed, probe, depth.patience) {
+        products.resize(range.len(), 0);
+        let centers = segment.centers(range.start, range.end);
+        if centers.len() != range.len() * probe.packed.len() {
+            continue;
+        }
+        products_i8(&probe.packed, centers, &mut products);
+        for (index, product) in range.zip(&products) {
+            let partition = segment.partitions()[index];
+            let (rank, product) = rank(segment, probe, &partition, *product);
+            if partition.start < partition.end {
+                ranked.push((rank, index, product));
+            }
         }
     }
-    // Half as many again as hold the rows that are wanted on average; only those are sorted.
-    let wanted = (rows.min(segment.rows()) * ranked.len() / segment.rows().max(1)) * 3 / 2 + 8;
-    if wanted < ranked.len() {
-        ranked.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0));
-        ranked.truncate(wanted);
+    // Where all may be found: half as many again as hold the rows that are wanted on average; only those are sorted.
+    if allowed.is_none() {
+        let wanted =
+            depth.estimated.min(segment.rows()) * segment.head.partitions / segment.rows().max(1) * 3 / 2 + 8;
+        if wanted < ranked.len() {
+            ranked.select_nth_unstable_by(wanted, |a, b| b.0.total_cmp(&a.0));
+            ranked.truncate(wanted);
+        }
     }
     ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     ranked.into_iter().map(|(_, index, product)| (index, product)).collect()
 }
+
+/// Lists the partitions of the groups that are nearest, as many groups as hold [`AROUND`] times so many of the rows that
+/// pass: of what is near, the greatest part lies in them.
+fn near_groups(segment: &Segment, allowed: Option<&Bits>, probe: &Probe, rows: usize) -> Vec<Range<usize>> {
+    let groups = segment.groups();
+    if groups.is_empty() {
+        return std::iter::once(0..segment.head.partitions).collect();
+    }
+    let mut products = vec![0; groups.len()];
+    products_i8(&probe.packed, segment.group_centers(), &mut products);
+    let ranked =
+        groups.iter().zip(products).map(|(group, product)| (rank(segment, probe, group, product).0, group));
+    let mut ranked: Vec<(f32, &Lot)> = ranked.collect();
+    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let partitions = segment.partitions();
+    let mut around = rows.saturating_mul(AROUND);
+    let mut near = Vec::with_capacity(ranked.len());
+    for (_, group) in ranked {
+        let Some(last) = group.end.checked_sub(1).filter(|last| *last >= group.start) else { continue };
+        let (start, end) = (partitions[group.start].start, partitions[last].end);
+        let passing = match allowed {
+            Some(allowed) => allowed.count_in(start, end),
+            None => end.saturating_sub(start),
+        };
+        if passing > 0 {
+            near.push(group.start..group.end);
+            around = around.saturating_sub(passing);
+        }
+        if around == 0 && near.len() >= GROUPS_LEAST {
+            break;
+        }
+    }
+    near
+}
+
+/// What a partition or a group is ranked by, and the product of its center with the query.
+fn rank(segment: &Segment, probe: &Probe, lot: &Lot, product: i32) -> (f32, f32) {
+    let product = product as f32 * probe.scale * lot.factor;
+    let linear = segment.metric() == Metric::InnerProduct;
+    (if linear { product } else { product - 0.5 * lot.square }, product)
+}
+
+/// Rows in groups whose centers are compared, as many times the patience.
+const AROUND: usize = 60;
+/// Groups whose centers are compared in any case.
+const GROUPS_LEAST: usize = 6;
 
 /// Rows that may be among the nearest.
 struct Candidates {
@@ -267,7 +383,9 @@ fn refine_best(segment: &Segment, probe: &Probe, rows: &[u32], products: &[i32],
             candidates.add(rank, *row);
         }
     }
-    refine(segment, probe, candidates.finish().into_iter(), best);
+    let rows = candidates.finish();
+    rows.iter().for_each(|row| segment.key_soon(*row as usize));
+    refine(segment, probe, rows.into_iter(), best);
 }
 
 fn refine(segment: &Segment, probe: &Probe, rows: impl Iterator<Item = u32>, best: &mut Best) {

@@ -7,7 +7,7 @@ mod write;
 use std::sync::OnceLock;
 
 use athenaeum_core::vector::{Condition, Key, Metric};
-use athenaeum_kernels::Bytes;
+use athenaeum_kernels::{Bytes, soon};
 
 use crate::{bits::Bits, rows::Times};
 use tags::TagIndex;
@@ -21,13 +21,14 @@ pub(crate) struct Segment {
     pub(crate) head: Head,
     image: image::Image,
     tags: OnceLock<TagIndex>,
-    partitions: Vec<Partition>,
+    partitions: Vec<Lot>,
+    groups: Vec<Lot>,
 }
 
-/// Rows that lie together.
+/// A partition with its rows, or a group with its partitions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Partition {
-    /// The first row, and the first one after it.
+pub(crate) struct Lot {
+    /// The first of them, and the first one after them.
     pub(crate) start: usize,
     pub(crate) end: usize,
     /// What the center's bytes are multiplied by.
@@ -40,8 +41,8 @@ impl Segment {
     /// Looks an image over.
     pub(crate) fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
         let (head, image) = image::open(bytes)?;
-        let partitions = image.partitions(&head);
-        Ok(Self { head, image, tags: OnceLock::new(), partitions })
+        let (partitions, groups) = (image.partitions(&head), image.groups(&head));
+        Ok(Self { head, image, tags: OnceLock::new(), partitions, groups })
     }
 
     /// Compares the sections with their hashes; reads the whole image.
@@ -65,19 +66,25 @@ impl Segment {
         self.head.metric
     }
 
-    /// The bytes of all centers.
-    pub(crate) fn centers(&self) -> &[u8] {
-        &self.image.centers
+    /// The bytes of the centers of some partitions.
+    pub(crate) fn centers(&self, start: usize, end: usize) -> &[u8] {
+        let dimensions = self.head.dimensions;
+        self.image.centers.get(start * dimensions..end * dimensions).unwrap_or(&[])
     }
 
-    pub(crate) fn center(&self, partition: usize) -> &[u8] {
-        let dimensions = self.head.dimensions;
-        self.image.centers.get(partition * dimensions..(partition + 1) * dimensions).unwrap_or(&[])
+    /// The bytes of the centers of all groups.
+    pub(crate) fn group_centers(&self) -> &[u8] {
+        &self.image.group_centers
     }
 
     /// All partitions. Those of which the image tells nonsense have no rows.
-    pub(crate) fn partitions(&self) -> &[Partition] {
+    pub(crate) fn partitions(&self) -> &[Lot] {
         &self.partitions
+    }
+
+    /// All groups, none where partitions are few. Those of which the image tells nonsense have no partitions.
+    pub(crate) fn groups(&self) -> &[Lot] {
+        &self.groups
     }
 
     /// The codes of some rows, one bit a dimension.
@@ -104,6 +111,16 @@ impl Segment {
     /// What a row's bytes are multiplied by, and what is added to the product.
     pub(crate) fn factor_and_bias(&self, row: usize) -> (f32, f32) {
         self.image.factors.as_chunks::<8>().0.get(row).map_or((0.0, 0.0), pair)
+    }
+
+    /// Asks memory for what [`Segment::factor_and_bias`] returns.
+    pub(crate) fn factor_soon(&self, row: usize) {
+        soon(self.image.factors.get(8 * row..8 * row + 8).unwrap_or(&[]));
+    }
+
+    /// Asks memory for what [`Segment::key`] returns.
+    pub(crate) fn key_soon(&self, row: usize) {
+        soon(self.image.keys.get(16 * row..16 * row + 16).unwrap_or(&[]));
     }
 
     pub(crate) fn key(&self, row: usize) -> Key {

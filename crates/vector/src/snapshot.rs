@@ -130,6 +130,7 @@ fn in_memory(rows: &Rows, metric: Metric, state: &State, after: u64) -> Option<S
         metric,
         rows: rows.len(),
         partitions: partitions.ends.len(),
+        groups: partitions.group_ends.len(),
         collection: state.uid,
         generation: state.mark.generation,
         after,

@@ -2,6 +2,7 @@
 
 mod changes;
 mod schema;
+mod sources;
 mod write;
 
 use std::{
@@ -62,14 +63,7 @@ pub(crate) struct Database {
     pub(crate) dir: PathBuf,
     pub(crate) settings: Settings,
     readers: SqlitePool,
-    writer: Mutex<Writer>,
-}
-
-#[derive(Debug)]
-struct Writer {
-    connection: SqliteConnection,
-    /// A transaction was begun, and neither committed nor rolled back: whoever had it was dropped.
-    open: bool,
+    writer: Mutex<SqliteConnection>,
 }
 
 impl Vectors {
@@ -89,7 +83,7 @@ impl Vectors {
             .acquire_timeout(settings.busy_timeout)
             .test_before_acquire(false)
             .connect_lazy_with(reader_options(&path, &settings));
-        let writer = Mutex::new(Writer { connection, open: false });
+        let writer = Mutex::new(connection);
         Ok(Self(Arc::new(Database { dir: dir.to_owned(), settings, readers, writer })))
     }
 
@@ -108,7 +102,15 @@ impl Vectors {
     /// # Errors
     /// Where the database fails.
     pub async fn collections(&self, scope: &Scope) -> Result<Vec<Spec>, Error> {
-        self.0.specs(scope.tenant().as_str()).await
+        Ok(self.holdings(scope).await?.into_iter().map(|(spec, _)| spec).collect())
+    }
+
+    /// Lists a tenant's collections by name, with how many vectors each has.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn holdings(&self, scope: &Scope) -> Result<Vec<(Spec, u64)>, Error> {
+        self.0.holdings(scope.tenant().as_str()).await
     }
 
     /// Waits for what is being written and closes the database. What is asked afterwards fails.
@@ -174,18 +176,12 @@ fn reader_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
         .filename(path)
         .read_only(true)
         .busy_timeout(settings.busy_timeout)
+        // Rows come by the thousand; a thread that waits for a place for each batch of fifty is woken twenty times.
+        .row_buffer_size(1_024)
         .statement_cache_capacity(64)
         .pragma("query_only", "ON")
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", "-2048")
         .thread_name(|n| format!("vectors-reader-{n}"))
         .disable_statement_logging()
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.open {
-            tracing::debug!("a transaction on vectors was left open, and is rolled back");
-        }
-    }
 }

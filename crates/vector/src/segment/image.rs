@@ -4,7 +4,7 @@ use athenaeum_core::vector::Metric;
 use athenaeum_kernels::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Partition;
+use super::Lot;
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) struct Head {
     pub(crate) metric: Metric,
     pub(crate) rows: usize,
     pub(crate) partitions: usize,
+    /// Of partitions; 0 where there are few.
+    pub(crate) groups: usize,
     /// Which collection it was made of, and which of its lives: clearing begins another one.
     pub(crate) collection: [u8; 16],
     pub(crate) generation: u64,
@@ -48,6 +50,8 @@ pub(crate) enum Unreadable {
 pub(super) struct Image {
     pub(super) centers: Bytes,
     pub(super) partitions: Bytes,
+    pub(super) group_centers: Bytes,
+    pub(super) groups: Bytes,
     pub(super) codes: Bytes,
     pub(super) estimates: Bytes,
     pub(super) values: Bytes,
@@ -62,11 +66,11 @@ pub(super) struct Image {
 }
 
 /// In the order in which they lie.
-pub(super) const SECTIONS: usize = 11;
+pub(super) const SECTIONS: usize = 13;
 pub(super) const ALIGNMENT: usize = 64;
-pub(super) const MAGIC: [u8; 8] = *b"ATHVECS\x01";
-pub(super) const HEAD_BYTES: usize = 384;
-const SECTIONS_AT: usize = 96;
+pub(super) const MAGIC: [u8; 8] = *b"ATHVECS\x02";
+pub(super) const HEAD_BYTES: usize = 448;
+const SECTIONS_AT: usize = 104;
 const HASH_AT: usize = HEAD_BYTES - 8;
 
 /// Rows beyond this number are not put into one segment: they are counted in 32 bits.
@@ -89,6 +93,7 @@ pub(super) fn write_head(head: &Head, sections: &[[u64; 3]; SECTIONS]) -> [u8; H
         head.through,
         head.removals,
         head.first_expiry.cast_unsigned(),
+        head.groups as u64,
     ];
     let numbers = numbers.into_iter().chain(sections.iter().flatten().copied());
     for (place, number) in bytes[24..HASH_AT].as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
@@ -122,6 +127,7 @@ pub(super) fn open(all: &Bytes) -> Result<(Head, Image), Unreadable> {
         through: number(72),
         removals: number(80),
         first_expiry: number(88).cast_signed(),
+        groups: size(96, ROWS_MAX)?,
     };
     let mut hashes = [0; SECTIONS];
     let mut section = |index: usize, wanted: &[usize]| {
@@ -137,15 +143,17 @@ pub(super) fn open(all: &Bytes) -> Result<(Head, Image), Unreadable> {
     let image = Image {
         centers: section(0, &[times(partitions, dimensions)?])?,
         partitions: section(1, &[times(partitions, 12)?])?,
-        codes: section(2, &[times(rows, head.code_bytes())?])?,
-        estimates: section(3, &[times(rows, 8)?])?,
-        values: section(4, &[times(rows, dimensions)?])?,
-        factors: section(5, &[times(rows, 8)?])?,
-        keys: section(6, &[times(rows, 16)?])?,
-        sequences: section(7, &[times(rows, 8)?])?,
-        order: section(8, &[times(rows, 4)?])?,
-        times: section(9, &[times(rows, 32)?])?,
-        tags: section(10, &[])?,
+        group_centers: section(2, &[times(head.groups, dimensions)?])?,
+        groups: section(3, &[times(head.groups, 12)?])?,
+        codes: section(4, &[times(rows, head.code_bytes())?])?,
+        estimates: section(5, &[times(rows, 8)?])?,
+        values: section(6, &[times(rows, dimensions)?])?,
+        factors: section(7, &[times(rows, 8)?])?,
+        keys: section(8, &[times(rows, 16)?])?,
+        sequences: section(9, &[times(rows, 8)?])?,
+        order: section(10, &[times(rows, 4)?])?,
+        times: section(11, &[times(rows, 32)?])?,
+        tags: section(12, &[])?,
         all: all.clone(),
         hashes,
     };
@@ -153,17 +161,14 @@ pub(super) fn open(all: &Bytes) -> Result<(Head, Image), Unreadable> {
 }
 
 impl Image {
-    pub(super) fn partitions(&self, head: &Head) -> Vec<Partition> {
-        let mut start = 0;
-        let read = |entry: &[u8; 12]| {
-            let number = |at: usize| entry[at..].first_chunk().copied().unwrap_or_default();
-            let end = u32::from_le_bytes(number(0)) as usize;
-            let rows = if start <= end && end <= head.rows { start..end } else { 0..0 };
-            start = end;
-            let (factor, square) = (f32::from_le_bytes(number(4)), f32::from_le_bytes(number(8)));
-            Partition { start: rows.start, end: rows.end, factor, square }
-        };
-        self.partitions.as_chunks().0.iter().map(read).collect()
+    /// The partitions, each with its rows.
+    pub(super) fn partitions(&self, head: &Head) -> Vec<Lot> {
+        lots(&self.partitions, head.rows)
+    }
+
+    /// The groups, each with its partitions.
+    pub(super) fn groups(&self, head: &Head) -> Vec<Lot> {
+        lots(&self.groups, head.partitions)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -178,6 +183,8 @@ impl Image {
         let sections = [
             &self.centers,
             &self.partitions,
+            &self.group_centers,
+            &self.groups,
             &self.codes,
             &self.estimates,
             &self.values,
@@ -190,4 +197,18 @@ impl Image {
         ];
         sections.into_iter().zip(self.hashes).all(|(section, hash)| xxh3_64(section) == hash)
     }
+}
+
+/// Reads where each of some things ends that hold so many in all. Those of which the bytes tell nonsense hold none.
+fn lots(entries: &[u8], all: usize) -> Vec<Lot> {
+    let mut start = 0;
+    let read = |entry: &[u8; 12]| {
+        let number = |at: usize| entry[at..].first_chunk().copied().unwrap_or_default();
+        let end = u32::from_le_bytes(number(0)) as usize;
+        let held = if start <= end && end <= all { start..end } else { 0..0 };
+        start = end;
+        let (factor, square) = (f32::from_le_bytes(number(4)), f32::from_le_bytes(number(8)));
+        Lot { start: held.start, end: held.end, factor, square }
+    };
+    entries.as_chunks().0.iter().map(read).collect()
 }

@@ -7,11 +7,11 @@ use super::*;
 use crate::{
     pack::{Probe, pack},
     rows::Rows,
-    search::{Best, allowed, search},
+    search::{Best, allowed, estimate_some, search},
     train::partitions,
 };
 
-fn image(metric: Metric, count: usize) -> Vec<u8> {
+fn image(metric: Metric, count: usize, partition_count: usize) -> Vec<u8> {
     let mut rows = Rows::new(12);
     for index in 0..count {
         let vector: Vec<f32> = (0..12).map(|at| ((index * 12 + at) as f32 * 0.7).sin()).collect();
@@ -25,12 +25,13 @@ fn image(metric: Metric, count: usize) -> Vec<u8> {
         let set = rows.tag_sets.number(text).unwrap();
         rows.tags.push(set);
     }
-    let partitions = partitions(&rows, metric, 4, 1);
+    let partitions = partitions(&rows, metric, partition_count, 1);
     let head = Head {
         dimensions: 12,
         metric,
         rows: count,
         partitions: partitions.ends.len(),
+        groups: partitions.group_ends.len(),
         collection: [7; 16],
         generation: 1,
         after: 9,
@@ -54,6 +55,7 @@ fn use_up(segment: &Segment) {
         for effort in [Effort::Quick, Effort::Thorough, Effort::Exact] {
             let allowed = allowed(segment, None, &filter, 2_000);
             let probe = Probe::new(segment.metric(), &vec![0.5; segment.head.dimensions]);
+            estimate_some(segment, allowed.as_ref(), &probe);
             let mut best = Best::new(3);
             search(segment, allowed.as_ref(), &probe, effort, &mut best);
             best.finish(&probe);
@@ -64,7 +66,7 @@ fn use_up(segment: &Segment) {
 #[test]
 fn what_is_written_is_read() {
     for metric in Metric::ALL {
-        let segment = Segment::open(&Bytes::from(image(metric, 30))).unwrap();
+        let segment = Segment::open(&Bytes::from(image(metric, 30, 4))).unwrap();
         assert!(segment.is_sound());
         assert_eq!((segment.rows(), segment.metric(), segment.head.through), (30, metric, 100));
         for index in 0..30 {
@@ -82,11 +84,11 @@ fn what_is_written_is_read() {
 
 #[test]
 fn damage_is_noticed() {
-    let good = image(Metric::Cosine, 30);
+    let good = image(Metric::Cosine, 30, 4);
     let mut at_the_end = good.clone();
     *at_the_end.last_mut().unwrap() ^= 1;
     assert!(!Segment::open(&Bytes::from(at_the_end)).unwrap().is_sound());
-    for at in [0, 30, 100, 380] {
+    for at in [0, 30, 100, 400, 445] {
         let mut damaged = good.clone();
         damaged[at] ^= 1;
         assert!(Segment::open(&Bytes::from(damaged)).is_err(), "byte {at}");
@@ -104,9 +106,11 @@ proptest! {
     fn no_bytes_make_it_panic(
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..20),
         metric in 0_usize..3,
+        grouped in any::<bool>(),
         cut in proptest::option::of(any::<proptest::sample::Index>()),
     ) {
-        let mut bytes = image(Metric::ALL[metric], 30);
+        let (count, partitions) = if grouped { (200, 66) } else { (30, 4) };
+        let mut bytes = image(Metric::ALL[metric], count, partitions);
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -114,9 +118,9 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if bytes.len() >= 384 {
-            let hash = xxhash_rust::xxh3::xxh3_64(&bytes[..376]);
-            bytes[376..384].copy_from_slice(&hash.to_le_bytes());
+        if bytes.len() >= 448 {
+            let hash = xxhash_rust::xxh3::xxh3_64(&bytes[..440]);
+            bytes[440..448].copy_from_slice(&hash.to_le_bytes());
         }
         if let Ok(segment) = Segment::open(&Bytes::from(bytes)) {
             use_up(&segment);

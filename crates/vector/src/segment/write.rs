@@ -11,7 +11,7 @@ use super::{
 use crate::{
     pack::{bias, factor},
     rows::{Rows, Times},
-    train::Partitions,
+    train::{Centers, Partitions},
 };
 
 /// Writes the image of some rows, in the order of their partitions. `head` says whose they are.
@@ -29,14 +29,10 @@ pub(crate) fn write(
     out.write_all(&[0; HEAD_BYTES])?;
     let mut sections = Sections { out, at: HEAD_BYTES as u64, done: Vec::with_capacity(SECTIONS) };
 
-    sections.write([partitions.centers.as_slice()])?;
-    sections.write((0..head.partitions).map(|index| {
-        let mut entry = [0; 12];
-        entry[..4].copy_from_slice(&partitions.ends[index].to_le_bytes());
-        entry[4..8].copy_from_slice(&partitions.factors[index].to_le_bytes());
-        entry[8..].copy_from_slice(&partitions.square(index, head.dimensions).to_le_bytes());
-        entry
-    }))?;
+    sections.write([partitions.centers.bytes.as_slice()])?;
+    sections.write(lots(&partitions.centers, &partitions.ends))?;
+    sections.write([partitions.groups.bytes.as_slice()])?;
+    sections.write(lots(&partitions.groups, &partitions.group_ends))?;
 
     // Codes, and the estimates that belong to them.
     let mut estimates = Vec::with_capacity(8 * rows.len());
@@ -48,8 +44,8 @@ pub(crate) fn write(
         while place >= partitions.ends[partition] as usize {
             partition += 1;
         }
-        let center = &partitions.centers[partition * head.dimensions..][..head.dimensions];
-        let center_factor = partitions.factors[partition];
+        let center = partitions.centers.bytes_of(partition);
+        let center_factor = partitions.centers.factors[partition];
         for (value, byte) in values.iter_mut().zip(row(index)) {
             *value = f32::from(*byte as i8) * factor;
         }
@@ -83,11 +79,20 @@ pub(crate) fn write(
     sections.write(order.iter().map(|index| times(&rows.times[*index as usize])))?;
     sections
         .write([tags::write(&rows.tag_sets.sets, order.iter().map(|index| rows.tags[*index as usize]))])?;
-
     let done = sections.finish()?;
     out.seek(SeekFrom::Start(0))?;
     out.write_all(&write_head(head, &done))?;
     out.flush()
+}
+
+fn lots(centers: &Centers, ends: &[u32]) -> impl Iterator<Item = [u8; 12]> {
+    ends.iter().enumerate().map(|(index, end)| {
+        let mut entry = [0; 12];
+        entry[..4].copy_from_slice(&end.to_le_bytes());
+        entry[4..8].copy_from_slice(&centers.factors[index].to_le_bytes());
+        entry[8..].copy_from_slice(&centers.square(index).to_le_bytes());
+        entry
+    })
 }
 
 fn times(times: &Times) -> [u8; 32] {

@@ -60,22 +60,35 @@ impl Database {
         let mut connection = self.readers.acquire().await.map_err(&failed)?;
         let mut reading = connection.begin().await.map_err(&failed)?;
         let state = state(&mut reading, id).await?;
-        let removed = if state.mark.removal > mark.removal {
-            sqlx::query_scalar("SELECT row FROM removals WHERE collection = ?1 AND id > ?2")
-                .bind(id)
-                .bind(mark.removal.cast_signed())
-                .fetch_all(&mut *reading)
-                .await
-                .map_err(&failed)?
-                .into_iter()
-                .map(i64::cast_unsigned)
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let removed = removed(&mut reading, &state, mark).await?;
         let rows = rows(&mut reading, id, mark.row..state.mark.row, usize::MAX >> 1, dimensions).await?;
         reading.rollback().await.map_err(failed)?;
         Ok(Changes { state, rows, removed })
+    }
+
+    /// Counts the rows that came since, and reads what else changed.
+    pub(crate) async fn news(
+        &self,
+        id: i64,
+        mark: Mark,
+        dimensions: usize,
+    ) -> Result<(usize, Changes), Error> {
+        let failed = database("counting them");
+        let mut connection = self.readers.acquire().await.map_err(&failed)?;
+        let mut reading = connection.begin().await.map_err(&failed)?;
+        let state = state(&mut reading, id).await?;
+        let removed = removed(&mut reading, &state, mark).await?;
+        let newer: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM vectors WHERE collection = ?1 AND id > ?2 AND id <= ?3")
+                .bind(id)
+                .bind(mark.row.cast_signed())
+                .bind(state.mark.row.cast_signed())
+                .fetch_one(&mut *reading)
+                .await
+                .map_err(&failed)?;
+        reading.rollback().await.map_err(failed)?;
+        let newer = usize::try_from(newer).unwrap_or_default();
+        Ok((newer, Changes { state, rows: Rows::new(dimensions), removed }))
     }
 
     /// Reads at most `count` rows after one.
@@ -90,16 +103,21 @@ impl Database {
         rows(&mut connection, id, after..u64::MAX >> 1, count, dimensions).await
     }
 
-    pub(crate) async fn specs(&self, tenant: &str) -> Result<Vec<Spec>, Error> {
+    /// Lists a tenant's collections by name, with how many vectors each has.
+    pub(crate) async fn holdings(&self, tenant: &str) -> Result<Vec<(Spec, u64)>, Error> {
         let failed = database("listing collections");
         let rows = sqlx::query(
-            "SELECT name, model, dimensions, metric FROM collections WHERE tenant = ?1 ORDER BY name",
+            "SELECT name, model, dimensions, metric, vectors FROM collections WHERE tenant = ?1 ORDER BY name",
         )
         .bind(tenant)
         .fetch_all(&self.readers)
         .await
-        .map_err(failed)?;
-        rows.iter().map(spec).collect()
+        .map_err(&failed)?;
+        let holding = |row: &SqliteRow| {
+            let vectors: i64 = row.try_get("vectors").map_err(&failed)?;
+            Ok((spec(row)?, vectors.cast_unsigned()))
+        };
+        rows.iter().map(holding).collect()
     }
 }
 
@@ -140,6 +158,19 @@ pub(super) async fn state(connection: &mut SqliteConnection, id: i64) -> Result<
         },
         forgotten: number("forgotten_removals")?,
     })
+}
+
+async fn removed(connection: &mut SqliteConnection, state: &State, mark: Mark) -> Result<Vec<u64>, Error> {
+    if state.mark.removal <= mark.removal {
+        return Ok(Vec::new());
+    }
+    let removed = sqlx::query_scalar("SELECT row FROM removals WHERE collection = ?1 AND id > ?2")
+        .bind(state.id)
+        .bind(mark.removal.cast_signed())
+        .fetch_all(connection)
+        .await
+        .map_err(database("reading them"))?;
+    Ok(removed.into_iter().map(i64::cast_unsigned).collect())
 }
 
 /// Reads rows after the range's start, up to its end, which is one of them.

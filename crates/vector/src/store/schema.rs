@@ -9,12 +9,16 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Err
     let found: i64 = row.try_get(0).map_err(&failed)?;
     match found {
         KNOWN => Ok(()),
-        0 => sqlx::raw_sql(FIRST).execute(connection).await.map(drop).map_err(failed),
+        0 => {
+            sqlx::raw_sql(FIRST).execute(&mut *connection).await.map_err(&failed)?;
+            sqlx::raw_sql(SECOND).execute(connection).await.map(drop).map_err(failed)
+        }
+        1 => sqlx::raw_sql(SECOND).execute(connection).await.map(drop).map_err(failed),
         _ => Err(Error::Newer { found, known: KNOWN }),
     }
 }
 
-const KNOWN: i64 = 1;
+const KNOWN: i64 = 2;
 
 /// Several processes may come here at once; the first one makes the tables.
 const FIRST: &str = "
@@ -56,5 +60,34 @@ CREATE TABLE IF NOT EXISTS removals (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS removals_by_collection ON removals (collection);
 PRAGMA user_version = 1;
+COMMIT;
+";
+
+/// What the vectors are of, and how much of it is there; counted with every change, since every search tells it.
+const SECOND: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS sources (
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    source BLOB NOT NULL,
+    version BLOB NOT NULL,
+    weight INTEGER NOT NULL,
+    PRIMARY KEY (collection, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources_counted (
+    collection INTEGER PRIMARY KEY REFERENCES collections (id),
+    sources INTEGER NOT NULL,
+    weight INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS source_came AFTER INSERT ON sources BEGIN
+    INSERT INTO sources_counted VALUES (new.collection, 1, new.weight)
+    ON CONFLICT (collection) DO UPDATE SET sources = sources + 1, weight = weight + excluded.weight;
+END;
+CREATE TRIGGER IF NOT EXISTS source_changed AFTER UPDATE OF weight ON sources BEGIN
+    UPDATE sources_counted SET weight = weight + new.weight - old.weight WHERE collection = new.collection;
+END;
+CREATE TRIGGER IF NOT EXISTS source_went AFTER DELETE ON sources BEGIN
+    UPDATE sources_counted SET sources = sources - 1, weight = weight - old.weight WHERE collection = old.collection;
+END;
+PRAGMA user_version = 2;
 COMMIT;
 ";

@@ -5,11 +5,10 @@ use athenaeum_core::{
     vector::{Entry, Key, Spec},
 };
 use rustc_hash::FxHashMap;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
-use tokio::sync::MutexGuard;
+use sqlx::{Connection as _, QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    Database, Writer,
+    Database,
     changes::{State, spec as read_spec, state},
 };
 use crate::{Error, error::database, pack::pack, rows::write_tags};
@@ -24,7 +23,8 @@ impl Database {
         if let Some(found) = found {
             return Ok(found);
         }
-        let mut writing = self.begin().await?;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
         let mut uid = [0; 16];
         getrandom::fill(&mut uid).map_err(|_| Error::invalid("the system gives no random bytes"))?;
         sqlx::query(
@@ -37,10 +37,10 @@ impl Database {
         .bind(spec.dimensions as i64)
         .bind(spec.metric.as_str())
         .bind(&uid[..])
-        .execute(&mut writing.connection)
+        .execute(&mut *writing)
         .await
         .map_err(database(WRITING))?;
-        let state = find(&mut writing.connection, tenant, spec).await?;
+        let state = find(&mut writing, tenant, spec).await?;
         commit(writing).await?;
         state.ok_or_else(|| Error::Damaged { what: "the list of collections in vectors.db".into() })
     }
@@ -58,8 +58,9 @@ impl Database {
             .map(|(_, e)| e)
             .collect();
         let keys: Vec<Key> = entries.iter().map(|entry| entry.key).collect();
-        let mut writing = self.begin().await?;
-        let connection = &mut writing.connection;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
+        let connection = &mut *writing;
         let mut removal = 0;
         let mut removed = 0;
         for keys in keys.chunks(KEYS) {
@@ -77,15 +78,16 @@ impl Database {
     }
 
     pub(crate) async fn delete(&self, id: i64, keys: &[Key]) -> Result<u64, Error> {
-        let mut writing = self.begin().await?;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
         let (mut removed, mut removal) = (0, 0);
         for keys in keys.chunks(KEYS) {
-            let (count, last) = remove(&mut writing.connection, id, keys).await?;
+            let (count, last) = remove(&mut writing, id, keys).await?;
             removed += count;
             removal = last.max(removal);
         }
         if removed > 0 {
-            note(&mut writing.connection, id, -(removed as i64), 0, removal).await?;
+            note(&mut writing, id, -(removed as i64), 0, removal).await?;
         }
         commit(writing).await?;
         Ok(removed)
@@ -93,8 +95,9 @@ impl Database {
 
     pub(crate) async fn expire(&self, id: i64, now: Timestamp) -> Result<u64, Error> {
         let failed = database(WRITING);
-        let mut writing = self.begin().await?;
-        let connection = &mut writing.connection;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
+        let connection = &mut *writing;
         let listed = sqlx::query(
             "INSERT INTO removals (collection, row) SELECT collection, id FROM vectors \
              WHERE collection = ?1 AND expires_at IS NOT NULL AND expires_at <= ?2",
@@ -121,15 +124,17 @@ impl Database {
     }
 
     pub(crate) async fn clear(&self, id: i64) -> Result<(), Error> {
-        let mut writing = self.begin().await?;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
         for statement in [
+            "DELETE FROM sources WHERE collection = ?1",
             "DELETE FROM vectors WHERE collection = ?1",
             "DELETE FROM removals WHERE collection = ?1",
             "UPDATE collections SET generation = generation + 1, vectors = 0, last_row = 0, last_removal = 0, \
              forgotten_removals = 0 WHERE id = ?1",
         ] {
             let query = sqlx::query(statement).bind(id);
-            query.execute(&mut writing.connection).await.map_err(database(WRITING))?;
+            query.execute(&mut *writing).await.map_err(database(WRITING))?;
         }
         commit(writing).await
     }
@@ -137,7 +142,8 @@ impl Database {
     /// Forgets removals that every segment knows.
     pub(crate) async fn forget_removals(&self, id: i64, generation: u64, through: u64) -> Result<(), Error> {
         let failed = database(WRITING);
-        let mut writing = self.begin().await?;
+        let mut writer = self.writer.lock().await;
+        let mut writing = begin(&mut writer).await?;
         let changed = sqlx::query(
             "UPDATE collections SET forgotten_removals = ?3 \
              WHERE id = ?1 AND generation = ?2 AND forgotten_removals < ?3",
@@ -145,14 +151,14 @@ impl Database {
         .bind(id)
         .bind(generation.cast_signed())
         .bind(through.cast_signed())
-        .execute(&mut writing.connection)
+        .execute(&mut *writing)
         .await
         .map_err(&failed)?;
         if changed.rows_affected() > 0 {
             sqlx::query("DELETE FROM removals WHERE collection = ?1 AND id <= ?2")
                 .bind(id)
                 .bind(through.cast_signed())
-                .execute(&mut writing.connection)
+                .execute(&mut *writing)
                 .await
                 .map_err(&failed)?;
         }
@@ -174,27 +180,38 @@ impl Database {
         Ok(keys.iter().map(|key| there.contains(&key.0[..])).collect())
     }
 
-    async fn begin(&self) -> Result<MutexGuard<'_, Writer>, Error> {
-        let mut writer = self.writer.lock().await;
-        if writer.open {
-            // Nothing to roll back is no harm.
-            let _ = sqlx::query("ROLLBACK").execute(&mut writer.connection).await;
+    /// Returns vectors as they are kept, in the order of their keys.
+    pub(crate) async fn vectors(&self, id: i64, keys: &[Key]) -> Result<Vec<Option<Vec<f32>>>, Error> {
+        let failed = database("reading them");
+        let mut found: FxHashMap<Vec<u8>, Vec<f32>> = FxHashMap::default();
+        for keys in keys.chunks(KEYS) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT key, scale, vector FROM vectors WHERE collection = ");
+            query.push_bind(id);
+            push_keys(&mut query, keys);
+            let rows: Vec<(Vec<u8>, f64, Vec<u8>)> =
+                query.build_query_as().fetch_all(&self.readers).await.map_err(&failed)?;
+            for (key, scale, bytes) in rows {
+                let vector = bytes.iter().map(|byte| f32::from(*byte as i8) * scale as f32).collect();
+                found.insert(key, vector);
+            }
         }
-        writer.open = true;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.connection).await.map_err(database(WRITING))?;
-        Ok(writer)
+        Ok(keys.iter().map(|key| found.remove(&key.0[..])).collect())
     }
 }
 
-/// Rows in one statement.
-const ROWS: usize = 50;
+/// Rows in one statement: each statement is a way to the connection's thread and back.
+const ROWS: usize = 250;
 /// Keys in one statement.
-const KEYS: usize = 200;
+const KEYS: usize = 1_000;
 
-async fn commit(mut writing: MutexGuard<'_, Writer>) -> Result<(), Error> {
-    sqlx::query("COMMIT").execute(&mut writing.connection).await.map_err(database(WRITING))?;
-    writing.open = false;
-    Ok(())
+/// Begins to write. Where it is dropped before [`commit`], all of it is taken back at once, and nobody waits for it.
+pub(super) async fn begin(writer: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, Error> {
+    writer.begin_with("BEGIN IMMEDIATE").await.map_err(database(WRITING))
+}
+
+pub(super) async fn commit(writing: Transaction<'_, Sqlite>) -> Result<(), Error> {
+    writing.commit().await.map_err(database(WRITING))
 }
 
 async fn find(connection: &mut SqliteConnection, tenant: &str, spec: &Spec) -> Result<Option<State>, Error> {
@@ -246,7 +263,11 @@ async fn insert(
 }
 
 /// Removes rows; returns how many, and the last removal's number.
-async fn remove(connection: &mut SqliteConnection, id: i64, keys: &[Key]) -> Result<(u64, i64), Error> {
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    id: i64,
+    keys: &[Key],
+) -> Result<(u64, i64), Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO removals (collection, row) SELECT collection, id FROM vectors WHERE collection = ",
     );
@@ -272,7 +293,7 @@ fn push_keys(query: &mut QueryBuilder<Sqlite>, keys: &[Key]) {
     query.push(")");
 }
 
-async fn note(
+pub(super) async fn note(
     connection: &mut SqliteConnection,
     id: i64,
     added: i64,

@@ -7,3 +7,4 @@ mod damage;
 mod exchange;
 mod processes;
 mod round;
+mod sources;

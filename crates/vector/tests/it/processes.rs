@@ -1,4 +1,7 @@
 //! Several processes at once, and such as end in the middle.
+//!
+//! Tests that wait for a child do so on a runtime of several threads: what makes segments in the background may be in a
+//! transaction just then, and one thread that waits for the child would never end it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -76,7 +79,7 @@ fn left(batch: u64) -> usize {
     if batch.is_multiple_of(3) { 30 } else { 40 }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_processes_and_this_one_write_and_read_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let chunks = open(dir.path()).await;
@@ -99,7 +102,7 @@ async fn two_processes_and_this_one_write_and_read_at_once() {
 
 /// Killed in the middle: what it said was done is there, the batch it was at is there whole or not at all, and the next
 /// one goes on.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_loses_and_doubles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..6_u64 {

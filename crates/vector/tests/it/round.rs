@@ -1,3 +1,5 @@
+use std::{task::Poll, time::Duration};
+
 use athenaeum_core::vector::{Entry, Filter, Key, Metric, Query, Spec, Tag, VectorStorage};
 use athenaeum_vector::{Settings, Vectors};
 
@@ -50,5 +52,45 @@ async fn what_is_stored_is_found_and_outlives_the_process() {
         assert_eq!(chunks.search(&odd).await.unwrap().len(), 153);
         assert_eq!(chunks.stats().await.unwrap().vectors, 308);
         assert_eq!(chunks.contains(&[key(7), key(8)]).await.unwrap(), [false, true]);
+    }
+}
+
+/// Whoever is gone in the middle of writing, such as a client that hung up, holds up no other process.
+#[tokio::test]
+async fn a_write_that_is_given_up_is_taken_back_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let scope = athenaeum_tenancy::local();
+    let settings =
+        Settings { busy_timeout: Duration::from_secs(5), background: false, ..Settings::default() };
+    let open = async || {
+        let vectors = Vectors::open(dir.path(), settings.clone()).await.unwrap();
+        vectors.collection(&scope, &spec()).await.unwrap()
+    };
+    // A second handle has connections of its own, as another process would.
+    let (ours, theirs) = (open().await, open().await);
+    for steps in 0.. {
+        let batch = entries(steps * 1_000..(steps + 1) * 1_000);
+        let mut done = false;
+        {
+            let mut writing = std::pin::pin!(ours.store(&batch));
+            for _ in 0..steps {
+                done = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_ready()))
+                    .await;
+                if done {
+                    break;
+                }
+                // Lets the connection's thread do what it was told; nothing tells when it has.
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        let one = [Entry::new(Key(u128::MAX.to_be_bytes()), vector(steps))];
+        let stored = theirs.store(&one).await;
+        stored.unwrap_or_else(|error| panic!("after {steps} steps: {error}"));
+        let keys: Vec<Key> = batch.iter().map(|entry| entry.key).collect();
+        let there = theirs.contains(&keys).await.unwrap();
+        assert!(there.iter().all(|is| *is == there[0]), "a part of a batch stays after {steps} steps");
+        if done {
+            return;
+        }
     }
 }
