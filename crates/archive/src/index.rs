@@ -36,6 +36,7 @@
 //! **Invariant:** nothing is kept here that the database cannot give again, and no text: terms and numbers only.
 
 mod buffer;
+mod candidates;
 mod codec;
 mod columns;
 mod cursor;
@@ -65,6 +66,7 @@ mod top;
 mod writer;
 
 pub use buffer::Tokens;
+pub use candidates::Candidates;
 pub use document::{Document, Flags, Kind};
 pub use error::{Error, Result};
 pub use facets::FacetCounts;

@@ -33,6 +33,7 @@
 mod fts5;
 pub mod index;
 pub mod library;
+pub mod memories;
 pub mod query;
 pub mod snippet;
 mod state;
@@ -41,8 +42,9 @@ pub mod text;
 mod view;
 
 pub use state::{Object, State};
-pub use store::{Archive, Counts, Error, ErrorKind, Finding, Import, Outcome, Settings};
+pub use store::{Archive, Counts, Error, ErrorKind, Finding, Import, Outcome, Settings, Stamp, flags_of};
 pub use view::{
     Conversation, ConversationSummary, Count, Cursor, Facets, Filters, Flag, Hit, ImportEvent, ImportStatus,
-    Notice, Page, SearchRequest, SearchResults, Snippet, Sort, Stats, StoredMessage, Total,
+    Notice, Page, Place, Ranking, SearchRequest, SearchResults, Snippet, Sort, Stats, StoredMessage, Total,
+    Versioned,
 };

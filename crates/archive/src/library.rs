@@ -37,14 +37,18 @@ mod schema;
 mod search;
 mod view;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use athenaeum_core::{ChunkId, DocumentId};
 use athenaeum_tenancy::Scope;
 
 pub use view::{
-    Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Hit, Kept, LibraryStats, NewChunk,
-    NewDocument, NewFile, Outcome, Query,
+    Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Hit, Kept, LibraryStats, Mark,
+    NewChunk, NewDocument, NewFile, Outcome, Query, Question, RankedAgain, Ranking,
 };
 
 use crate::{
@@ -113,12 +117,14 @@ impl Library {
         keep::forget(&self.files, scope, paths).await
     }
 
-    /// Enters that a file is called otherwise now; what was kept of it stays. False where the ledger does not have it.
+    /// Enters that files are called otherwise now (from, to), in one transaction; what was kept of them stays. Those that the
+    /// ledger does not have are passed over. What stood under a new name before leaves the ledger; its chunks that went are
+    /// returned.
     ///
     /// # Errors
     /// Only those of the disk.
-    pub async fn rename(&self, scope: &Scope, from: &str, to: &str) -> Result<bool, Error> {
-        keep::rename(&self.files, scope, from, to).await
+    pub async fn rename(&self, scope: &Scope, names: &[(String, String)]) -> Result<Vec<ChunkId>, Error> {
+        keep::rename(&self.files, scope, names).await
     }
 
     /// Finds chunks by the words in them, best first. Any text is a query, in the language of [`crate::query`]; a
@@ -128,6 +134,37 @@ impl Library {
     /// Only those of the disk.
     pub async fn search(&self, scope: &Scope, query: &Query) -> Result<Found, Error> {
         search::search(&self.files, &self.indexes, scope, query).await
+    }
+
+    /// Orders chunks as [`Library::search`] does, without reading and marking what is to be shown of them; that, for the
+    /// few that are, is done by [`Library::hits`].
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn rank(&self, scope: &Scope, query: &Query) -> Result<Ranking, Error> {
+        search::rank(&self.files, &self.indexes, scope, query).await
+    }
+
+    /// Orders what was found for a question anew, by what the best of another ranking speak of: `best` are chunks and their
+    /// scores from 0, best first. Who also searches by meaning knows better which those are than words alone.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn rank_again(
+        &self,
+        scope: &Scope,
+        question: &Question,
+        best: &[(ChunkId, f64)],
+    ) -> Result<RankedAgain, Error> {
+        search::rank_again(&self.files, &self.indexes, scope, question, best).await
+    }
+
+    /// Tells which of these chunks are there in this scope.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn known(&self, scope: &Scope, ids: &[ChunkId]) -> Result<HashSet<ChunkId>, Error> {
+        read::known(&self.files, scope, ids).await
     }
 
     /// Returns chunks as a search for `text` would show them, in the order of their ids; those that are not there in this
@@ -160,7 +197,8 @@ impl Library {
         read::chunks_at(&self.files, scope, document, positions).await
     }
 
-    /// Returns chunks, the newest first: those cut before `before`, or all. For whoever has something to do with each.
+    /// Returns chunks, the newest first: those cut before `before`, or all, and of these those that are newer than `after`.
+    /// For whoever has something to do with each.
     ///
     /// # Errors
     /// Only those of the disk.
@@ -168,9 +206,27 @@ impl Library {
         &self,
         scope: &Scope,
         before: Option<&Cursor>,
+        after: Option<&Mark>,
         limit: usize,
     ) -> Result<Page<Chunk>, Error> {
-        read::chunks_before(&self.files, scope, before, limit).await
+        read::chunks_before(&self.files, scope, before, after, limit).await
+    }
+
+    /// Returns the newest chunk; `None` where there is none.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn mark(&self, scope: &Scope) -> Result<Option<Mark>, Error> {
+        read::mark(&self.files, scope).await
+    }
+
+    /// Counts the chunks that are newer than a mark; `None` where that chunk is not there, or no longer: then nothing is
+    /// known.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn newer_than(&self, scope: &Scope, mark: &Mark) -> Result<Option<u64>, Error> {
+        read::newer_than(&self.files, scope, mark).await
     }
 
     /// Reads a part of a document's text.
@@ -198,7 +254,7 @@ impl Library {
     /// Lists documents, the newest first.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a cursor from elsewhere.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for a cursor from elsewhere.
     pub async fn documents(
         &self,
         scope: &Scope,
@@ -216,10 +272,18 @@ impl Library {
         ledger::file(&self.files, scope, path).await
     }
 
+    /// Returns what the ledger says of files, by their names; those that were never seen are left out.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn files(&self, scope: &Scope, paths: &[&str]) -> Result<HashMap<String, File>, Error> {
+        ledger::files(&self.files, scope, paths).await
+    }
+
     /// Lists the ledger by path: files whose path begins with `under`, in the state given or in any.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) for a cursor from elsewhere.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for a cursor from elsewhere.
     pub async fn list(
         &self,
         scope: &Scope,
@@ -239,7 +303,7 @@ impl Library {
         ledger::stats(&self.files, scope).await
     }
 
-    /// Counts the chunks.
+    /// Counts the chunks, at no cost: the number is kept with every change.
     ///
     /// # Errors
     /// Only those of the disk.

@@ -1,6 +1,6 @@
 //! The one file, and everything that is done with it.
 
-mod backup;
+pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod builder;
 mod check;
@@ -24,8 +24,10 @@ pub(crate) mod search;
 mod stats;
 mod text_index;
 mod update;
+mod versions;
 
 use std::{
+    collections::HashSet,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -36,15 +38,24 @@ use athenaeum_tenancy::Scope;
 
 pub use check::Finding;
 pub use error::{Error, ErrorKind};
+pub(crate) use filter::both as both_filters;
 pub use import::{Counts, Import, Outcome};
 use open::Files;
-pub use open::Settings;
+pub use open::{Settings, Stamp};
 use search::Indexes;
 
 use crate::{
-    Conversation, ConversationSummary, Cursor, Facets, Filters, ImportEvent, Page, SearchRequest,
-    SearchResults, Stats, StoredMessage,
+    Conversation, ConversationSummary, Cursor, Facets, Filters, Flag, Hit, ImportEvent, Page, Place, Ranking,
+    SearchRequest, SearchResults, Stats, StoredMessage, Versioned,
 };
+
+/// Names what a message has that can be filtered by.
+pub fn flags_of(message: &athenaeum_core::Message) -> Vec<Flag> {
+    let flags = row::flags(message);
+    let named =
+        [(Flag::Code, row::HAS_CODE), (Flag::Attachment, row::HAS_ATTACHMENT), (Flag::Tool, row::HAS_TOOL)];
+    named.into_iter().filter(|(_, bit)| flags & bit != 0).map(|(flag, _)| flag).collect()
+}
 
 /// An open archive. Clones share its connections; any number of tasks may use it at once.
 ///
@@ -81,9 +92,27 @@ impl Archive {
     /// Finds messages, best first. Any text is a query.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    /// [`ErrorKind::NotFound`] for a cursor from elsewhere.
     pub async fn search(&self, scope: &Scope, request: &SearchRequest) -> Result<SearchResults, Error> {
         search::search(&self.files, &self.indexes, scope, request).await
+    }
+
+    /// Orders messages as [`Archive::search`] does, without reading what is to be shown of them; that, for the few that
+    /// are, is done by [`Archive::hits`].
+    ///
+    /// # Errors
+    /// Those of [`Archive::search`].
+    pub async fn rank(&self, scope: &Scope, request: &SearchRequest) -> Result<Ranking, Error> {
+        search::rank(&self.files, &self.indexes, scope, request).await
+    }
+
+    /// Returns what stands at these places as a search for `text` would show it, in their order; what is not there in this
+    /// scope is left out. Scores are 0.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn hits(&self, scope: &Scope, places: &[Place], text: &str) -> Result<Vec<Hit>, Error> {
+        search::hits(&self.files, &self.indexes, scope, places, text).await
     }
 
     /// Counts all matches of a search by provider, model, role and month.
@@ -183,7 +212,7 @@ impl Archive {
     /// least one such message.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    /// [`ErrorKind::NotFound`] for a cursor from elsewhere.
     pub async fn conversations(
         &self,
         scope: &Scope,
@@ -192,6 +221,56 @@ impl Archive {
         limit: usize,
     ) -> Result<Page<ConversationSummary>, Error> {
         list::conversations(&self.files, scope, filters, after, limit).await
+    }
+
+    /// Lists conversations with what tells one state of them from another, newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a cursor from elsewhere.
+    pub async fn versions(
+        &self,
+        scope: &Scope,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<Versioned>, Error> {
+        versions::page(&self.files, scope, after, limit).await
+    }
+
+    /// Returns what [`Archive::versions`] lists of these conversations, in no order; those that are not there in this scope
+    /// are left out.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn versions_of(&self, scope: &Scope, ids: &[ConversationId]) -> Result<Vec<Versioned>, Error> {
+        versions::of(&self.files, scope, ids).await
+    }
+
+    /// Counts conversations and messages. Reads an index and no rows: a few milliseconds for a million messages.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn count(&self, scope: &Scope) -> Result<(u64, u64), Error> {
+        versions::count(&self.files, scope).await
+    }
+
+    /// Returns what another one tells that somebody, in whichever process, has written since. Costs two looks at the file
+    /// system.
+    pub fn stamp(&self) -> Stamp {
+        self.files.stamp()
+    }
+
+    /// Tells which of these messages a request lets pass, whoever found them: those that its filters and the query's allow,
+    /// in conversations whose title has what the query wants there, without the words that it does not want.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn passing(
+        &self,
+        scope: &Scope,
+        request: &SearchRequest,
+        messages: &[MessageId],
+    ) -> Result<HashSet<MessageId>, Error> {
+        versions::passing(&self.files, &self.indexes, scope, request, messages).await
     }
 
     /// Returns the source of a conversation to the letter; empty where it came without one.
@@ -223,7 +302,7 @@ impl Archive {
     /// Lists imports, newest first.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidRequest`] for a cursor from elsewhere.
+    /// [`ErrorKind::NotFound`] for a cursor from elsewhere.
     pub async fn imports(
         &self,
         scope: &Scope,
@@ -301,7 +380,7 @@ impl Archive {
     /// # Errors
     /// [`ErrorKind::Damaged`] when `from` is no whole archive; the old one is then untouched.
     pub async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
-        backup::restore(dir, from).await
+        backup::restore(&schema::ARCHIVE, dir, from).await
     }
 
     /// Brings the search index of this scope up to the last message, or makes it anew, and waits for it. Searches

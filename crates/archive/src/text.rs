@@ -78,7 +78,7 @@ pub trait Terms {
     /// Takes a term; returns what to remember with the word, 0 for nothing.
     fn take(&mut self, term: &str, position: u32) -> u64;
 
-    /// Takes a term for which [`is_symbol`] holds.
+    /// Takes a term for which `is_symbol` holds.
     fn take_symbol(&mut self, term: &str, position: u32) {
         self.take(term, position);
     }

@@ -52,6 +52,13 @@ pub struct Filters {
     pub include_hidden: bool,
 }
 
+impl Filters {
+    /// Joins two filters into one that both must pass; `None` where nothing can.
+    pub fn and(&self, other: &Self) -> Option<Self> {
+        crate::store::both_filters(self, other)
+    }
+}
+
 /// Something that a message can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flag {
@@ -90,6 +97,24 @@ pub struct SearchResults {
     pub next: Option<Cursor>,
     /// Time spent in the archive.
     pub elapsed: Duration,
+}
+
+/// Where a hit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In a message.
+    Message(MessageId),
+    /// In the title of a conversation.
+    Title(ConversationId),
+}
+
+/// The order of hits, without what is shown of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranking {
+    /// Best first, with their scores.
+    pub places: Vec<(Place, f64)>,
+    /// As [`SearchResults::notices`].
+    pub notices: Vec<Notice>,
 }
 
 /// How many there are.
@@ -160,6 +185,17 @@ pub struct ConversationSummary {
     pub user_id: Option<String>,
     /// Messages kept, those of other branches included.
     pub message_count: u32,
+}
+
+/// A conversation as somebody sees it who makes something of it, and will want to know whether that is still right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned {
+    /// What lists show.
+    pub summary: ConversationSummary,
+    /// Another one whenever anything in the conversation is.
+    pub version: [u8; 16],
+    /// What its messages are filtered by that have no time of their own.
+    pub began_at: Option<Timestamp>,
 }
 
 /// A conversation whole.

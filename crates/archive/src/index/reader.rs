@@ -5,6 +5,7 @@ use std::{
 };
 
 use super::{
+    candidates::Candidates,
     error::Result,
     facets::{self, FacetCounts},
     filter::Filter,
@@ -104,13 +105,9 @@ impl Index {
         plan::expand(&self.used(), Field::Body, prefix, limit)
     }
 
-    /// Returns in how many messages each term stands.
-    pub fn document_frequency(&self, term: &str) -> Result<u64> {
-        let mut df = 0;
-        for part in &self.used().parts {
-            df += part.segment.find(Field::Body, term)?.map_or(0, |entry| u64::from(entry.df));
-        }
-        Ok(df)
+    /// Finds the best `limit` messages, to be ordered anew.
+    pub fn candidates(&self, query: &Query, filter: &Filter, limit: usize) -> Result<Candidates> {
+        Candidates::find(self.used(), query, filter, limit)
     }
 
     /// Returns what the index holds.

@@ -117,6 +117,21 @@ pub(super) fn search(
     Ok(TopDocs { hits: hits.collect(), total, approximate })
 }
 
+/// Finds the best `limit` messages alone, without what their conversations' titles lend them; how many match, and whether
+/// the work was bounded.
+pub(super) fn messages(
+    snapshot: &Snapshot,
+    query: &Query,
+    filter: &Filter,
+    limit: usize,
+) -> Result<(Vec<Found>, Total, bool)> {
+    let mut top = Top::new(limit.min(REACH_MAX));
+    let cut = pass(snapshot, query, filter, Sort::Relevance, Field::Body, &mut top)?;
+    let total = if top.skipped { Total::AtLeast(top.matched) } else { Total::Exactly(top.matched) };
+    let approximate = cut || top.exhausted;
+    Ok((top.into_sorted(), total, approximate))
+}
+
 /// Plans a query for one of the two texts and returns whether a prefix was cut.
 pub(super) fn plan(snapshot: &Snapshot, query: &Query, field: Field) -> Result<(Plan, bool)> {
     let titles = |inner: &Query| matching_titles(snapshot, inner);

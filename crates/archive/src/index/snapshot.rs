@@ -67,6 +67,15 @@ impl Snapshot {
         }
         (documents, tokens as f64 / documents.max(1) as f64)
     }
+
+    /// Documents that hold a term, likewise.
+    pub(super) fn document_frequency(&self, field: Field, term: &str) -> Result<u64> {
+        let mut documents = 0;
+        for part in &self.parts {
+            documents += part.segment.find(field, term)?.map_or(0, |entry| u64::from(entry.df));
+        }
+        Ok(documents)
+    }
 }
 
 fn is_gone(error: &Error) -> bool {

@@ -41,18 +41,23 @@ impl Follower {
         Ok(Self { builder, last })
     }
 
+    /// Returns the row that the next chunk gets.
+    pub(super) fn next(&self) -> i64 {
+        self.last + 1
+    }
+
     pub(super) async fn add(
         &mut self,
         row: i64,
         document: i64,
-        format: &str,
+        about: &Arc<About>,
         modified_at: Option<Timestamp>,
         searched: String,
     ) {
         self.last = self.last.max(row);
         if let Some(builder) = &mut self.builder {
             let time = modified_at.map(Timestamp::as_micros);
-            builder.add(vec![entry(row, document, &about(format), time, searched)]).await;
+            builder.add(vec![entry(row, document, about, time, searched)]).await;
         }
     }
 
@@ -145,7 +150,8 @@ async fn catch_up(
     Ok(())
 }
 
-fn about(format: &str) -> Arc<About> {
+/// Returns what the index is told of a document's chunks.
+pub(super) fn about(format: &str) -> Arc<About> {
     // A format is a name as providers are; what is not one is filed under none.
     let provider = format.parse().unwrap_or(Provider::LLM);
     Arc::new(About { provider, user: None, model: None, began_at: None })

@@ -1,6 +1,8 @@
 //! Writing: documents and what the ledger says of their files, many in one transaction.
 
-use std::{collections::HashMap, sync::LazyLock};
+mod insert;
+
+use std::collections::HashMap;
 
 use athenaeum_core::{ChunkId, DocumentId, Timestamp};
 use athenaeum_tenancy::Scope;
@@ -10,12 +12,11 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 use super::{
     follow::Follower,
     ledger::{self, FileRow},
-    view::{FileState, Kept, NewChunk, NewDocument, NewFile, Outcome},
+    view::{Coverage, FileState, Kept, NewChunk, NewDocument, NewFile, Outcome},
 };
 use crate::{
     Error,
     store::{
-        batch::{Insert, Inserts, inserts, write},
         error::database,
         open::{Files, Writer},
     },
@@ -31,10 +32,7 @@ pub(super) async fn keep(
     }
     let mut held = files.writer().await?;
     let mut writing = Writing::begin(files, scope, &mut held).await?;
-    let mut kept = Vec::with_capacity(batch.len());
-    for (file, document) in batch {
-        kept.push(writing.keep(&file, document).await?);
-    }
+    let kept = writing.keep_all(batch).await?;
     let follower = writing.follower;
     held.commit().await?;
     follower.publish().await;
@@ -85,36 +83,32 @@ pub(super) async fn forget(files: &Files, scope: &Scope, paths: &[String]) -> Re
     Ok(removed)
 }
 
-pub(super) async fn rename(files: &Files, scope: &Scope, from: &str, to: &str) -> Result<bool, Error> {
+pub(super) async fn rename(
+    files: &Files,
+    scope: &Scope,
+    names: &[(String, String)],
+) -> Result<Vec<ChunkId>, Error> {
     let failed = database("renaming a file");
     let mut held = files.writer().await?;
-    held.begin().await?;
-    let connection = held.connection();
-    let (from, old) =
-        (ledger::row(connection, scope, from).await?, ledger::row(connection, scope, to).await?);
-    let Some(from) = from else {
-        held.rollback().await?;
-        return Ok(false);
-    };
-    let mut writing = Writing {
-        follower: Follower::open(files, scope, connection).await?,
-        connection,
-        scope,
-        now: Timestamp::now(),
-    };
-    if let Some(old) = old.filter(|old| old.id != from.id) {
-        let sql = "DELETE FROM files WHERE id = ?";
-        sqlx::query(sql).bind(old.id).execute(&mut *writing.connection).await.map_err(&failed)?;
-        if let Some(document) = old.document {
-            writing.drop_unheld(document).await?;
+    let mut writing = Writing::begin(files, scope, &mut held).await?;
+    let mut removed = Vec::new();
+    for (from, to) in names {
+        let Some(from) = ledger::row(writing.connection, scope, from).await? else { continue };
+        let old = ledger::row(writing.connection, scope, to).await?;
+        if let Some(old) = old.filter(|old| old.id != from.id) {
+            let sql = "DELETE FROM files WHERE id = ?";
+            sqlx::query(sql).bind(old.id).execute(&mut *writing.connection).await.map_err(&failed)?;
+            if let Some(document) = old.document {
+                removed.extend(writing.drop_unheld(document).await?);
+            }
         }
+        let sql = "UPDATE files SET path = ? WHERE id = ?";
+        sqlx::query(sql).bind(to).bind(from.id).execute(&mut *writing.connection).await.map_err(&failed)?;
     }
-    let sql = "UPDATE files SET path = ? WHERE id = ?";
-    sqlx::query(sql).bind(to).bind(from.id).execute(&mut *writing.connection).await.map_err(&failed)?;
     let follower = writing.follower;
     held.commit().await?;
     follower.publish().await;
-    Ok(true)
+    Ok(removed)
 }
 
 /// Returns what of a chunk is searched.
@@ -154,6 +148,7 @@ impl<'t> Writing<'t> {
 
     async fn keep(&mut self, file: &NewFile, document: NewDocument) -> Result<Kept, Error> {
         let read_as = read_as(&document);
+        let reason = reason(document.coverage);
         let before = ledger::row(self.connection, self.scope, &file.path).await?.and_then(|row| row.document);
         let same_bytes = self.held_by_hash(&document.hash).await?;
         let (kept, row) = match (same_bytes, before) {
@@ -167,13 +162,7 @@ impl<'t> Writing<'t> {
                 let uid = self.uid(before).await?;
                 (self.replace(before, uid, file, &document, read_as).await?, before)
             }
-            (None, _) => self.add(file, &document, read_as).await?,
-        };
-        let covered = document.coverage;
-        let reason = if covered.covered < covered.parts {
-            format!("{} of {} parts hold text", covered.covered, covered.parts)
-        } else {
-            String::new()
+            (None, _) => self.add(file, document, read_as).await?,
         };
         ledger::enter(self.connection, self.scope, file, FileState::Kept, &reason, Some(row), self.now)
             .await?;
@@ -217,25 +206,13 @@ impl<'t> Writing<'t> {
     async fn add(
         &mut self,
         file: &NewFile,
-        document: &NewDocument,
+        document: NewDocument,
         read_as: [u8; 16],
     ) -> Result<(Kept, i64), Error> {
-        let uid = DocumentId::mint(self.now);
-        let insert = "INSERT INTO documents (uid, tenant, hash, read_as, format, title, bytes, covered, parts, added_at,
-             changed_at, chunks, problems) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let insert = sqlx::query(insert).bind(uid.as_bytes().to_vec()).bind(self.scope.tenant().as_str());
-        let insert = insert.bind(document.hash.to_vec()).bind(read_as.to_vec());
-        let insert = insert.bind(&document.format).bind(&document.title).bind(document.bytes.cast_signed());
-        let insert = insert.bind(document.coverage.covered).bind(document.coverage.parts);
-        let insert = insert.bind(self.now.as_micros()).bind(self.now.as_micros());
-        let insert = insert.bind(document.chunks.len() as i64).bind(&document.problems);
-        let done = insert.execute(&mut *self.connection).await.map_err(database("keeping a document"))?;
-        let row = done.last_insert_rowid();
-        self.write_text(row, &document.text).await?;
-        let chunks: Vec<(u32, &NewChunk)> = (0..).zip(&document.chunks).collect();
-        self.write_chunks(row, file, document, &chunks).await?;
-        let added = chunks.len() as u32;
-        Ok((Kept { document: uid, outcome: Outcome::Added, added, removed: Vec::new() }, row))
+        let row = self.next_document().await?;
+        let new = insert::New { row, file, document, read_as };
+        let mut kept = self.insert(vec![new]).await?;
+        Ok((kept.remove(0), row))
     }
 
     /// Writes a document in the place of an older one. Chunks that are there already stay what they are.
@@ -259,7 +236,7 @@ impl<'t> Writing<'t> {
         update.execute(&mut *self.connection).await.map_err(&failed)?;
         let clear = sqlx::query("DELETE FROM texts WHERE document_id = ?").bind(row);
         clear.execute(&mut *self.connection).await.map_err(&failed)?;
-        self.write_text(row, &document.text).await?;
+        self.write_texts(insert::text_rows(row, &document.text).collect()).await?;
 
         let mut old: HashMap<[u8; 16], Vec<(i64, ChunkId)>> = HashMap::new();
         for (id, uid, hash) in self.chunks_of(row).await? {
@@ -286,9 +263,11 @@ impl<'t> Writing<'t> {
             delete.execute(&mut *self.connection).await.map_err(&failed)?;
         }
         self.follower.remove(gone.iter().map(|(id, _)| *id).collect()).await;
-        self.write_chunks(row, file, document, &fresh).await?;
+        let added = fresh.len() as u32;
+        let rows = self.chunk_rows(row, file, document, fresh).await;
+        self.write_chunks(rows).await?;
         let removed = gone.into_iter().map(|(_, uid)| uid).collect();
-        Ok(Kept { document: uid, outcome: Outcome::Updated, added: fresh.len() as u32, removed })
+        Ok(Kept { document: uid, outcome: Outcome::Updated, added, removed })
     }
 
     async fn chunks_of(&mut self, document: i64) -> Result<Vec<(i64, ChunkId, [u8; 16])>, Error> {
@@ -300,51 +279,6 @@ impl<'t> Writing<'t> {
             Ok((row.try_get(0).map_err(&failed)?, ChunkId::from_bytes(bytes(row, 1)?), bytes(row, 2)?))
         };
         rows.iter().map(chunk).collect()
-    }
-
-    async fn write_text(&mut self, document: i64, text: &str) -> Result<(), Error> {
-        let mut pieces: Vec<(i64, i64, String)> =
-            pieces(text).map(|(begins, piece)| (document, begins as i64, piece.to_owned())).collect();
-        let bind = |insert: Insert, (document, begins, piece)| {
-            insert.bind(document).bind(begins).bind::<String>(piece)
-        };
-        write(self.connection, &TEXTS, &mut pieces, bind).await.map_err(database("keeping a text"))
-    }
-
-    async fn write_chunks(
-        &mut self,
-        document_row: i64,
-        file: &NewFile,
-        document: &NewDocument,
-        chunks: &[(u32, &NewChunk)],
-    ) -> Result<(), Error> {
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        let failed = database("keeping chunks");
-        let last: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'chunks'")
-                .fetch_one(&mut *self.connection)
-                .await
-                .map_err(&failed)?;
-        let ids = last + 1..;
-        let mut rows: Vec<(i64, u32, &NewChunk)> =
-            ids.zip(chunks).map(|(id, (position, chunk))| (id, *position, *chunk)).collect();
-        for (id, _, chunk) in &rows {
-            let text = &document.text[chunk.range.clone()];
-            let text = searched(document.title.as_deref(), chunk.heading.as_deref(), text);
-            self.follower.add(*id, document_row, &document.format, file.modified_at, text).await;
-        }
-        let now = self.now;
-        let bind = |insert: Insert, (id, position, chunk): (i64, u32, &NewChunk)| {
-            let insert = insert.bind(id).bind(ChunkId::mint(now).as_bytes().to_vec()).bind(document_row);
-            let insert = insert.bind(position).bind(chunk.range.start as i64).bind(chunk.range.end as i64);
-            let insert = insert.bind(chunk_hash(document, chunk).to_vec());
-            let insert = insert.bind(chunk.heading.clone()).bind(chunk.place.clone());
-            let (begins, ends) = source(chunk);
-            insert.bind(begins).bind(ends)
-        };
-        write(self.connection, &CHUNKS, &mut rows, bind).await.map_err(&failed)
     }
 
     /// Removes a document that no file holds any more. Returns its chunks.
@@ -373,6 +307,15 @@ fn check(file: &NewFile, document: &NewDocument) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// What the ledger says of a file whose text is not all of it.
+fn reason(coverage: Coverage) -> String {
+    if coverage.covered < coverage.parts {
+        format!("{} of {} parts hold text", coverage.covered, coverage.parts)
+    } else {
+        String::new()
+    }
 }
 
 /// Its bytes in the source, as they are stored.
@@ -408,30 +351,7 @@ fn chunk_hash(document: &NewDocument, chunk: &NewChunk) -> [u8; 16] {
     xxh3_128(searched(document.title.as_deref(), chunk.heading.as_deref(), text).as_bytes()).to_le_bytes()
 }
 
-/// Cuts a text into pieces of at most [`PIECE_BYTES`], each with where it begins.
-fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut begins = 0;
-    std::iter::from_fn(move || {
-        let end = text.floor_char_boundary(begins + PIECE_BYTES);
-        let piece = text.get(begins..end).filter(|piece| !piece.is_empty())?;
-        let at = std::mem::replace(&mut begins, end);
-        Some((at, piece))
-    })
-}
-
 pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N], Error> {
     let stored: &[u8] = row.try_get(column).map_err(database("reading the library"))?;
     stored.try_into().map_err(|_| Error::damaged("a stored id or hash of the library"))
 }
-
-static TEXTS: Inserts = LazyLock::new(|| inserts("texts (document_id, begins, text)", 3));
-
-static CHUNKS: Inserts = LazyLock::new(|| {
-    inserts(
-        "chunks (id, uid, document_id, position, begins, ends, hash, heading, place, source_begins, source_ends)",
-        11,
-    )
-});
-
-/// Two pages of the database: a passage costs little to read, and a text few rows.
-const PIECE_BYTES: usize = 32 << 10;

@@ -1,8 +1,10 @@
 //! The ledger: what became of every file.
 
+use std::collections::HashMap;
+
 use athenaeum_core::{DocumentId, Timestamp};
 use athenaeum_tenancy::Scope;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     keep::bytes,
@@ -67,6 +69,30 @@ pub(super) async fn file(files: &Files, scope: &Scope, path: &str) -> Result<Opt
     found.as_ref().map(read).transpose()
 }
 
+/// Returns what the ledger says of files, by their names; those that it does not have are left out.
+pub(super) async fn files(
+    files: &Files,
+    scope: &Scope,
+    paths: &[&str],
+) -> Result<HashMap<String, File>, Error> {
+    let failed = database("reading the ledger");
+    let mut found = HashMap::with_capacity(paths.len());
+    for paths in paths.chunks(PATHS_MAX) {
+        let mut sql = QueryBuilder::new(FILES);
+        sql.push(" WHERE f.tenant = ").push_bind(scope.tenant().as_str()).push(" AND f.path IN (");
+        let mut list = sql.separated(", ");
+        for path in paths {
+            list.push_bind(*path);
+        }
+        sql.push(")");
+        for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            let file = read(&row)?;
+            found.insert(file.found.path.clone(), file);
+        }
+    }
+    Ok(found)
+}
+
 pub(super) async fn list(
     files: &Files,
     scope: &Scope,
@@ -128,12 +154,12 @@ pub(super) async fn stats(files: &Files, scope: &Scope) -> Result<LibraryStats, 
 }
 
 pub(super) async fn chunk_count(files: &Files, scope: &Scope) -> Result<u64, Error> {
-    let sum: i64 = sqlx::query_scalar("SELECT coalesce(sum(chunks), 0) FROM documents WHERE tenant = ?")
+    let count: Option<i64> = sqlx::query_scalar("SELECT chunks FROM counts WHERE tenant = ?")
         .bind(scope.tenant().as_str())
-        .fetch_one(&files.readers)
+        .fetch_optional(&files.readers)
         .await
         .map_err(database("counting chunks"))?;
-    Ok(u64::try_from(sum).unwrap_or(0))
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
 fn read(row: &SqliteRow) -> Result<File, Error> {
@@ -167,3 +193,6 @@ fn read(row: &SqliteRow) -> Result<File, Error> {
 const FILES: &str =
     "SELECT f.path, f.bytes, f.modified_at, f.state, f.reason, f.tries, f.seen_at, d.uid, d.covered, d.parts
      FROM files f LEFT JOIN documents d ON d.id = f.document_id";
+
+/// Files in one question.
+const PATHS_MAX: usize = 1_000;

@@ -1,6 +1,10 @@
 //! Reading documents and parts of them back.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use athenaeum_core::{ChunkId, DocumentId, Timestamp};
 use athenaeum_tenancy::Scope;
@@ -8,7 +12,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow
 
 use super::{
     keep::bytes,
-    view::{Chunk, Coverage, Document, DocumentSummary},
+    view::{Chunk, Coverage, Document, DocumentSummary, Mark},
 };
 use crate::{
     Cursor, Error, Page,
@@ -86,6 +90,48 @@ pub(super) async fn chunks(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
+/// Returns the ids of chunks by row, in no order; those of another scope are left out.
+pub(super) async fn ids_by_row(
+    files: &Files,
+    scope: &Scope,
+    rows: &[i64],
+) -> Result<HashMap<i64, ChunkId>, Error> {
+    let failed = database("reading chunks");
+    let mut found = HashMap::new();
+    for rows in rows.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(IDS);
+        sql.push("c.id IN (");
+        let mut list = sql.separated(", ");
+        for row in rows {
+            list.push_bind(*row);
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            found.insert(row.try_get(0).map_err(&failed)?, ChunkId::from_bytes(bytes(&row, 1)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Tells which of these chunks are there.
+pub(super) async fn known(files: &Files, scope: &Scope, ids: &[ChunkId]) -> Result<HashSet<ChunkId>, Error> {
+    let failed = database("reading chunks");
+    let mut found = HashSet::new();
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(IDS);
+        sql.push("c.uid IN (");
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_bytes().to_vec());
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            found.insert(ChunkId::from_bytes(bytes(&row, 1)?));
+        }
+    }
+    Ok(found)
+}
+
 /// Returns chunks by row, in no order.
 pub(super) async fn chunks_by_row(
     files: &Files,
@@ -127,12 +173,14 @@ pub(super) async fn chunks_before(
     files: &Files,
     scope: &Scope,
     before: Option<&Cursor>,
+    after: Option<&Mark>,
     limit: usize,
 ) -> Result<Page<Chunk>, Error> {
     let (_, before) = cursor::decode_place(before)?;
     let limit = limit.clamp(1, IDS_MAX);
     let mut sql = QueryBuilder::new(CHUNKS);
     sql.push(" WHERE c.id < ").push_bind(before);
+    sql.push(" AND c.id > ").push_bind(after.map_or(0, |mark| mark.row));
     sql.push(" AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
     sql.push(" ORDER BY c.id DESC LIMIT ").push_bind(limit as i64);
     let rows = read(files, sql).await?;
@@ -140,11 +188,37 @@ pub(super) async fn chunks_before(
     Ok(Page { items: rows.into_iter().map(|(_, chunk)| chunk).collect(), next })
 }
 
+pub(super) async fn mark(files: &Files, scope: &Scope) -> Result<Option<Mark>, Error> {
+    let failed = database("reading chunks");
+    let sql = format!("{IDS} d.tenant = ? ORDER BY c.id DESC LIMIT 1");
+    let newest = sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str());
+    let Some(row) = newest.fetch_optional(&files.readers).await.map_err(&failed)? else { return Ok(None) };
+    Ok(Some(Mark { row: row.try_get(0).map_err(&failed)?, chunk: ChunkId::from_bytes(bytes(&row, 1)?) }))
+}
+
+pub(super) async fn newer_than(files: &Files, scope: &Scope, mark: &Mark) -> Result<Option<u64>, Error> {
+    let failed = database("counting chunks");
+    // One moment for both.
+    let mut reader = files.readers.begin().await.map_err(&failed)?;
+    let sql = format!("{IDS} c.id = ? AND c.uid = ? AND d.tenant = ?");
+    let there = sqlx::query(AssertSqlSafe(sql)).bind(mark.row).bind(mark.chunk.as_bytes().to_vec());
+    let there = there.bind(scope.tenant().as_str()).fetch_optional(&mut *reader).await.map_err(&failed)?;
+    if there.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT count(*) FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id > ? AND d.tenant = ?";
+    let count = sqlx::query_scalar::<_, i64>(sql).bind(mark.row).bind(scope.tenant().as_str());
+    let count = count.fetch_one(&mut *reader).await.map_err(&failed)?;
+    Ok(Some(count.cast_unsigned()))
+}
+
 /// Reads the chunks that a statement finds, with their text and what they are a part of.
 async fn read(files: &Files, mut sql: QueryBuilder<sqlx::Sqlite>) -> Result<Vec<(i64, Chunk)>, Error> {
     let failed = database("reading chunks");
     let mut reader = files.readers.begin().await.map_err(&failed)?;
     let rows = sql.build().fetch_all(&mut *reader).await.map_err(&failed)?;
+    let ids = rows.iter().map(|row| row.try_get(SUMMARY_COLUMNS + 1)).collect::<Result<Vec<i64>, _>>();
+    let mut texts = texts(&mut reader, &ids.map_err(&failed)?).await?;
     let mut documents: HashMap<i64, Arc<DocumentSummary>> = HashMap::new();
     let mut chunks = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -162,6 +236,9 @@ async fn read(files: &Files, mut sql: QueryBuilder<sqlx::Sqlite>) -> Result<Vec<
             (row.try_get(at(4)).map_err(&failed)?, row.try_get(at(5)).map_err(&failed)?);
         let source: (Option<i64>, Option<i64>) =
             (row.try_get(at(8)).map_err(&failed)?, row.try_get(at(9)).map_err(&failed)?);
+        let id: i64 = row.try_get(at(1)).map_err(&failed)?;
+        let text = texts.remove(&id).unwrap_or_default();
+        let text = String::from_utf8(text).ok().filter(|text| text.len() as i64 == ends - begins);
         let chunk = Chunk {
             id: ChunkId::from_bytes(bytes(row, at(2))?),
             document,
@@ -170,11 +247,35 @@ async fn read(files: &Files, mut sql: QueryBuilder<sqlx::Sqlite>) -> Result<Vec<
             heading: row.try_get(at(6)).map_err(&failed)?,
             place: row.try_get(at(7)).map_err(&failed)?,
             source: source.0.zip(source.1).map(|(begins, ends)| begins.cast_unsigned()..ends.cast_unsigned()),
-            text: text(&mut reader, number, begins, ends).await?,
+            text: text.ok_or_else(|| Error::damaged("a chunk of the library"))?,
         };
-        chunks.push((row.try_get(at(1)).map_err(&failed)?, chunk));
+        chunks.push((id, chunk));
     }
     Ok(chunks)
+}
+
+/// Reads the texts of chunks: of each the bytes that are its own, out of the pieces that hold them.
+async fn texts(connection: &mut SqliteConnection, chunks: &[i64]) -> Result<HashMap<i64, Vec<u8>>, Error> {
+    let failed = database("reading a text");
+    let mut texts: HashMap<i64, Vec<u8>> = HashMap::with_capacity(chunks.len());
+    for chunks in chunks.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(
+            "SELECT c.id, substr(CAST(t.text AS BLOB), max(c.begins - t.begins, 0) + 1, c.ends - max(c.begins, t.begins))
+             FROM chunks c JOIN texts t ON t.document_id = c.document_id AND t.begins < c.ends AND t.begins >=
+             (SELECT max(begins) FROM texts WHERE document_id = c.document_id AND begins <= c.begins)
+             WHERE c.id IN (",
+        );
+        let mut list = sql.separated(", ");
+        for chunk in chunks {
+            list.push_bind(*chunk);
+        }
+        sql.push(") ORDER BY c.id, t.begins");
+        for row in sql.build().fetch_all(&mut *connection).await.map_err(&failed)? {
+            let part: &[u8] = row.try_get(1).map_err(&failed)?;
+            texts.entry(row.try_get(0).map_err(&failed)?).or_default().extend_from_slice(part);
+        }
+    }
+    Ok(texts)
 }
 
 pub(super) async fn part(
@@ -264,6 +365,9 @@ const CHUNKS: &str = concat!(
     ", c.document_id, c.id, c.uid, c.position, c.begins, c.ends, c.heading, c.place, c.source_begins, c.source_ends \
      FROM chunks c JOIN documents d ON d.id = c.document_id"
 );
+
+/// The row and the id of chunks.
+const IDS: &str = "SELECT c.id, c.uid FROM chunks c JOIN documents d ON d.id = c.document_id WHERE ";
 
 /// Ids in one statement, and chunks in one answer.
 const IDS_MAX: usize = 1_000;

@@ -6,9 +6,10 @@ use crate::store::schema::Schema;
 pub(super) static LIBRARY: Schema = Schema {
     file: "library.db",
     search: "search-library",
-    version: 1,
+    version: 2,
     application_id: 0x4174_686c,
     create: CREATE,
+    upgrades: &[COUNTS],
 };
 
 /// A text lies in pieces, so that a passage of a book is read without the book. Large columns stand last, so that lists never read their overflow pages. `AUTOINCREMENT` keeps row ids from being
@@ -70,4 +71,24 @@ CREATE TABLE chunks (
     place       TEXT
 ) STRICT;
 CREATE INDEX chunks_by_document ON chunks (document_id, position);
+";
+
+/// How many there are is asked with every search by meaning; counting rows would take longer than the search.
+const COUNTS: &str = "
+CREATE TABLE counts (
+    tenant    TEXT PRIMARY KEY,
+    documents INTEGER NOT NULL,
+    chunks    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counts SELECT tenant, count(*), sum(chunks) FROM documents GROUP BY tenant;
+CREATE TRIGGER documents_came AFTER INSERT ON documents BEGIN
+    INSERT INTO counts VALUES (new.tenant, 1, new.chunks)
+    ON CONFLICT (tenant) DO UPDATE SET documents = documents + 1, chunks = chunks + excluded.chunks;
+END;
+CREATE TRIGGER documents_changed AFTER UPDATE OF chunks ON documents BEGIN
+    UPDATE counts SET chunks = chunks + new.chunks - old.chunks WHERE tenant = new.tenant;
+END;
+CREATE TRIGGER documents_went AFTER DELETE ON documents BEGIN
+    UPDATE counts SET documents = documents - 1, chunks = chunks - old.chunks WHERE tenant = old.tenant;
+END;
 ";

@@ -1,17 +1,20 @@
 //! Finding chunks by their words.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use athenaeum_core::{ChunkId, Provider};
 use athenaeum_tenancy::Scope;
 
 use super::{
     feedback, follow, read,
-    view::{Chunk, Found, Hit, Query},
+    view::{Chunk, Found, Hit, Query, Question, RankedAgain, Ranking},
 };
 use crate::{
     Error, Filters, Notice, Sort, Total,
-    index::{self, Filter, Index, TopDocs},
+    index::{self, Candidates, Filter, Index, TopDocs},
     query::{self, Expr},
     snippet::{self, Wanted},
     store::{
@@ -27,76 +30,206 @@ pub(super) async fn search(
     scope: &Scope,
     asked: &Query,
 ) -> Result<Found, Error> {
+    let Ranked { expr, best, total, notices, .. } = ranked(files, indexes, scope, asked).await?;
+    let rows: Vec<i64> = best.iter().map(|(row, _)| *row).collect();
+    let mut chunks = read::chunks_by_row(files, scope, &rows).await?;
+    // Those whose row is gone were removed while the index was another's.
+    let chunks = best.into_iter().filter_map(|(row, score)| Some((score, chunks.remove(&row)?)));
+    let hits = shown(indexes, expr.as_ref(), chunks);
+    Ok(Found { hits, total, notices })
+}
+
+/// Returns what [`search`] does, without reading more of it than its order needs.
+pub(super) async fn rank(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    asked: &Query,
+) -> Result<Ranking, Error> {
+    let Ranked { best, question, notices, .. } = ranked(files, indexes, scope, asked).await?;
+    let chunks = named(files, scope, best).await?;
+    Ok(Ranking { chunks, question, notices })
+}
+
+/// Orders what was found for a question anew, by what `best` speak of: chunks and their scores, best first.
+pub(super) async fn rank_again(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    question: &Question,
+    best: &[(ChunkId, f64)],
+) -> Result<RankedAgain, Error> {
+    let ids: Vec<ChunkId> = best.iter().take(LOOKED_AT).map(|(id, _)| *id).collect();
+    let chunks = read::chunks(files, scope, &ids).await?;
+    let chunks = chunks.into_iter().zip(best).filter_map(|(chunk, (_, score))| Some((chunk?, *score)));
+    let lenders = feedback::lenders(chunks, |chunk| chunk.document.id);
+    let ids = lenders.iter().map(|(chunk, _)| chunk.id).collect();
+    let lenders = lenders.into_iter().map(|(chunk, score)| (chunk.searched(), score)).collect();
+    let best = with_feedback(indexes, question, lenders).await?;
+    Ok(RankedAgain { chunks: named(files, scope, best).await?, lenders: ids })
+}
+
+async fn named(files: &Files, scope: &Scope, best: Vec<(i64, f64)>) -> Result<Vec<(ChunkId, f64)>, Error> {
+    let rows: Vec<i64> = best.iter().map(|(row, _)| *row).collect();
+    let ids = if rows.is_empty() { HashMap::new() } else { read::ids_by_row(files, scope, &rows).await? };
+    Ok(best.into_iter().filter_map(|(row, score)| Some((*ids.get(&row)?, score))).collect())
+}
+
+/// What was found, in order.
+struct Ranked {
+    expr: Option<Expr>,
+    /// Rows and scores, the best first.
+    best: Vec<(i64, f64)>,
+    total: Total,
+    question: Option<Question>,
+    notices: Vec<Notice>,
+}
+
+async fn ranked(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    asked: &Query,
+) -> Result<Ranked, Error> {
     let parsed = query::parse(&asked.text);
-    let nothing = |notices| Found { hits: Vec::new(), total: Total::Exactly(0), notices };
+    let expr = parsed.expr;
+    let nothing =
+        |expr, notices| Ranked { expr, best: Vec::new(), total: Total::Exactly(0), question: None, notices };
     let lowered =
-        parsed.expr.as_ref().and_then(|expr| indexes.with_analyzer(|analyzer| query::lower(expr, analyzer)));
-    let Some(all) = lowered else { return Ok(nothing(parsed.notices)) };
+        expr.as_ref().and_then(|expr| indexes.with_analyzer(|analyzer| query::lower(expr, analyzer)));
+    let Some(all) = lowered else { return Ok(nothing(expr, parsed.notices)) };
     let query = if asked.all_words { all } else { relaxed(&all).unwrap_or(all) };
-    let Some(filters) = filters(asked, &parsed.filters) else { return Ok(nothing(parsed.notices)) };
+    let Some(filters) = filters(asked, &parsed.filters) else { return Ok(nothing(expr, parsed.notices)) };
+    let filter = Filter { filters, conversation: None };
     let mut notices = parsed.notices;
 
-    let (index, lags) = usable(files, indexes, scope).await?;
     let limit = if asked.limit == 0 { LIMIT_DEFAULT } else { asked.limit.min(LIMIT_MAX) };
-    let question = if asked.all_words || !is_plain(parsed.expr.as_ref()) {
+    // What is ordered anew is the best of the index's order, whatever the page.
+    let reaches = asked.offset.saturating_add(limit) <= CANDIDATES;
+    let terms = if !reaches || asked.all_words || !expr.as_ref().is_some_and(Expr::is_plain) {
         None
     } else {
         indexes.with_analyzer(|analyzer| feedback::asked(&asked.text, analyzer))
     };
-    // What is ordered anew is the best of the index's order, whatever the page.
-    let reaches = asked.offset.saturating_add(limit) <= CANDIDATES;
-    let question = question.filter(|_| reaches);
-    let query = match &question {
-        // Words joined by a hyphen count one by one.
-        Some(terms) => {
-            let terms: BTreeSet<&String> = terms.iter().collect();
-            index::Query::Any(terms.into_iter().map(|term| index::Query::Term(term.clone())).collect())
-        }
-        None => query,
+    let (offset, wanted) = (asked.offset, limit);
+    let look = move |index: &Index| match &terms {
+        Some(terms) => Looked::for_question(index, terms, &filter),
+        None => Ok(Looked::listed(&index.search(&query, &filter, Sort::Relevance, wanted, offset)?)),
     };
-    let (wanted, offset) = if question.is_some() { (CANDIDATES, 0) } else { (limit, asked.offset) };
-    let filter = Filter { filters, conversation: None };
-    let ask = async |index: Index| -> Result<index::Result<TopDocs>, Error> {
-        let (query, filter) = (query.clone(), filter.clone());
-        // Bounded work, but milliseconds of it: not on a thread that serves others.
-        let found = tokio::task::spawn_blocking(move || {
-            index.search(&query, &filter, Sort::Relevance, wanted, offset)
-        });
-        found.await.map_err(|error| Error::Internal { what: error.to_string() })
-    };
-    let mut index = index;
-    let found = match ask(index.clone()).await? {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "the library's search index cannot be read; it is made anew");
-            follow::rebuild(files, scope).await?;
-            (index, _) = usable(files, indexes, scope).await?;
-            ask(index.clone()).await?.map_err(|error| unreadable(&error))?
-        }
-    };
+    let (looked, lags) = looked(files, indexes, scope, look).await?;
     if lags {
         notices.push(Notice(LAGGING.into()));
     }
-    if found.approximate {
+    if looked.approximate {
         notices.push(Notice(
             "The beginning stands for very many words; the most frequent were looked for.".into(),
         ));
     }
-    let rows: Vec<i64> = found.hits.iter().map(|hit| hit.message_id).collect();
-    let mut chunks = read::chunks_by_row(files, scope, &rows).await?;
-    // Those whose row is gone were removed while the index was another's.
-    let hits = found.hits.iter().filter_map(|hit| Some((hit.score, chunks.remove(&hit.message_id)?)));
-    let mut hits: Vec<(f64, Chunk)> = hits.collect();
-    if let Some(question) = question {
-        let texts: Vec<String> = hits.iter().map(|(_, chunk)| chunk.searched()).collect();
-        let scores = indexes.with_analyzer(|analyzer| feedback::scores(&question, &texts, &index, analyzer));
-        for (hit, score) in hits.iter_mut().zip(scores.map_err(|error| unreadable(&error))?) {
-            hit.0 = score;
-        }
-        hits.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let Looked { mut best, total, question, .. } = looked;
+    if let Some(question) = &question {
+        let lenders = own_lenders(files, scope, question, &best).await?;
+        best = with_feedback(indexes, question, lenders).await?;
+        best = best.into_iter().skip(offset).take(limit).collect();
     }
-    let hits = shown(indexes, parsed.expr.as_ref(), hits.into_iter().skip(asked.offset - offset).take(limit));
-    Ok(Found { hits, total: found.total, notices })
+    Ok(Ranked { expr, best, total, question, notices })
+}
+
+/// Looks into the index, and once more where it had to be made anew. Tells whether the index lags behind.
+async fn looked(
+    files: &Arc<Files>,
+    indexes: &Indexes,
+    scope: &Scope,
+    look: impl Fn(&Index) -> index::Result<Looked> + Send + Sync + 'static,
+) -> Result<(Looked, bool), Error> {
+    let look = Arc::new(look);
+    let ask = async |index: Index| {
+        let look = Arc::clone(&look);
+        in_background(move || look(&index)).await
+    };
+    let (index, lags) = usable(files, indexes, scope).await?;
+    match ask(index).await? {
+        Ok(looked) => Ok((looked, lags)),
+        Err(error) => {
+            tracing::warn!(%error, "the library's search index cannot be read; it is made anew");
+            follow::rebuild(files, scope).await?;
+            let (index, lags) = usable(files, indexes, scope).await?;
+            let looked = ask(index).await?.map_err(|error| unreadable(&error))?;
+            Ok((looked, lags))
+        }
+    }
+}
+
+/// Bounded work, but milliseconds of it: not on a thread that serves others.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::Internal { what: error.to_string() })
+}
+
+/// What one look into the index brought.
+struct Looked {
+    /// Rows and scores, the best first.
+    best: Vec<(i64, f64)>,
+    total: Total,
+    approximate: bool,
+    question: Option<Question>,
+}
+
+impl Looked {
+    fn listed(found: &TopDocs) -> Self {
+        let best = found.hits.iter().map(|hit| (hit.message_id, hit.score)).collect();
+        Self { best, total: found.total, approximate: found.approximate, question: None }
+    }
+
+    fn for_question(index: &Index, terms: &[String], filter: &Filter) -> index::Result<Self> {
+        // Words joined by a hyphen count one by one.
+        let distinct: BTreeSet<&String> = terms.iter().collect();
+        let any =
+            index::Query::Any(distinct.into_iter().map(|term| index::Query::Term(term.clone())).collect());
+        let candidates = index.candidates(&any, filter, CANDIDATES)?;
+        let best = ordered(&candidates, feedback::scores(terms, &candidates)?);
+        let (total, approximate) = (candidates.total(), candidates.approximate());
+        let question = Question { terms: terms.into(), candidates: Arc::new(candidates) };
+        Ok(Self { best, total, approximate, question: Some(question) })
+    }
+}
+
+/// Returns candidates' rows with their scores, best first; among equals in the order of the index.
+fn ordered(candidates: &Candidates, scores: Vec<f64>) -> Vec<(i64, f64)> {
+    let mut best: Vec<(i64, f64)> = candidates.rows().iter().copied().zip(scores).collect();
+    best.sort_by(|a, b| b.1.total_cmp(&a.1));
+    best
+}
+
+/// Returns the texts of the best documents of a first ranking, with their scores.
+async fn own_lenders(
+    files: &Files,
+    scope: &Scope,
+    question: &Question,
+    best: &[(i64, f64)],
+) -> Result<Vec<(String, f64)>, Error> {
+    let candidates = &question.candidates;
+    let documents: HashMap<i64, i64> =
+        candidates.rows().iter().copied().zip(candidates.conversations().iter().copied()).collect();
+    let lenders = feedback::lenders(best.iter().copied(), |row| documents.get(row).copied());
+    let rows: Vec<i64> = lenders.iter().map(|(row, _)| *row).collect();
+    let chunks = read::chunks_by_row(files, scope, &rows).await?;
+    Ok(lenders.into_iter().filter_map(|(row, score)| Some((chunks.get(&row)?.searched(), score))).collect())
+}
+
+/// Orders candidates by what these texts speak of.
+async fn with_feedback(
+    indexes: &Arc<Indexes>,
+    question: &Question,
+    lenders: Vec<(String, f64)>,
+) -> Result<Vec<(i64, f64)>, Error> {
+    let (indexes, question) = (Arc::clone(indexes), question.clone());
+    let best = in_background(move || {
+        let Question { terms, candidates } = &question;
+        let scores =
+            indexes.with_analyzer(|analyzer| feedback::scores_with(terms, &lenders, candidates, analyzer))?;
+        Ok(ordered(candidates, scores))
+    });
+    best.await?.map_err(|error: index::Error| unreadable(&error))
 }
 
 /// Returns chunks by id as a search for `text` would show them, with 0 for a score.
@@ -121,15 +254,6 @@ fn shown(indexes: &Indexes, expr: Option<&Expr>, chunks: impl Iterator<Item = (f
         };
         chunks.map(hit).collect()
     })
-}
-
-/// Tells whether a query is words and nothing else: then it may be a question.
-fn is_plain(expr: Option<&Expr>) -> bool {
-    match expr {
-        Some(Expr::Word(_)) => true,
-        Some(Expr::All(members)) => members.iter().all(|member| matches!(member, Expr::Word(_))),
-        _ => false,
-    }
 }
 
 /// Returns the index as it was last published, brought up to date where that is possible, and whether it lags behind.
@@ -182,6 +306,9 @@ const LIMIT_MAX: usize = 1_000;
 
 /// How many of the best by the index are ordered anew by what the best of them speak of.
 const CANDIDATES: usize = 200;
+
+/// Of what is best by another ranking, how many are looked at to find those of different documents.
+const LOOKED_AT: usize = 20;
 
 /// Characters of a passage: two to three lines.
 const SNIPPET_CHARS: usize = 240;

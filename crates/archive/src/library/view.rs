@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use athenaeum_core::{ChunkId, DocumentId, Timestamp};
 
-use crate::{Notice, Snippet, Total};
+use crate::{Notice, Snippet, Total, index::Candidates};
 
 /// A file, as it was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,6 +185,16 @@ pub struct Document {
     pub text: String,
 }
 
+/// A chunk by which those that came later are told from the others, whatever else comes and goes: rows are never used
+/// twice, and what a chunk says never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its row, higher for what came later.
+    pub row: i64,
+    /// Its id: in another library, or an older state of this one, that row is not this chunk.
+    pub chunk: ChunkId,
+}
+
 /// A part of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
@@ -242,6 +252,34 @@ pub struct Found {
     pub total: Total,
     /// What was understood differently than typed, or bounded.
     pub notices: Vec<Notice>,
+}
+
+/// What a search found, without what is shown of it.
+#[derive(Debug, Clone, Default)]
+pub struct Ranking {
+    /// Chunks and their scores, best first.
+    pub chunks: Vec<(ChunkId, f64)>,
+    /// Where a question was asked rather than words: what may be ordered anew, by
+    /// [`Library::rank_again`](super::Library::rank_again).
+    pub question: Option<Question>,
+    /// As [`Found::notices`].
+    pub notices: Vec<Notice>,
+}
+
+/// A question that was looked for, and the chunks that may answer it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub(super) terms: Arc<[String]>,
+    pub(super) candidates: Arc<Candidates>,
+}
+
+/// What [`Library::rank_again`](super::Library::rank_again) made of a question.
+#[derive(Debug, Clone, Default)]
+pub struct RankedAgain {
+    /// Chunks and their scores, best first.
+    pub chunks: Vec<(ChunkId, f64)>,
+    /// The best of each of the best documents, which lent their terms.
+    pub lenders: Vec<ChunkId>,
 }
 
 /// A chunk that was found.

@@ -19,6 +19,21 @@ pub enum Expr {
     Title(Box<Expr>),
 }
 
+impl Expr {
+    /// Tells whether this is words and nothing else, as in a sentence: no phrase in quotation marks, nothing excluded, no
+    /// choice. Brackets and words joined by a sign (`high-speed`) are part of sentences.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Self::Word(_) => true,
+            Self::Phrase(joined) => {
+                !joined.contains(char::is_whitespace) && joined.contains(|c: char| !c.is_alphanumeric())
+            }
+            Self::All(members) => members.iter().all(Self::is_plain),
+            _ => false,
+        }
+    }
+}
+
 /// A query, understood.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParsedQuery {
@@ -28,4 +43,21 @@ pub struct ParsedQuery {
     pub filters: Filters,
     /// What was not understood and how it was taken instead.
     pub notices: Vec<Notice>,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sentences_are_plain() {
+        let check = |text: &str, plain: bool| {
+            let expr = super::super::parse(text).expr.unwrap();
+            assert_eq!(expr.is_plain(), plain, "{text}: {expr:?}");
+        };
+        check("How do high-speed aircraft (heated ones) fly?", true);
+        check("shock-sound waves", true);
+        check("a \"sonic boom\" at night", false);
+        check("waves -sound", false);
+        check("waves OR sound", false);
+        check("aero* models", false);
+    }
 }

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use super::{
     error::{Error, database, io},
     open::{self, Files},
-    schema::{self, ARCHIVE},
+    schema::{self, Schema},
 };
 
 /// Writes a compact copy of the database to the new file `to`, while others go on reading and writing.
@@ -43,23 +43,23 @@ async fn write_copy(database_path: &Path, files: &Files, partial: &Path) -> Resu
     connection.close().await.map_err(&failed)?;
     let copy = File::options().write(true).open(partial).map_err(io("open", partial))?;
     copy.sync_all().map_err(io("write out", partial))?;
-    verify(partial).await
+    verify(files.schema(), partial).await
 }
 
-/// Puts the backup `from` in the place of the archive in `dir`. The old files are kept beside it, under names
-/// that end in the time of the change; returns their directory entry's name, if there was an archive.
+/// Puts the backup `from` in the place of the database of that schema in `dir`. The old files are kept beside it, under names
+/// that end in the time of the change; returns their directory entry's name, if there was one.
 ///
 /// Nobody may have the archive open.
-pub(crate) async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
-    verify(from).await?;
+pub(crate) async fn restore(schema: &Schema, dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
+    verify(schema, from).await?;
     fs::create_dir_all(dir).map_err(io("create the data directory", dir))?;
-    let target = dir.join(ARCHIVE.file);
+    let target = dir.join(schema.file);
     let incoming = with_suffix(&target, ".incoming");
     fs::copy(from, &incoming).map_err(io("copy the backup to", &incoming))?;
     let copied = File::options().write(true).open(&incoming).map_err(io("open", &incoming))?;
     copied.sync_all().map_err(io("write out", &incoming))?;
     drop(copied);
-    verify(&incoming).await?;
+    verify(schema, &incoming).await?;
 
     let mut aside = None;
     let stamp = Timestamp::now().as_micros() / 1_000;
@@ -76,7 +76,7 @@ pub(crate) async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, 
         aside = Some(kept);
     }
     // The search index belongs to the rows of the old file; it is made anew from those of the new one.
-    let search = dir.join(ARCHIVE.search);
+    let search = dir.join(schema.search);
     if search.exists() {
         fs::remove_dir_all(&search).map_err(io("remove the old search index", &search))?;
     }
@@ -85,21 +85,26 @@ pub(crate) async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, 
     Ok(aside)
 }
 
-/// Opens the file as an archive and has SQLite check every page.
-async fn verify(path: &Path) -> Result<(), Error> {
+/// Opens the file as one of that schema and has SQLite check every page.
+async fn verify(schema: &Schema, path: &Path) -> Result<(), Error> {
     fs::metadata(path).map_err(io("read", path))?;
     let damaged = || Error::damaged(path.display().to_string());
     let mut connection = read_only(path).connect().await.map_err(|_| damaged())?;
-    let version = schema::check(&mut connection, &ARCHIVE).await.map_err(|error| match error {
+    let version = schema::check(&mut connection, schema).await.map_err(|error| match error {
         Error::Newer { .. } => error,
         _ => damaged(),
     })?;
+    let mark: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|_| damaged())?;
     let said: Option<String> = sqlx::query_scalar("PRAGMA quick_check(1)")
         .fetch_optional(&mut connection)
         .await
         .map_err(|_| damaged())?;
     let _ = connection.close().await;
-    if version == 0 || said.as_deref() != Some("ok") { Err(damaged()) } else { Ok(()) }
+    let is_other = mark != schema.application_id;
+    if version == 0 || is_other || said.as_deref() != Some("ok") { Err(damaged()) } else { Ok(()) }
 }
 
 /// Moves what stands in the write-ahead log into the file, so that the file set aside is whole on its own. A

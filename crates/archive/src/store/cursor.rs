@@ -7,7 +7,7 @@ use crate::{Cursor, SearchRequest};
 pub(crate) fn decode_place(cursor: Option<&Cursor>) -> Result<(i64, i64), Error> {
     let Some(Cursor(text)) = cursor else { return Ok((i64::MAX, i64::MAX)) };
     let place = text.split_once('_').and_then(|(time, id)| Some((time.parse().ok()?, id.parse().ok()?)));
-    place.ok_or_else(invalid)
+    place.ok_or(Error::NoPage)
 }
 
 pub(crate) fn encode_place(time: i64, id: i64) -> Cursor {
@@ -18,7 +18,7 @@ pub(crate) fn encode_place(time: i64, id: i64) -> Cursor {
 pub(crate) fn decode_offset(cursor: Option<&Cursor>) -> Result<usize, Error> {
     let Some(Cursor(text)) = cursor else { return Ok(0) };
     let offset = text.strip_prefix('o').and_then(|offset| offset.parse().ok());
-    offset.filter(|offset| *offset <= OFFSET_MAX).ok_or_else(invalid)
+    offset.filter(|offset| *offset <= OFFSET_MAX).ok_or(Error::NoPage)
 }
 
 /// Returns `None` beyond [`OFFSET_MAX`].
@@ -29,10 +29,6 @@ pub(crate) fn encode_offset(offset: usize) -> Option<Cursor> {
 /// Bounds how many items a page holds.
 pub(crate) fn limit(asked: usize) -> usize {
     if asked == 0 { SearchRequest::LIMIT_DEFAULT } else { asked.min(SearchRequest::LIMIT_MAX) }
-}
-
-fn invalid() -> Error {
-    Error::Invalid { reason: "the cursor is not one of this list's; start again without it".into() }
 }
 
 /// Nobody reads the ten-thousandth hit; ranking them all would cost the machine.

@@ -12,6 +12,9 @@ pub enum Error {
         /// The id as its owner would write it.
         id: String,
     },
+    /// A cursor of another list, or of none.
+    #[error("no page of this list begins at that cursor; start again without it")]
+    NoPage,
     /// The request cannot be understood; the text says what to change.
     #[error("{reason}")]
     Invalid {
@@ -87,7 +90,7 @@ impl Error {
     /// Sorts the error by what can be done about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoPage => ErrorKind::NotFound,
             Self::Invalid { .. } => ErrorKind::InvalidRequest,
             Self::Busy { .. } => ErrorKind::Busy,
             Self::Damaged { .. } => ErrorKind::Damaged,

@@ -1,8 +1,11 @@
 //! Opening the file: who may write, who reads, and with which settings of SQLite.
 
 use std::{
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -60,6 +63,13 @@ pub(crate) struct Files {
     writer: Option<Arc<Mutex<Writer>>>,
 }
 
+/// When the files of a database were last changed, and how long they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    file: Option<(std::time::SystemTime, u64)>,
+    log: Option<(std::time::SystemTime, u64)>,
+}
+
 /// The one connection that writes. SQLite allows one writer at a time; those of this process queue here, in
 /// order of arrival, those of others wait in SQLite.
 #[derive(Debug)]
@@ -71,8 +81,33 @@ pub(crate) struct Writer {
     patience: Duration,
 }
 
-/// The writer, held by one task.
-pub(crate) type Held = OwnedMutexGuard<Writer>;
+/// The writer, held by one task. Dropped within a transaction it takes that back at once, for other processes wait for its end.
+#[derive(Debug)]
+pub(crate) struct Held(OwnedMutexGuard<Writer>);
+
+impl Deref for Held {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        &self.0
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Writer {
+        &mut self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0.open {
+            // To be looked at once hands it to the connection's thread; nobody is there to wait for what comes of it.
+            let rollback = pin!(sqlx::query("ROLLBACK").execute(&mut self.0.connection));
+            let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
 
 pub(crate) async fn open(
     schema: &'static Schema,
@@ -149,11 +184,22 @@ impl Files {
             return Err(Error::Invalid { reason: "the archive was opened for reading only".into() });
         };
         let busy = |_| Error::Busy { doing: "waiting for another writer", source: sqlx::Error::PoolTimedOut };
-        let mut held = tokio::time::timeout(self.settings.busy_timeout, Arc::clone(writer).lock_owned())
-            .await
-            .map_err(busy)?;
+        let held = tokio::time::timeout(self.settings.busy_timeout, Arc::clone(writer).lock_owned()).await;
+        let mut held = Held(held.map_err(busy)?);
         held.rollback().await?;
         Ok(held)
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        let look = |name: String| {
+            let metadata = std::fs::metadata(self.dir.join(name)).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        Stamp { file: look(self.schema.file.to_owned()), log: look(format!("{}-wal", self.schema.file)) }
+    }
+
+    pub(crate) fn schema(&self) -> &'static Schema {
+        self.schema
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -15,13 +15,21 @@ pub(crate) struct Schema {
     pub(crate) version: i64,
     /// Marks the file as ours in its header (`PRAGMA application_id`).
     pub(crate) application_id: i64,
-    /// What makes the tables.
+    /// What makes the tables of format 1.
     pub(crate) create: &'static str,
+    /// What makes of each format the next one, from 1 on.
+    pub(crate) upgrades: &'static [&'static str],
 }
 
 /// Conversations. The mark is "Athn".
-pub(crate) static ARCHIVE: Schema =
-    Schema { file: "archive.db", search: "search", version: 1, application_id: 0x4174_686e, create: CREATE };
+pub(crate) static ARCHIVE: Schema = Schema {
+    file: "archive.db",
+    search: "search",
+    version: 1,
+    application_id: 0x4174_686e,
+    create: CREATE,
+    upgrades: &[],
+};
 
 /// Brings the file to the format of its schema, in one transaction; does nothing when it is there already.
 pub(crate) async fn migrate(connection: &mut SqliteConnection, schema: &'static Schema) -> Result<(), Error> {
@@ -31,8 +39,14 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection, schema: &'static 
     let failed = database("preparing the tables");
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
     // Another process may have been faster between the look above and the lock.
-    if check(&mut transaction, schema).await? == 0 {
+    let found = check(&mut transaction, schema).await?;
+    if found == 0 {
         transaction.execute(schema.create).await.map_err(&failed)?;
+    }
+    for upgrade in schema.upgrades.iter().skip((found - 1).max(0) as usize) {
+        transaction.execute(*upgrade).await.map_err(&failed)?;
+    }
+    if found < schema.version {
         let Schema { application_id, version, .. } = schema;
         let marks = format!("PRAGMA application_id = {application_id}; PRAGMA user_version = {version};");
         transaction.execute(sqlx::AssertSqlSafe(marks)).await.map_err(&failed)?;

@@ -18,7 +18,8 @@ use super::{
     row,
 };
 use crate::{
-    ConversationSummary, Facets, Hit, Notice, SearchRequest, SearchResults, Snippet, Sort, Total,
+    ConversationSummary, Facets, Hit, Notice, Place, Ranking, SearchRequest, SearchResults, Snippet, Sort,
+    Total,
     index::{self, Filter, Index, Query, TopDoc, TopDocs},
     query::{self, Expr},
     snippet::{self, Wanted},
@@ -116,12 +117,92 @@ pub(crate) async fn search(
     request: &SearchRequest,
 ) -> Result<SearchResults, Error> {
     let started = Instant::now();
-    let Some(asked) = Asked::new(files, indexes, scope, request).await? else {
+    let Some(Matches { asked, docs, span, notices }) = matches(files, indexes, scope, request).await? else {
         return Ok(nothing(started, Vec::new()));
     };
+    page(files, indexes, scope, &asked, docs, span, notices, started).await
+}
+
+/// Orders as [`search`] does, without reading what is to be shown of more than the first few.
+pub(crate) async fn rank(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    request: &SearchRequest,
+) -> Result<Ranking, Error> {
+    let Some(Matches { asked, docs, span, notices }) = matches(files, indexes, scope, request).await? else {
+        return Ok(Ranking::default());
+    };
+    let known = docs.hits.get(..span.known().min(docs.hits.len())).unwrap_or_default();
+    let (head, rest) = known.split_at(span.head.min(known.len()));
+    let mut head = ranked(files, indexes, scope, &asked, head).await?;
+    lift_as_typed(&mut head);
+    let head = head.into_iter().filter_map(|ranked| {
+        let hit = ranked.hit?;
+        let place = hit.message.map_or(Place::Title(hit.conversation.id), Place::Message);
+        Some((place, ranked.score))
+    });
+    let mut places: Vec<(Place, f64)> = head.collect();
+    let there = there(files, scope, rest).await?;
+    places.extend(rest.iter().zip(there).filter_map(|(doc, place)| Some((place?, doc.score))));
+    let places = places.into_iter().skip(span.offset - span.first).take(span.limit).collect();
+    Ok(Ranking { places, notices })
+}
+
+/// Returns what stands at these places as a search for `text` would show it, in their order, with 0 for a score. What is
+/// not there in this scope is left out.
+pub(crate) async fn hits(
+    files: &Files,
+    indexes: &Indexes,
+    scope: &Scope,
+    places: &[Place],
+    text: &str,
+) -> Result<Vec<Hit>, Error> {
+    let titles = places.iter().filter_map(|place| match place {
+        Place::Title(id) => Some(*id),
+        Place::Message(_) => None,
+    });
+    let titles = conversation_rows(files, scope, titles).await?;
+    let docs = places.iter().filter_map(|place| match place {
+        Place::Title(id) => {
+            let row = *titles.get(id)?;
+            Some(TopDoc { message_id: 0, conversation_row: row, score: 0.0, is_title: true })
+        }
+        Place::Message(id) => {
+            Some(TopDoc { message_id: id.0, conversation_row: 0, score: 0.0, is_title: false })
+        }
+    });
+    let docs: Vec<TopDoc> = docs.collect();
+    let parsed = query::parse(text);
+    let asked = Asked {
+        expr: parsed.expr,
+        query: Query::Any(Vec::new()),
+        filter: Filter::default(),
+        notices: Vec::new(),
+    };
+    let ranked = ranked(files, indexes, scope, &asked, &docs).await?;
+    Ok(ranked.into_iter().filter_map(|ranked| ranked.hit).collect())
+}
+
+/// What matches, in the index's order.
+struct Matches {
+    asked: Asked,
+    docs: TopDocs,
+    span: Span,
+    notices: Vec<Notice>,
+}
+
+/// `None` where nothing can match.
+async fn matches(
+    files: &Arc<Files>,
+    indexes: &Arc<Indexes>,
+    scope: &Scope,
+    request: &SearchRequest,
+) -> Result<Option<Matches>, Error> {
+    let Some(asked) = Asked::new(files, indexes, scope, request).await? else { return Ok(None) };
     let Usable { index, notice } = match asked.index(files, indexes, scope).await? {
         Ok(usable) => usable,
-        Err(notice) => return by_sqlite(files, indexes, scope, request, asked, notice, started).await,
+        Err(notice) => return by_sqlite(files, scope, request, asked, notice).await.map(Some),
     };
     let span = Span::of(request)?;
     let mut notices = asked.notices.clone();
@@ -151,7 +232,7 @@ pub(crate) async fn search(
             if matches!(error, index::Error::Damaged { .. }) {
                 indexes.mend_in_background(files, scope, Mend::Rebuild);
             }
-            return by_sqlite(files, indexes, scope, request, asked, UNREADABLE, started).await;
+            return by_sqlite(files, scope, request, asked, UNREADABLE).await.map(Some);
         }
     };
     if found.approximate {
@@ -159,7 +240,7 @@ pub(crate) async fn search(
             "The beginning stands for very many words; the most frequent were looked for.".into(),
         ));
     }
-    page(files, indexes, scope, &asked, found, span, notices, started).await
+    Ok(Some(Matches { asked, docs: found, span, notices }))
 }
 
 /// Which of the hits a page shows, and which must be known for it.
@@ -368,13 +449,11 @@ pub(crate) fn relaxed(query: &Query) -> Option<Query> {
 
 async fn by_sqlite(
     files: &Files,
-    indexes: &Indexes,
     scope: &Scope,
     request: &SearchRequest,
     asked: Asked,
     notice: &str,
-    started: Instant,
-) -> Result<SearchResults, Error> {
+) -> Result<Matches, Error> {
     let span = Span::of(request)?;
     let range = (span.wanted(), span.first);
     let filters = &asked.filter.filters;
@@ -387,7 +466,7 @@ async fn by_sqlite(
         }
     }
     notices.extend(std::iter::once(notice).chain(found.notice).map(|notice| Notice(notice.to_owned())));
-    page(files, indexes, scope, &asked, found.docs, span, notices, started).await
+    Ok(Matches { asked, docs: found.docs, span, notices })
 }
 
 /// Counts by SQLite alone what [`by_sqlite`] finds.
@@ -398,6 +477,60 @@ async fn facets_by_sqlite(files: &Files, scope: &Scope, asked: &Asked) -> Result
         Some(any) if facets.roles.is_empty() => fallback::facets(files, scope, &any, filters).await,
         _ => Ok(facets),
     }
+}
+
+/// Finds the rows of conversations.
+async fn conversation_rows(
+    files: &Files,
+    scope: &Scope,
+    ids: impl Iterator<Item = ConversationId>,
+) -> Result<HashMap<ConversationId, i64>, Error> {
+    let failed = database("looking for conversations");
+    let ids: Vec<Vec<u8>> = ids.map(|id| id.as_bytes().to_vec()).collect();
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new("SELECT c.uid, c.id FROM conversations c WHERE c.uid IN (");
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.clone());
+        }
+        sql.push(") AND c.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            found.insert(ConversationId::from_bytes(row::uid(&row, 0)?), row.try_get(1).map_err(&failed)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Tells of each document where it stands; `None` where its row is gone, or another tenant's.
+async fn there(files: &Files, scope: &Scope, docs: &[TopDoc]) -> Result<Vec<Option<Place>>, Error> {
+    let failed = database("reading the hits");
+    let mut titles = HashMap::new();
+    let mut messages = HashSet::new();
+    for (is_title, what) in [(true, TITLES_THERE), (false, MESSAGES_THERE)] {
+        let of_kind: Vec<&TopDoc> = docs.iter().filter(|doc| doc.is_title == is_title).collect();
+        for docs in of_kind.chunks(IDS_MAX) {
+            let mut sql = QueryBuilder::new(what);
+            let mut list = sql.separated(", ");
+            for doc in docs {
+                list.push_bind(if is_title { doc.conversation_row } else { doc.message_id });
+            }
+            sql.push(") AND c.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+            for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+                let number: i64 = row.try_get(1).map_err(&failed)?;
+                if is_title {
+                    titles.insert(number, ConversationId::from_bytes(row::uid(&row, 0)?));
+                } else {
+                    messages.insert(number);
+                }
+            }
+        }
+    }
+    let place = |doc: &TopDoc| match doc.is_title {
+        true => titles.get(&doc.conversation_row).map(|id| Place::Title(*id)),
+        false => messages.contains(&doc.message_id).then_some(Place::Message(MessageId(doc.message_id))),
+    };
+    Ok(docs.iter().map(place).collect())
 }
 
 async fn conversation_row(files: &Files, scope: &Scope, id: ConversationId) -> Result<Option<i64>, Error> {
@@ -443,13 +576,14 @@ async fn ranked(
                 hits.push(Ranked { hit: None, score, as_typed: 0.0 });
                 continue;
             };
-            let (conversation, title_marks) = match shared.get(&doc.conversation_row) {
+            let id = row::uid(row, 0)?;
+            let (conversation, title_marks) = match shared.get(&id) {
                 Some((conversation, marks)) => (Arc::clone(conversation), Vec::clone(marks)),
                 None => {
                     let conversation = Arc::new(row::summary(row)?);
                     let title = conversation.title.as_deref().unwrap_or_default();
                     let marks = snippet::marks(title, &in_title, analyzer);
-                    shared.insert(doc.conversation_row, (Arc::clone(&conversation), marks.clone()));
+                    shared.insert(id, (Arc::clone(&conversation), marks.clone()));
                     (conversation, marks)
                 }
             };
@@ -510,6 +644,15 @@ fn message_hit(
         off_branch: flags & row::OFF_BRANCH != 0,
     })
 }
+
+const TITLES_THERE: &str = "SELECT c.uid, c.id FROM conversations c WHERE c.id IN (";
+
+const MESSAGES_THERE: &str =
+    "SELECT c.uid, m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id
+     WHERE m.id IN (";
+
+/// Ids in one statement.
+const IDS_MAX: usize = 1_000;
 
 /// What stands behind the columns of the summary, from the row's id on.
 const CONVERSATIONS: &str = "c.id FROM conversations c WHERE c.id IN (";

@@ -6,6 +6,7 @@ use athenaeum_archive::{
 };
 use athenaeum_core::{ChunkId, Timestamp};
 use athenaeum_tenancy::{Scope, for_test, local};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 
 async fn open() -> (TempDir, Library) {
@@ -55,6 +56,15 @@ async fn keep(library: &Library, scope: &Scope, path: &str, chunks: &[&str]) -> 
 async fn found(library: &Library, scope: &Scope, text: &str) -> Vec<String> {
     let query = Query { text: text.into(), ..Query::default() };
     let found = library.search(scope, &query).await.unwrap();
+    let ranking = library.rank(scope, &query).await.unwrap();
+    let ids: Vec<ChunkId> = ranking.chunks.iter().map(|(id, _)| *id).collect();
+    let mut hits = library.hits(scope, &ids, text).await.unwrap();
+    for (hit, (_, score)) in hits.iter_mut().zip(&ranking.chunks) {
+        hit.score = *score;
+    }
+    assert_eq!(hits, found.hits, "ranking first and reading then gives what a search gives at once");
+    assert_eq!(library.known(scope, &ids).await.unwrap().len(), ids.len());
+    assert!(library.known(&for_test("nobody"), &ids).await.unwrap().is_empty());
     found.hits.into_iter().map(|hit| hit.chunk.text).collect()
 }
 
@@ -74,6 +84,31 @@ async fn a_chunk_is_found_by_any_of_its_words_the_best_first() {
     assert_eq!(hit.hits[0].chunk.place.as_deref(), Some("page 1"));
     assert_eq!(hit.hits[0].chunk.source, Some(7..9));
     assert_eq!(hit.hits[0].chunk.document.path.as_deref(), Some("/a.md"));
+}
+
+#[tokio::test]
+async fn chunks_are_counted_with_every_change_and_in_an_older_file() {
+    let (dir, library) = open().await;
+    keep(&library, &local(), "/a.md", &["one", "two"]).await;
+    keep(&library, &local(), "/b.md", &["three"]).await;
+    keep(&library, &for_test("other"), "/c.md", &["four"]).await;
+    assert_eq!(library.chunk_count(&local()).await.unwrap(), 3);
+    keep(&library, &local(), "/a.md", &["one", "two", "five", "six"]).await;
+    library.forget(&local(), &["/b.md".into()]).await.unwrap();
+    assert_eq!(library.chunk_count(&local()).await.unwrap(), 4);
+    library.close().await;
+
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("library.db"));
+    let mut file = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
+    let older = "DROP TRIGGER documents_came; DROP TRIGGER documents_changed; DROP TRIGGER documents_went;
+        DROP TABLE counts; PRAGMA user_version = 1;";
+    sqlx::raw_sql(older).execute(&mut file).await.unwrap();
+    file.close().await.unwrap();
+    let library = Library::open(dir.path(), &Settings::default()).await.unwrap();
+    assert_eq!(library.chunk_count(&local()).await.unwrap(), 4);
+    assert_eq!(library.chunk_count(&for_test("other")).await.unwrap(), 1);
+    keep(&library, &local(), "/d.md", &["seven"]).await;
+    assert_eq!(library.chunk_count(&local()).await.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -156,8 +191,10 @@ async fn a_file_that_is_renamed_keeps_what_was_read_of_it() {
     let (_dir, library) = open().await;
     let kept = keep(&library, &local(), "/a.md", &["one"]).await;
     keep(&library, &local(), "/old.md", &["two"]).await;
-    assert!(library.rename(&local(), "/a.md", "/old.md").await.unwrap());
-    assert!(!library.rename(&local(), "/a.md", "/c.md").await.unwrap());
+    let names = |from: &str, to: &str| [(from.to_owned(), to.to_owned())];
+    assert_eq!(library.rename(&local(), &names("/a.md", "/old.md")).await.unwrap().len(), 1);
+    assert!(library.rename(&local(), &names("/a.md", "/c.md")).await.unwrap().is_empty());
+    assert!(library.file(&local(), "/c.md").await.unwrap().is_none());
     assert_eq!(library.document(&local(), kept.document).await.unwrap().paths, ["/old.md"]);
     assert_eq!(found(&library, &local(), "one two").await, ["one"]);
 }
@@ -184,6 +221,61 @@ async fn what_the_index_missed_is_read_from_the_rows() {
     assert_eq!(found(&again, &local(), "one").await, ["one"]);
     keep(&again, &local(), "/b.md", &["one more"]).await;
     assert_eq!(found(&library, &local(), "one").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_is_kept_as_its_files_would_be_one_by_one() {
+    let (_dirs, together, alone) = {
+        let ((one, together), (other, alone)) = (open().await, open().await);
+        ((one, other), together, alone)
+    };
+    // What has not been seen is written together, and everything else on its own: few names and few contents make every
+    // mixture of both.
+    let mut state = 7_u64;
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    for _ in 0..60 {
+        let batch: Vec<(NewFile, NewDocument)> = (0..below(9))
+            .map(|_| {
+                let content = [format!("only {}", below(12)), "shared by all".to_owned()];
+                let content: Vec<&str> = content.iter().map(String::as_str).collect();
+                (file(&format!("/{}.md", below(16))), document(&content))
+            })
+            .collect();
+        let kept = together.keep(&local(), batch.clone()).await.unwrap();
+        for ((file, document), kept) in batch.into_iter().zip(kept) {
+            let path = file.path.clone();
+            let single = alone.keep(&local(), vec![(file, document)]).await.unwrap().remove(0);
+            let told = |kept: &Kept| (kept.outcome, kept.added, kept.removed.len());
+            assert_eq!(told(&kept), told(&single), "{path}");
+        }
+        if below(4) == 0 {
+            let gone = format!("/{}.md", below(16));
+            for library in [&together, &alone] {
+                let note = vec![(file(&gone), FileState::Gone, "it is gone".to_owned())];
+                library.note(&local(), note).await.unwrap();
+            }
+        }
+        let mut seen = Vec::new();
+        for library in [&together, &alone] {
+            let mut ledger = Vec::new();
+            for entry in library.list(&local(), "/", None, None, 100).await.unwrap().items {
+                let text = match entry.document {
+                    Some(id) => Some(library.document(&local(), id).await.unwrap().text),
+                    None => None,
+                };
+                ledger.push((entry.found.path, entry.state, entry.reason, entry.tries, text));
+            }
+            let mut shared = found(library, &local(), "shared").await;
+            shared.sort();
+            let count = library.chunk_count(&local()).await.unwrap();
+            assert_eq!(library.stats(&local()).await.unwrap().chunks, count);
+            seen.push((ledger, shared, count));
+        }
+        assert_eq!(seen[0], seen[1]);
+    }
 }
 
 #[tokio::test]
@@ -220,11 +312,13 @@ async fn nothing_of_one_tenant_is_anothers() {
     assert_eq!(library.document(&theirs, kept.document).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(library.chunks(&theirs, &[chunk.id]).await.unwrap(), [None]);
     assert!(library.chunks_at(&theirs, kept.document, 0..=9).await.unwrap().is_empty());
-    assert_eq!(library.chunks_before(&theirs, None, 9).await.unwrap().items.len(), 1);
+    assert_eq!(library.chunks_before(&theirs, None, None, 9).await.unwrap().items.len(), 1);
     assert_eq!(library.documents(&theirs, None, 9).await.unwrap().items.len(), 1);
     assert!(library.file(&theirs, "/a.md").await.unwrap().is_none());
+    assert!(library.files(&theirs, &["/a.md"]).await.unwrap().is_empty());
     assert!(library.list(&theirs, "/a", None, None, 9).await.unwrap().items.is_empty());
-    assert!(!library.rename(&theirs, "/a.md", "/c.md").await.unwrap());
+    assert!(library.rename(&theirs, &[("/a.md".into(), "/c.md".into())]).await.unwrap().is_empty());
+    assert!(library.file(&theirs, "/c.md").await.unwrap().is_none());
     assert!(library.forget(&theirs, &["/a.md".into()]).await.unwrap().is_empty());
     assert!(found(&library, &theirs, "one").await.is_empty());
     assert_eq!(library.stats(&theirs).await.unwrap().documents, 1);
@@ -244,7 +338,7 @@ async fn chunks_are_walked_from_the_newest_to_the_oldest() {
     }
     let (mut texts, mut before) = (Vec::new(), None);
     loop {
-        let page = library.chunks_before(&local(), before.as_ref(), 2).await.unwrap();
+        let page = library.chunks_before(&local(), before.as_ref(), None, 2).await.unwrap();
         texts.extend(page.items.into_iter().map(|chunk| chunk.text));
         before = page.next;
         if before.is_none() {
@@ -252,6 +346,18 @@ async fn chunks_are_walked_from_the_newest_to_the_oldest() {
         }
     }
     assert_eq!(texts, ["chunk 4", "chunk 3", "chunk 2", "chunk 1", "chunk 0"]);
+
+    let mark = library.mark(&local()).await.unwrap().unwrap();
+    assert_eq!(library.newer_than(&local(), &mark).await.unwrap(), Some(0));
+    assert_eq!(library.newer_than(&for_test("other"), &mark).await.unwrap(), None);
+    keep(&library, &for_test("other"), "/5.md", &["chunk 5"]).await;
+    keep(&library, &local(), "/6.md", &["chunk 6"]).await;
+    let newer = library.chunks_before(&local(), None, Some(&mark), 9).await.unwrap();
+    assert_eq!(newer.items.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), ["chunk 6"]);
+    assert_eq!(library.newer_than(&local(), &mark).await.unwrap(), Some(1));
+    // The chunk of the mark goes, and with it what it tells.
+    keep(&library, &local(), "/4.md", &["another chunk 4"]).await;
+    assert_eq!(library.newer_than(&local(), &mark).await.unwrap(), None);
 }
 
 #[tokio::test]

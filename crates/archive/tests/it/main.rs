@@ -10,6 +10,7 @@ mod care;
 mod crash;
 mod isolation;
 mod library;
+mod memories;
 mod plain_sqlite;
 mod query_language;
 mod reimport;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use athenaeum_archive::{Archive, Filters, SearchRequest, SearchResults, Settings, Total};
+use athenaeum_archive::{Archive, Filters, Place, SearchRequest, SearchResults, Settings, Total};
 use athenaeum_core::Provider;
-use athenaeum_tenancy::local;
+use athenaeum_tenancy::{for_test, local};
 
 use crate::sample;
 
@@ -16,9 +16,24 @@ async fn search(archive: &Archive, query: &str) -> SearchResults {
 /// Searches and writes what was found a line each: title, position, and the passage with its marks.
 async fn check(archive: &Archive, query: &str, expected: &[&str]) {
     let results = search(archive, query).await;
+    same_in_two_steps(archive, query, &results).await;
     let found: Vec<String> = results.hits.iter().map(shown).collect();
     assert_eq!(found, expected, "{query}: {:?}", results.notices);
     assert_eq!(results.total, Total::Exactly(expected.len() as u64), "{query}");
+}
+
+/// Ranking first and reading what is shown then gives what a search gives at once.
+async fn same_in_two_steps(archive: &Archive, query: &str, results: &SearchResults) {
+    let request = SearchRequest { query: query.into(), ..SearchRequest::default() };
+    let ranking = archive.rank(&local(), &request).await.unwrap();
+    assert_eq!(ranking.notices, results.notices, "{query}");
+    let places: Vec<Place> = ranking.places.iter().map(|(place, _)| *place).collect();
+    let mut hits = archive.hits(&local(), &places, query).await.unwrap();
+    assert!(archive.hits(&for_test("other"), &places, query).await.unwrap().is_empty());
+    for (hit, (_, score)) in hits.iter_mut().zip(&ranking.places) {
+        hit.score = *score;
+    }
+    assert_eq!(hits, results.hits, "{query}");
 }
 
 fn shown(hit: &athenaeum_archive::Hit) -> String {
@@ -243,4 +258,50 @@ async fn filters_of_page_and_query_must_both_hold() {
     assert!(archive.search(&local(), &request(filters)).await.unwrap().hits.is_empty());
     let filters = Filters { models: vec!["GPT*".into()], ..Filters::default() };
     assert_eq!(archive.search(&local(), &request(filters)).await.unwrap().hits.len(), 1);
+}
+
+/// Whoever found messages otherwise than by words asks which of them a request lets pass.
+#[tokio::test]
+async fn what_a_request_lets_pass_is_told_of_any_message() {
+    let (_dir, archive) = library().await;
+    let mut ids = Vec::new();
+    let versions = archive.versions(&local(), None, 1).await.unwrap();
+    let rest = archive.versions(&local(), versions.next.as_ref(), 9).await.unwrap();
+    let both: Vec<_> = versions.items.into_iter().chain(rest.items).collect();
+    assert_eq!((both.len(), rest.next), (2, None));
+    for versioned in &both {
+        let whole = archive.conversation(&local(), versioned.summary.id).await.unwrap();
+        ids.extend(whole.messages.into_iter().map(|message| (message.id, message.message.content())));
+    }
+    let all: Vec<_> = ids.iter().map(|(id, _)| *id).collect();
+    let check = async |query: &str, expected: &[&str]| {
+        let request = SearchRequest { query: query.into(), ..SearchRequest::default() };
+        let passing = archive.passing(&local(), &request, &all).await.unwrap();
+        let mut texts: Vec<&str> =
+            ids.iter().filter(|(id, _)| passing.contains(id)).map(|(_, text)| text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, expected, "{query}");
+        assert!(archive.passing(&for_test("other"), &request, &all).await.unwrap().is_empty());
+    };
+    check(
+        "no such word here at all",
+        &[
+            "How does the starter rise?",
+            "In spring, running late is fine.",
+            "It rises slowly.",
+            "When do I plant onions?",
+        ],
+    )
+    .await;
+    check("anything provider:claude role:user", &["When do I plant onions?"]).await;
+    check("title:bread", &["How does the starter rise?", "It rises slowly."]).await;
+    check("-title:bread -onion late", &["In spring, running late is fine."]).await;
+    check("it -rising -provider:claude", &[]).await;
+    check("-user:nobody -provider:claude", &["How does the starter rise?", "It rises slowly."]).await;
+    assert_eq!(archive.count(&local()).await.unwrap(), (2, 4));
+    let known: Vec<_> = both.iter().map(|versioned| versioned.summary.id).collect();
+    assert_eq!(archive.versions_of(&local(), &known).await.unwrap().len(), 2);
+    assert!(archive.versions_of(&for_test("other"), &known).await.unwrap().is_empty());
+    assert!(archive.versions(&for_test("other"), None, 9).await.unwrap().items.is_empty());
+    assert_eq!(archive.count(&for_test("other")).await.unwrap(), (0, 0));
 }

@@ -1,0 +1,125 @@
+//! What memories are given and what they hand out.
+
+use athenaeum_core::{ConversationId, MemoryId, MessageId, Timestamp};
+
+/// Something to be remembered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewMemory {
+    /// Up to [`NewMemory::BYTES_MAX`] bytes; white space at both ends goes.
+    pub text: String,
+    /// Where it comes from, where that is known.
+    pub origin: Origin,
+    /// How much of a surprise it is.
+    pub surprise: Surprise,
+    /// Somebody asked for it to be remembered; otherwise it was surprising.
+    pub asked_for: bool,
+}
+
+impl NewMemory {
+    /// Longer texts are documents.
+    pub const BYTES_MAX: usize = 16 << 10;
+}
+
+/// Where a memory comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The conversation.
+    pub conversation: Option<ConversationId>,
+    /// The message in it.
+    pub message: Option<MessageId>,
+}
+
+/// How much of a surprise a text was when it came.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Surprise {
+    /// How little a model expected it, from 1; `None` where there was no model to say so.
+    pub perplexity: Option<f64>,
+    /// How far the nearest memory was: 0 for the same meaning, 1 for another one or where there was none, up to 2.
+    pub distance: f64,
+    /// Both together, from 0 to 1.
+    pub score: f64,
+}
+
+impl Default for Surprise {
+    fn default() -> Self {
+        Self { perplexity: None, distance: 1.0, score: 0.0 }
+    }
+}
+
+/// Something that was remembered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// Its name.
+    pub id: MemoryId,
+    /// What.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// How much of a surprise it was.
+    pub surprise: Surprise,
+    /// Somebody asked for it to be remembered.
+    pub asked_for: bool,
+    /// Whether it is found.
+    pub tier: Tier,
+    /// When it was first remembered.
+    pub remembered_at: Timestamp,
+    /// When it was last of use, or remembered.
+    pub used_at: Timestamp,
+    /// How often it was of use since it came.
+    pub uses: u64,
+}
+
+/// Whether a memory is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// It is.
+    Hot,
+    /// Only by who asks for cold ones.
+    Cold,
+}
+
+impl Tier {
+    /// Its name in lower-case letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+        }
+    }
+
+    /// The tier of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Hot, Self::Cold].into_iter().find(|tier| tier.as_str() == name)
+    }
+}
+
+/// Which memories are wanted: by default all hot ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Those of this tier; `None` for all.
+    pub tier: Option<Tier>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { tier: Some(Tier::Hot) }
+    }
+}
+
+/// What became of a memory that was to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// As it stands now.
+    pub memory: Memory,
+    /// It was not there before.
+    pub is_new: bool,
+}
+
+/// How many memories there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// That are found.
+    pub hot: u64,
+    /// That are not.
+    pub cold: u64,
+}
