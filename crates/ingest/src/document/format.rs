@@ -114,6 +114,14 @@ impl Format {
         matches!(self, Self::Pdf | Self::Xlsx | Self::Xls | Self::Xlsb | Self::Ods)
     }
 
+    /// Returns the format that a file's name tells of; `None` where only its content does, as of PDF and of pictures.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let base = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let extension = base.rsplit_once('.')?.1.to_ascii_lowercase();
+        let known = EXTENSIONS.iter().find(|(known, _)| known.contains(&extension.as_str()));
+        known.map(|(_, format)| *format)
+    }
+
     /// Returns the format of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|format| format.as_str() == name)
@@ -145,11 +153,10 @@ pub(super) fn recognise(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if is_binary(bytes) {
         return unknown("a binary file of an unknown kind");
     }
-    let base = name.rsplit(['/', '\\']).next().unwrap_or(name).to_ascii_lowercase();
-    let extension = base.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
-    if let Some((_, format)) = EXTENSIONS.iter().find(|(known, _)| known.contains(&extension)) {
-        return Ok(*format);
+    if let Some(format) = Format::by_name(name) {
+        return Ok(format);
     }
+    let base = name.rsplit(['/', '\\']).next().unwrap_or(name).to_ascii_lowercase();
     if matches!(base.as_str(), "makefile" | "dockerfile" | "justfile" | "cmakelists.txt") {
         return Ok(Format::Code);
     }

@@ -14,6 +14,7 @@ mod matrix;
 mod objects;
 mod paragraphs;
 mod pictures;
+mod rescue;
 mod tokens;
 mod words;
 
@@ -41,9 +42,6 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     let document = open(bytes)?;
     tell(&document, draft);
     let pages = pages(&document);
-    if pages.is_empty() {
-        return Err(Error::damaged("no page can be found in it"));
-    }
     draft.tell("pages", &pages.len().to_string());
     let layers = hidden_layers(&document);
     let mut fonts = Fonts::default();
@@ -78,6 +76,8 @@ pub(super) fn read(bytes: &[u8], draft: &mut Draft) -> Result<(), Error> {
     }
     if pictures > 0 {
         draft.notice("", format!("{pictures} pages hold pictures and no text"));
+    } else if letters == 0 {
+        draft.notice("", "there is no text on its pages".to_owned());
     }
     Ok(())
 }
@@ -98,23 +98,50 @@ fn open(bytes: &[u8]) -> Result<Document, Error> {
     }
 }
 
+/// Opens what leads to at least one page: as it is written; by the objects that lopdf finds in it, where its table is wrong;
+/// by those that we do, where they are wrong as well.
 fn load(bytes: &[u8], options: &LoadOptions) -> Result<Document, Error> {
-    let mut document = match Document::load_mem_with_options(bytes, options.clone()) {
-        Ok(document) => document,
-        Err(error) if is_password(&error) => return Err(Error::Locked),
-        Err(error) => return Err(Error::damaged(error.to_string())),
-    };
-    if document.is_encrypted() && document.decrypt("").is_err() {
-        return Err(Error::Locked);
-    }
-    measure(&mut document, bytes);
-    if document.get_pages().is_empty() {
-        let again = LoadOptions { force_reconstruct: true, ..options.clone() };
-        if let Ok(again) = Document::load_mem_with_options(bytes, again) {
-            document = again;
+    let mut failed = None;
+    for by in [By::Table, By::Objects, By::Rescue] {
+        let document = match by {
+            By::Table => Document::load_mem_with_options(bytes, options.clone()),
+            By::Objects => {
+                let options = LoadOptions { force_reconstruct: true, ..options.clone() };
+                Document::load_mem_with_options(bytes, options)
+            }
+            By::Rescue => Ok(rescue::rescue(bytes)),
+        };
+        let opened = document.map_err(|error| match is_password(&error) {
+            true => Error::Locked,
+            false => Error::damaged(error.to_string()),
+        });
+        let opened =
+            opened.and_then(|mut document| match document.is_encrypted() && document.decrypt("").is_err() {
+                true => Err(Error::Locked),
+                false => Ok(document),
+            });
+        match opened {
+            Ok(mut document) => {
+                if by == By::Table {
+                    measure(&mut document, bytes);
+                }
+                if !pages(&document).is_empty() {
+                    return Ok(document);
+                }
+            }
+            // What tells why is what was said first, and that there is a password above all.
+            Err(error) if failed.is_none() || matches!(error, Error::Locked) => failed = Some(error),
+            Err(_) => {}
         }
     }
-    Ok(document)
+    Err(failed.unwrap_or_else(|| Error::damaged("no page can be found in it")))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Table,
+    Objects,
+    Rescue,
 }
 
 /// Streams that do not say how long they are go on until the word that ends them.
@@ -137,15 +164,28 @@ fn only_attachments_are_locked(bytes: &[u8]) -> bool {
     names.iter().any(|name| memchr::memmem::find(bytes, name).is_some())
 }
 
-/// The pages in order; where no tree leads to them, all that there are, in the order of their numbers.
+/// The pages in order; where no tree leads to them, all that there are, in the order of their numbers: what says that it is one,
+/// or, where nothing does, what has the shape of one.
 fn pages(document: &Document) -> Vec<ObjectId> {
     let mut seen = std::collections::HashSet::new();
     let pages: Vec<ObjectId> = document.get_pages().into_values().filter(|page| seen.insert(*page)).collect();
     if !pages.is_empty() {
         return pages;
     }
-    let is_page = |object: &Object| object.as_dict().is_ok_and(|page| page.has_type(b"Page"));
-    document.objects.iter().filter(|(_, object)| is_page(object)).map(|(id, _)| *id).collect()
+    let those = |is_page: fn(&Dictionary) -> bool| -> Vec<ObjectId> {
+        let pages = document.objects.iter().filter(|(_, object)| object.as_dict().is_ok_and(is_page));
+        pages.map(|(id, _)| *id).collect()
+    };
+    let pages = those(|page| page.has_type(b"Page"));
+    if !pages.is_empty() {
+        return pages;
+    }
+    those(is_like_a_page)
+}
+
+fn is_like_a_page(object: &Dictionary) -> bool {
+    let parts: [&[u8]; 3] = [b"MediaBox", b"Contents", b"Resources"];
+    !object.has(b"Type") && object.has(b"Parent") && parts.iter().any(|part| object.has(part))
 }
 
 fn is_password(error: &lopdf::Error) -> bool {

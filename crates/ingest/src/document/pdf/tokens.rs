@@ -11,6 +11,10 @@ pub(super) enum Operand {
     Text(Vec<u8>),
     Array(Vec<Operand>),
     Dictionary(Vec<(Vec<u8>, Operand)>),
+    /// Only where objects are read.
+    Boolean(bool),
+    /// Only where objects are read.
+    Reference((u32, u16)),
 }
 
 impl Operand {
@@ -47,11 +51,23 @@ pub(super) enum Token<'a> {
 pub(super) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// `true`, `false` and references are operands.
+    objects: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, objects: false }
+    }
+
+    /// Cuts what is no content: the objects of a file.
+    pub(super) fn of_objects(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, objects: true }
+    }
+
+    /// Where the last token ends.
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// Passes over the data of an inline image, after its `ID`.
@@ -116,16 +132,23 @@ impl<'a> Tokens<'a> {
                     }
                     continue;
                 }
-                b'0'..=b'9' | b'+' | b'-' | b'.' => match self.number() {
-                    Some(number) => Operand::Number(number),
-                    None => continue,
+                b'0'..=b'9' | b'+' | b'-' | b'.' => match self.reference() {
+                    Some(id) => Operand::Reference(id),
+                    None => match self.number() {
+                        Some(number) => Operand::Number(number),
+                        None => continue,
+                    },
                 },
                 _ => {
                     let start = self.at;
                     while self.peek().is_some_and(|byte| !is_space(byte) && !is_delimiter(byte)) {
                         self.at += 1;
                     }
-                    return Some(Token::Operator(&self.bytes[start..self.at]));
+                    match &self.bytes[start..self.at] {
+                        b"true" if self.objects => Operand::Boolean(true),
+                        b"false" if self.objects => Operand::Boolean(false),
+                        word => return Some(Token::Operator(word)),
+                    }
                 }
             };
             return Some(Token::Operand(operand));
@@ -215,6 +238,26 @@ impl<'a> Tokens<'a> {
         text
     }
 
+    /// `12 0 R`.
+    fn reference(&mut self) -> Option<(u32, u16)> {
+        let number = |at: usize| {
+            let digits =
+                self.bytes.get(at..)?.iter().take(11).take_while(|byte| byte.is_ascii_digit()).count();
+            let text = std::str::from_utf8(&self.bytes[at..at + digits]).ok()?;
+            let spaces = self.bytes[at + digits..].iter().take(8).take_while(|byte| is_space(**byte)).count();
+            (spaces > 0).then_some((text, at + digits + spaces))
+        };
+        let (first, at) = number(self.at).filter(|_| self.objects)?;
+        let (second, at) = number(at)?;
+        let ends = |byte: &u8| is_space(*byte) || is_delimiter(*byte);
+        if self.bytes.get(at) != Some(&b'R') || !self.bytes.get(at + 1).is_none_or(ends) {
+            return None;
+        }
+        let id = (first.parse().ok()?, second.parse().ok()?);
+        self.at = at + 1;
+        Some(id)
+    }
+
     /// Reads also what some programs write: `--5`, `1.2.3`, `12-34`.
     fn number(&mut self) -> Option<f64> {
         let start = self.at;
@@ -249,6 +292,11 @@ impl<'a> Tokens<'a> {
                     self.at -= word.len();
                     return items;
                 }
+                // So it is, too, where the dictionary around it ends.
+                Some(Token::Operator(b">")) if self.objects && self.peek() == Some(b'>') => {
+                    self.at -= 1;
+                    return items;
+                }
                 Some(Token::Operator(_)) => {}
             }
         }
@@ -267,6 +315,8 @@ impl<'a> Tokens<'a> {
                     return Operand::Dictionary(entries);
                 }
                 None => return Operand::Dictionary(entries),
+                // Whatever it is, it is the value.
+                Some(Token::Operator(word)) if word.len() > 1 => key = None,
                 Some(Token::Operator(_)) => {}
                 Some(Token::Operand(operand)) => match (key.take(), operand) {
                     (None, Operand::Name(name)) => key = Some(name),

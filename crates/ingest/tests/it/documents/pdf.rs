@@ -87,6 +87,13 @@ fn empty_passwords_open_and_others_do_not() {
     ];
     let locked = pdf_of(&objects, "/Encrypt 4 0 R /ID [<00> <00>]");
     assert_eq!(fails("a.pdf", &locked).kind(), Kind::Locked);
+    // Nor where that stands in the trailer itself, and the table is damaged.
+    let encryption = String::from_utf8(objects[3].clone()).unwrap();
+    let mut locked = pdf_of(&objects[..3], &format!("/Encrypt {encryption} /ID [<00> <00>]"));
+    assert_eq!(fails("a.pdf", &locked).kind(), Kind::Locked);
+    let at = locked.windows(4).position(|part| part == b"xref").unwrap();
+    locked[at] = b'_';
+    assert_eq!(fails("a.pdf", &locked).kind(), Kind::Locked);
 }
 
 #[test]
@@ -102,6 +109,41 @@ fn scans_are_told_apart() {
         ),
     ];
     assert_eq!(fails("a.pdf", &pdf_of(&objects, "")).kind(), Kind::Pictures);
+}
+
+#[test]
+fn damaged_files_are_read_by_what_stands_in_them() {
+    let whole = pdf(&["BT /F 12 Tf 72 700 Td (still here) Tj ET"], "", &[]);
+    let check = |damage: &[(&str, &str)]| {
+        let mut bytes = whole.clone();
+        for (from, to) in damage {
+            let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+            bytes.splice(at..at + from.len(), to.bytes());
+        }
+        assert_eq!(read("a.pdf", &bytes).text, "still here\n", "{damage:?}");
+    };
+    check(&[("xref\n0", "xxxx\n0"), ("startxref", "startxxxx")]);
+    check(&[("/Kids [", "/Kids \0"), ("trailer", "tr iler")]);
+    check(&[("/Type /Page ", "/T\u{1}pe /Page ")]);
+    check(&[
+        ("/Type /Page ", "/T\u{1}pe /Page "),
+        ("/Kids [", "/Kids  "),
+        ("<< /Type /Catalog", "E< /Type /Catalog"),
+    ]);
+    check(&[("/Count 1", "/Cou{t) 1"), ("endobj", "end bj"), ("%PDF-1.7\n1 0 obj", "%PDF-1.7\n1 0_obj")]);
+
+    // What says how it is encrypted is lost, and so is what was encrypted; the pages are there.
+    let objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+        b"<< /Type /Page /Parent 2 0 R /Contents 5 0 R >>".to_vec(),
+        b"E< /Filter /Standard /V 1 /R 2 /P -4 /O <00> /U <00> >>".to_vec(),
+        stream("/Filter /FlateDecode", b"\xb1\x19\xfd\xdf\xe5\x01\x10\x85"),
+    ];
+    let reading = read("a.pdf", &pdf_of(&objects, "/Encrypt 4 0 R /ID [<00> <00>]"));
+    assert_eq!((reading.text.trim(), &*reading.metadata["pages"]), ("", "1"));
+    assert_eq!(reading.problems[0].reason, "there is no text on its pages");
+    assert_eq!(fails("a.pdf", b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj").kind(), Kind::Damaged);
 }
 
 #[test]
