@@ -194,7 +194,7 @@ impl Soak {
         };
         let time = (random.bits().is_multiple_of(10)).then(|| Duration::from_millis(random.bits() % 300));
         let request = Request {
-            guesses: [0, 0, 3, 6][(random.bits() % 4) as usize],
+            guesses: [None, Some(0), Some(3), Some(6)][(random.bits() % 4) as usize],
             owner: random.bits() % 3,
             priority: (random.bits() % 3) as i32,
             deadline: time.map(|time| Instant::now() + time),

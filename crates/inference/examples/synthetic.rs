@@ -4,7 +4,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use athenaeum_inference::{model::safetensors::Dtype, synthetic};
+use athenaeum_inference::{model::safetensors::Dtype, synthetic, vision};
 
 fn main() -> io::Result<()> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from);
@@ -16,6 +16,12 @@ fn main() -> io::Result<()> {
             let file = folder.join(format!("{}.{storage_name}.gguf", recipe.name));
             fs::write(file, synthetic::gguf(recipe, *storage)?)?;
         }
+    }
+    for kind in vision::kind::ALL {
+        let recipe = synthetic::find(if kind.name == "gemma3" { "gemma3" } else { "llama" });
+        let width = recipe.map_or(0, |recipe| recipe.width);
+        let file = folder.join(format!("mmproj-{}.gguf", kind.name));
+        fs::write(file, synthetic::vision::projector(kind, width)?)?;
     }
     Ok(())
 }

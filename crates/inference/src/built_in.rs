@@ -16,6 +16,8 @@
 //! Its numbers lie in the program's own file, which the system maps: what is not touched takes no memory, and nothing has to
 //! be found on the disk. `docs/decisions/0240` and `0241` tell why this model, packed like this, and why within.
 
+use athenaeum_core::EmbeddingModel;
+
 use crate::{
     embedder::Embedder,
     local_embedder::{LocalEmbedder, OpenError},
@@ -26,6 +28,14 @@ use crate::{
 
 /// What people call it, and vectors are kept under.
 pub const NAME: &str = "all-minilm-l6-v2";
+
+/// Stands for the bytes of its file, as vectors are kept under; a test compares them.
+const FINGERPRINT: u128 = 0x8667_5035_b700_a90d_9ab3_8443_0072_eab4;
+
+/// Tells what [`embedder`] makes vectors of, without opening it.
+pub fn described() -> EmbeddingModel {
+    EmbeddingModel { name: NAME.to_owned(), fingerprint: FINGERPRINT, dimensions: 384, tokens_max: 256 }
+}
 
 /// Requests that wait at most; whoever embeds much has few of them at a time.
 const REQUESTS_MAX: usize = 64;
@@ -43,8 +53,7 @@ static FILE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../../assets/all-mini
 /// If the system gives no thread; a file that does not fit its reader would be found by the tests.
 pub fn embedder(processor: &Processor) -> Result<LocalEmbedder, OpenError> {
     let model = Embedder::load(&model()?, Access::Map).map_err(OpenError::Load)?;
-    let fingerprint = xxhash_rust::xxh3::xxh3_128(&FILE.0);
-    LocalEmbedder::start(NAME, fingerprint, model, processor, REQUESTS_MAX).map_err(OpenError::Thread)
+    LocalEmbedder::start(NAME, FINGERPRINT, model, processor, REQUESTS_MAX).map_err(OpenError::Thread)
 }
 
 /// Returns its file, read as any other model's.
@@ -54,4 +63,19 @@ pub fn embedder(processor: &Processor) -> Result<LocalEmbedder, OpenError> {
 /// None for the file that is kept with this source.
 pub fn model() -> Result<Model, model::Error> {
     model::from_gguf_bytes("the built-in embedder", (&FILE.0).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use athenaeum_core::Embed as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_it_is_so() {
+        assert_eq!(format!("{:#x}", xxhash_rust::xxh3::xxh3_128(&FILE.0)), format!("{FINGERPRINT:#x}"));
+        assert_eq!(*embedder(&Processor::new(NonZeroUsize::MIN)).unwrap().model(), described());
+    }
 }

@@ -135,11 +135,6 @@ impl Cache {
         (&self.layers[layer].keys[all.clone()], &self.layers[layer].values[all])
     }
 
-    /// Returns the bytes of a head's numbers.
-    pub(crate) fn row_bytes(&self) -> usize {
-        self.row_bytes
-    }
-
     fn row(&self, Page(page): Page, head: usize, slot: usize) -> usize {
         ((page as usize * self.kv_heads + head) * PAGE + slot) * self.row_bytes
     }

@@ -80,6 +80,8 @@ pub struct Entry {
     pub root: Option<Root>,
     /// What was noted when it came, where that is so.
     pub record: Option<Record>,
+    /// The file that makes rows of pictures for it, where it is a model that sees.
+    pub projector: Option<PathBuf>,
     decodes: bool,
     stamp: Stamp,
 }

@@ -21,7 +21,9 @@
 //! done by the library llguidance: a lexer of derivatives and an Earley parser, walked along a trie of the vocabulary.
 //!
 //! What it may cost is bounded: the size of schemas and grammars here, and steps of the parser for each token there,
-//! so that a hostile grammar is refused, when it comes or while it runs, and never hangs.
+//! so that a hostile grammar is refused, when it comes or while it runs, and never hangs. Steps are longer the more ways
+//! there are to read the text so far: whoever serves others meanwhile asks [`Constraint::may_take_long`] and has a
+//! [`Breaker`].
 //!
 //! **Invariant:** it fails closed. What cannot be honoured exactly is an error that names it: a schema is first read
 //! here, keyword by keyword, and nothing that would be ignored or only approximated is let through.
@@ -36,7 +38,7 @@ mod tags;
 mod vocabulary;
 
 use llguidance::{
-    Matcher,
+    CancellationHandle, Matcher,
     api::{StopReason, TopLevelGrammar},
 };
 
@@ -128,10 +130,15 @@ const GAP_TOKENS: u8 = 2;
 /// Where a form is compiled: it recurses along what it is given, which the limits bound, but not to two megabytes.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Ends the work that is being done for a sequence, from another thread. What is ended fails, and cannot go on.
+#[derive(Clone, Debug)]
+pub struct Breaker(CancellationHandle);
+
 /// One sequence that keeps to a form. A clone goes on independently.
 #[derive(Clone)]
 pub struct Constraint {
     vocabulary: Vocabulary,
+    free: bool,
     /// What comes before the form, the next one last.
     leads: Vec<Follower>,
     /// Space that may still come between that and the form, in tokens.
@@ -154,21 +161,33 @@ impl Constraint {
             form = then;
         }
         leads.reverse();
+        let free = matches!(form, Grammar::Lark(_) | Grammar::Gbnf(_));
         let compile = || {
             let (what, grammar) = prepared(form, vocabulary)?;
             let parser = vocabulary.factory().create_parser(grammar);
             let parser = parser.map_err(|error| Error::Invalid { what, reason: first_line(&error) })?;
-            Ok(Matcher::new(Ok(parser)))
+            Ok(Matcher::new(Ok(parser)).into_cancellable())
         };
         let matcher = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, compile);
             let thread = thread.map_err(|error| Error::Stuck { reason: error.to_string() })?;
             thread.join().map_err(|_| Error::Stuck { reason: "compiling it failed".to_owned() })?
         })?;
-        let mut constraint = Self { vocabulary: vocabulary.clone(), leads, gap: 0, matcher, ended: false };
+        let mut constraint =
+            Self { vocabulary: vocabulary.clone(), free, leads, gap: 0, matcher, ended: false };
         // What can never be written is known only once the first token is looked for.
         constraint.allowed()?;
         Ok(constraint)
+    }
+
+    /// Whether a single token can take long: grammars that people write may be read in many ways at once.
+    pub fn may_take_long(&self) -> bool {
+        self.free
+    }
+
+    /// What ends the work on a token from another thread; clones have their own.
+    pub fn breaker(&self) -> Option<Breaker> {
+        self.matcher.cancellation_handle().map(Breaker)
     }
 
     /// Sets the logits of all tokens to −∞ that cannot come next, those beyond the vocabulary included.
@@ -323,6 +342,13 @@ impl Constraint {
     }
 }
 
+impl Breaker {
+    /// Ends it; returns at once.
+    pub fn end(&self) {
+        self.0.cancel();
+    }
+}
+
 impl std::fmt::Debug for Constraint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Constraint").field("leads", &self.leads).field("ended", &self.ended).finish()
@@ -386,9 +412,15 @@ fn at_most(what: &'static str, got: usize, limit: usize) -> Result<(), Error> {
 
 fn stuck(error: &impl ToString) -> Error {
     let reason = first_line(error);
-    // The library's name for a form that can never be completed.
     Error::Stuck {
-        reason: if reason.starts_with("NoExtension") { "no text fits it".to_owned() } else { reason },
+        // The library's name for a form that can never be completed.
+        reason: if reason.starts_with("NoExtension") {
+            "no text fits it".to_owned()
+        } else if reason == llguidance::Cancelled.to_string() {
+            "one token takes too long; say it so that a text can be read in fewer ways".to_owned()
+        } else {
+            reason
+        },
     }
 }
 

@@ -56,6 +56,22 @@ pub struct Row {
     pub want: Want,
 }
 
+/// Numbers that a row stands for where it is no token of the vocabulary, such as a row of a picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// Which row of the batch; its token is not looked up.
+    pub row: usize,
+    /// As many as the width, as they go into the first layer.
+    pub numbers: &'a [f32],
+    /// Up to where it sees: its own position and one, or the end of a picture it is part of. What it sees is in the cache, or
+    /// in the same batch.
+    pub sees_until: u32,
+}
+
+/// Tokens from here on stand for rows that are given, and for nothing in any vocabulary: what they are made of decides
+/// their number, so that two beginnings with the same numbers are the same.
+pub const GIVEN: u32 = 1 << 31;
+
 /// What is wanted of a token besides its keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -80,9 +96,19 @@ pub struct Work {
     feed_forward: feed_forward::Work,
     angles: Vec<Angles>,
     angles_in_window: Vec<Angles>,
+    /// By row, the position up to which it sees.
+    sees_until: Vec<u32>,
+    /// Those of the batch's rows of which something is wanted.
+    wanted_rows: Vec<Row>,
     wanted: Vec<f32>,
     logits: Vec<f32>,
     hidden: Vec<f32>,
+}
+
+/// Tokens that are computed together, and the pages of their sequences.
+struct Batch<'a> {
+    rows: &'a [Row],
+    sequences: &'a [&'a [Page]],
 }
 
 /// Which rotation a layer's heads get.
@@ -194,22 +220,66 @@ impl Decoder {
         work: &'a mut Work,
         pool: &Pool,
     ) -> Output<'a> {
-        self.embed(rows, work);
-        self.turn(rows, work);
-        for (index, layer) in self.layers.iter().enumerate() {
-            self.attend(index, layer, (rows, sequences), cache, work, pool);
-            self.feed_forward(layer, work, pool);
-        }
-        self.finish(rows, work, pool)
+        self.forward_given((rows, &[]), sequences, cache, work, pool)
     }
 
-    fn embed(&self, rows: &[Row], work: &mut Work) {
+    /// The same where some rows are given as numbers, in the batch's order.
+    ///
+    /// # Panics
+    ///
+    /// As of [`Decoder::forward`]; or if a given row is not in the batch, or has another width than the model.
+    pub fn forward_given<'a>(
+        &self,
+        (rows, given): (&[Row], &[Given<'_>]),
+        sequences: &[&[Page]],
+        cache: &mut Cache,
+        work: &'a mut Work,
+        pool: &Pool,
+    ) -> Output<'a> {
+        self.embed(rows, given, work);
+        self.turn(rows, work);
+        let batch = Batch { rows, sequences };
+        let (last, layers) = self.layers.split_last().unzip();
+        for (index, layer) in layers.unwrap_or_default().iter().enumerate() {
+            self.remember(index, layer, &batch, cache, work, pool);
+            self.attend(index, layer, &batch, cache, work, pool);
+            self.feed_forward(layer, work, pool);
+        }
+        let Some(layer) = last else {
+            self.finish(rows, work, pool);
+            return work.output();
+        };
+        // Of what the last layer computes, only its keys and values serve other rows than those that are wanted.
+        let index = self.layers.len() - 1;
+        self.remember(index, layer, &batch, cache, work, pool);
+        work.keep_wanted(rows, self.config.width);
+        let wanted = std::mem::take(&mut work.wanted_rows);
+        if !wanted.is_empty() {
+            self.attend(index, layer, &Batch { rows: &wanted, sequences }, cache, work, pool);
+            self.feed_forward(layer, work, pool);
+        }
+        self.finish(&wanted, work, pool);
+        work.wanted_rows = wanted;
+        work.output()
+    }
+
+    fn embed(&self, rows: &[Row], given: &[Given<'_>], work: &mut Work) {
         let width = self.config.width;
         resize(&mut work.stream, rows.len() * width);
-        for (row, stream) in rows.iter().zip(work.stream.chunks_exact_mut(width)) {
+        work.sees_until.clear();
+        work.sees_until.extend(rows.iter().map(|row| row.position.saturating_add(1)));
+        let mut given = given.iter().peekable();
+        for (index, (row, stream)) in rows.iter().zip(work.stream.chunks_exact_mut(width)).enumerate() {
+            if let Some(given) = given.next_if(|given| given.row == index) {
+                // What embeddings are multiplied with is for the vocabulary's alone.
+                stream.copy_from_slice(given.numbers);
+                work.sees_until[index] = given.sees_until;
+                continue;
+            }
             self.embeddings.row(row.token as usize, stream);
+            scale(stream, self.config.embedding_scale);
         }
-        scale(&mut work.stream, self.config.embedding_scale);
+        assert!(given.next().is_none(), "given rows are in the batch, in its order");
     }
 
     /// Computes the angles of all rows, once for all layers.
@@ -220,83 +290,127 @@ impl Decoder {
         ];
         for (turns, angles) in kinds {
             let Some(turns) = turns else { continue };
-            angles.resize_with(rows.len(), Angles::default);
+            // Never fewer than before, or the next larger batch would ask for memory.
+            angles.resize_with(angles.len().max(rows.len()), Angles::default);
             rows.iter().zip(angles).for_each(|(row, out)| turns.angles(row.position, out));
         }
     }
 
-    fn attend(
+    /// Computes the keys and values of all rows, and keeps them.
+    fn remember(
         &self,
         index: usize,
         layer: &Layer,
-        (rows, sequences): (&[Row], &[&[Page]]),
+        batch: &Batch<'_>,
         cache: &mut Cache,
         work: &mut Work,
         pool: &Pool,
     ) {
-        let config = &self.config;
-        let (width, count) = (config.width, rows.len());
-        self.normalise(layer.attention_norm.as_deref(), &work.stream, &mut work.normed);
-        resize(&mut work.queries, count * config.query_width());
-        resize(&mut work.keys, count * config.kv_width());
-        resize(&mut work.values, count * config.kv_width());
-        layer.queries.apply(pool, &work.normed, &mut work.queries);
+        let width = self.config.kv_width();
+        self.normalise(layer.attention_norm.as_deref(), &work.stream, &mut work.normed, pool);
+        for numbers in [&mut work.keys, &mut work.values] {
+            resize(numbers, batch.rows.len() * width);
+        }
         layer.keys.apply(pool, &work.normed, &mut work.keys);
         layer.values.apply(pool, &work.normed, &mut work.values);
-        if let Some(limit) = config.clamp_qkv {
-            for numbers in [&mut work.queries, &mut work.keys, &mut work.values] {
-                numbers.iter_mut().for_each(|number| *number = number.clamp(-limit, limit));
-            }
-        }
-        normalise_heads(layer.query_norm.as_deref(), &mut work.queries, config.norm_epsilon);
-        normalise_heads(layer.key_norm.as_deref(), &mut work.keys, config.norm_epsilon);
-        if let Some(turning) = self.turning(index) {
-            let (turns, angles) = match (&self.turns_in_window, turning) {
-                (Some(turns), Turning::InWindow) => (turns, &work.angles_in_window),
-                _ => (&self.turns, &work.angles),
-            };
-            for (numbers, of_row) in
-                [(&mut work.queries, config.query_width()), (&mut work.keys, config.kv_width())]
-            {
-                for (heads, angles) in numbers.chunks_exact_mut(of_row).zip(angles) {
-                    turns.turn(heads, config.head_size, angles);
-                }
-            }
-        }
-        let kv = work.keys.chunks_exact(config.kv_width()).zip(work.values.chunks_exact(config.kv_width()));
-        for (row, (keys, values)) in rows.iter().zip(kv) {
+        self.clamp(&mut work.values);
+        let angles = self.angles(index, &work.angles, &work.angles_in_window);
+        self.place(&mut work.keys, width, layer.key_norm.as_deref(), angles, pool);
+        let kv = work.keys.chunks_exact(width).zip(work.values.chunks_exact(width));
+        for (row, (keys, values)) in batch.rows.iter().zip(kv) {
             let position = row.position as usize;
-            let page = sequences[row.sequence][position / PAGE];
+            let page = batch.sequences[row.sequence][position / PAGE];
             cache.store(index, (page, position % PAGE), keys, values);
         }
-        resize(&mut work.attended, count * config.query_width());
-        let view = attention::View { cache, layer: index, rows, sequences };
+    }
+
+    /// Lets rows, normalised by [`Decoder::remember`], look at what is kept.
+    fn attend(
+        &self,
+        index: usize,
+        layer: &Layer,
+        batch: &Batch<'_>,
+        cache: &Cache,
+        work: &mut Work,
+        pool: &Pool,
+    ) {
+        let config = &self.config;
+        let (width, count) = (config.query_width(), batch.rows.len());
+        resize(&mut work.queries, count * width);
+        layer.queries.apply(pool, &work.normed, &mut work.queries);
+        let angles = self.angles(index, &work.angles, &work.angles_in_window);
+        self.place(&mut work.queries, width, layer.query_norm.as_deref(), angles, pool);
+        resize(&mut work.attended, count * width);
+        let Batch { rows, sequences } = *batch;
+        let view = attention::View { cache, layer: index, rows, sees_until: &work.sees_until, sequences };
         attention::attend(config, &view, &work.queries, &mut work.attended, pool);
-        resize(&mut work.part, count * width);
+        resize(&mut work.part, count * config.width);
         layer.attention_output.apply(pool, &work.attended, &mut work.part);
-        self.add(layer.after_attention_norm.as_deref(), work);
+        self.add(layer.after_attention_norm.as_deref(), work, pool);
+    }
+
+    /// Bounds queries or keys, normalises their heads and turns them to their places; of each row `width` numbers.
+    fn place(
+        &self,
+        numbers: &mut [f32],
+        width: usize,
+        norm: Option<&[f32]>,
+        angles: Option<(&Turns, &[Angles])>,
+        pool: &Pool,
+    ) {
+        let config = &self.config;
+        pool.for_chunks_mut(numbers, ROWS * width, |index, numbers| {
+            self.clamp(numbers);
+            normalise_heads(norm, numbers, config.norm_epsilon);
+            let Some((turns, angles)) = angles else { return };
+            for (heads, angles) in numbers.chunks_exact_mut(width).zip(&angles[index * ROWS..]) {
+                turns.turn(heads, config.head_size, angles);
+            }
+        });
+    }
+
+    fn clamp(&self, numbers: &mut [f32]) {
+        let Some(limit) = self.config.clamp_qkv else { return };
+        numbers.iter_mut().for_each(|number| *number = number.clamp(-limit, limit));
+    }
+
+    /// Returns the angles of a layer's rows, where it knows positions.
+    fn angles<'a>(
+        &'a self,
+        layer: usize,
+        usual: &'a [Angles],
+        in_window: &'a [Angles],
+    ) -> Option<(&'a Turns, &'a [Angles])> {
+        Some(match (&self.turns_in_window, self.turning(layer)?) {
+            (Some(turns), Turning::InWindow) => (turns, in_window),
+            _ => (&self.turns, usual),
+        })
     }
 
     fn feed_forward(&self, layer: &Layer, work: &mut Work, pool: &Pool) {
-        self.normalise(layer.feed_forward_norm.as_deref(), &work.stream, &mut work.normed);
+        self.normalise(layer.feed_forward_norm.as_deref(), &work.stream, &mut work.normed, pool);
         resize(&mut work.part, work.stream.len());
         let gate = self.config.architecture.gate;
         layer.feed_forward.apply(gate, &work.normed, &mut work.part, &mut work.feed_forward, pool);
-        self.add(layer.after_feed_forward_norm.as_deref(), work);
+        self.add(layer.after_feed_forward_norm.as_deref(), work, pool);
     }
 
     /// Adds a part's result to the stream, normalised first where the layer asks for it.
-    fn add(&self, norm: Option<&[f32]>, work: &mut Work) {
+    fn add(&self, norm: Option<&[f32]>, work: &mut Work, pool: &Pool) {
         if norm.is_some() {
             resize(&mut work.normed, work.part.len());
             std::mem::swap(&mut work.normed, &mut work.part);
-            self.normalise(norm, &work.normed, &mut work.part);
+            self.normalise(norm, &work.normed, &mut work.part, pool);
         }
-        let factor = self.config.residual_scale;
-        work.stream.iter_mut().zip(&work.part).for_each(|(sum, part)| *sum += part * factor);
+        let (factor, some) = (self.config.residual_scale, ROWS * self.config.width);
+        let Work { stream, part, .. } = work;
+        pool.for_chunks_mut(stream, some, |index, stream| {
+            let part = &part[index * some..];
+            stream.iter_mut().zip(part).for_each(|(sum, part)| *sum += part * factor);
+        });
     }
 
-    fn finish<'a>(&self, rows: &[Row], work: &'a mut Work, pool: &Pool) -> Output<'a> {
+    fn finish(&self, rows: &[Row], work: &mut Work, pool: &Pool) {
         let width = self.config.width;
         work.logits.clear();
         work.hidden.clear();
@@ -308,10 +422,10 @@ impl Decoder {
                 continue;
             }
             if want == Want::Hidden {
-                self.normalise(Some(&self.output_norm), &work.wanted, &mut work.hidden);
+                self.normalise(Some(&self.output_norm), &work.wanted, &mut work.hidden, pool);
                 continue;
             }
-            self.normalise(Some(&self.output_norm), &work.wanted, &mut work.normed);
+            self.normalise(Some(&self.output_norm), &work.wanted, &mut work.normed, pool);
             resize(&mut work.logits, work.wanted.len() / width * self.config.vocabulary);
             match &self.output {
                 Some(output) => output.apply(pool, &work.normed, &mut work.logits),
@@ -322,22 +436,54 @@ impl Decoder {
                 work.logits.iter_mut().for_each(|logit| *logit = limit * (*logit / limit).tanh());
             }
         }
-        Output { logits: &work.logits, hidden: &work.hidden }
     }
 
     /// Normalises each row of `input`, or copies it where the architecture has no norm in that place.
-    fn normalise(&self, weights: Option<&[f32]>, input: &[f32], out: &mut Vec<f32>) {
+    fn normalise(&self, weights: Option<&[f32]>, input: &[f32], out: &mut Vec<f32>, pool: &Pool) {
         let (width, epsilon) = (self.config.width, self.config.norm_epsilon);
         resize(out, input.len());
-        for (input, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-            match (self.config.architecture.norm, weights) {
-                (Norm::Rms, Some(weights)) => athenaeum_kernels::rms_norm(input, weights, epsilon, out),
-                (Norm::Plain, Some(weights)) => {
-                    athenaeum_kernels::layer_norm(input, weights, None, epsilon, out);
+        pool.for_chunks_mut(out, ROWS * width, |index, out| {
+            let input = &input[index * ROWS * width..][..out.len()];
+            for (input, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                match (self.config.architecture.norm, weights) {
+                    (Norm::Rms, Some(weights)) => athenaeum_kernels::rms_norm(input, weights, epsilon, out),
+                    (Norm::Plain, Some(weights)) => {
+                        athenaeum_kernels::layer_norm(input, weights, None, epsilon, out);
+                    }
+                    (_, None) => out.copy_from_slice(input),
                 }
-                (_, None) => out.copy_from_slice(input),
             }
+        });
+    }
+}
+
+/// Rows that a thread takes at once where the work on one is small.
+const ROWS: usize = 8;
+
+impl Work {
+    /// Lets go of the rows of which nothing is wanted, once their keys and values are kept.
+    fn keep_wanted(&mut self, rows: &[Row], width: usize) {
+        self.wanted_rows.clear();
+        for (from, row) in rows.iter().enumerate().filter(|(_, row)| row.want != Want::Nothing) {
+            let to = self.wanted_rows.len();
+            for numbers in [&mut self.stream, &mut self.normed] {
+                numbers.copy_within(from * width..(from + 1) * width, to * width);
+            }
+            for angles in [&mut self.angles, &mut self.angles_in_window] {
+                if from < angles.len() {
+                    angles.swap(from, to);
+                }
+            }
+            self.sees_until.swap(from, to);
+            self.wanted_rows.push(*row);
         }
+        for numbers in [&mut self.stream, &mut self.normed] {
+            numbers.truncate(self.wanted_rows.len() * width);
+        }
+    }
+
+    fn output(&self) -> Output<'_> {
+        Output { logits: &self.logits, hidden: &self.hidden }
     }
 }
 

@@ -5,11 +5,11 @@
 //! the batch, bit for bit.
 
 pub mod architecture;
-mod attention;
+pub(crate) mod attention;
 mod config;
 mod feed_forward;
 mod head;
-mod layer;
+pub(crate) mod layer;
 mod pooling;
 
 pub use config::{Activation, Config};
@@ -21,7 +21,7 @@ use athenaeum_kernels::{Matrix, Pool};
 
 use self::{
     architecture::{Norms, Positions},
-    attention::Distances,
+    attention::{Distances, Heads},
     head::Head,
     layer::{Layer, Norm, ROWS},
 };
@@ -144,12 +144,12 @@ impl Encoder {
             embeddings: weights.matrix("token_embd.weight", config.vocabulary, width)?,
             positions,
             kinds: table("token_types.weight")?,
-            embedding_norm: Norm::load(&weights, &config, "token_embd_norm")?,
+            embedding_norm: Norm::load(&weights, (width, config.norm_epsilon), "token_embd_norm")?,
             layers: (0..config.layers)
                 .map(|index| Layer::load(&weights, &config, index))
                 .collect::<Result<_, _>>()?,
             output_norm: match config.architecture.norms {
-                Norms::Before => Some(Norm::load(&weights, &config, "output_norm")?),
+                Norms::Before => Some(Norm::load(&weights, (width, config.norm_epsilon), "output_norm")?),
                 Norms::Behind => None,
             },
             turns: config.ropes.as_ref().map(|(rope, _)| turns(rope)),
@@ -303,7 +303,8 @@ impl Encoder {
             window,
             distances: self.distances.as_ref(),
         };
-        attention::attend(&self.config, &view, &mut work.attended, pool);
+        let heads = Heads { count: self.config.heads, width };
+        attention::attend(heads, &view, &mut work.attended, pool);
         layer.attention_output.apply(pool, &work.attended, &mut work.part);
         finish_part(layer.after_attention_norm.as_ref(), width, work, pool);
     }

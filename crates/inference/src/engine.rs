@@ -19,8 +19,10 @@
 //! whatever is in the cache, with or without speculation.
 
 mod backend;
+mod choice;
 mod draft;
 mod keep;
+mod pictures;
 mod queue;
 mod sequence;
 mod speculate;
@@ -39,6 +41,7 @@ use std::{
 
 pub use backend::{Backend, Cpu, UnfitFormat};
 pub use draft::Draft;
+pub use pictures::{Pictured, Rows};
 
 use athenaeum_kernels::Format;
 use tokio::sync::mpsc as events;
@@ -46,7 +49,7 @@ use tokio::sync::mpsc as events;
 use crate::{
     cache::{PAGE, Shape, disk},
     constraint::Constraint,
-    decoder::Config,
+    decoder::{Config, GIVEN},
     sampling::{self, Breakers, LogProbs, Sampler, Sampling},
     tokenizer::Tokenizer,
 };
@@ -84,6 +87,9 @@ pub struct Settings {
     pub disk: Option<disk::Settings>,
     /// Threads that compute.
     pub threads: NonZeroUsize,
+    /// How long choosing one token may take by a form that is worked on beside the batch. Forms are bounded by steps
+    /// first, the same on every machine.
+    pub choice_max: Duration,
 }
 
 /// What is asked of a model.
@@ -91,6 +97,8 @@ pub struct Settings {
 pub struct Request {
     /// The prompt, at least one token.
     pub prompt: Vec<u32>,
+    /// What the prompt's tokens from [`GIVEN`] on stand for, in its order.
+    pub pictures: Vec<Pictured>,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// What the answer must look like.
@@ -112,8 +120,9 @@ pub struct Request {
     pub logprobs_as_drawn: bool,
     /// Tells how far the prompt is read.
     pub progress: bool,
-    /// Tokens that are guessed at once, from what was said before or by the draft; the text stays the same.
-    pub guesses: usize,
+    /// Tokens that are guessed at once at most, from what was said before or by the draft; the text stays the same. Where
+    /// nothing is said, up to 15 of what was said before, as long as that comes true, or else 4 of the draft.
+    pub guesses: Option<usize>,
     /// Whose request it is: a number that stands for everyone who may share a cache.
     pub owner: u64,
     /// Higher goes first.
@@ -144,7 +153,7 @@ pub enum Event {
     Prompt {
         /// Tokens of it that were in the cache.
         cached_tokens: usize,
-        /// One for every token but the first.
+        /// One for every token but the first and those of pictures.
         logprobs: Vec<LogProbs>,
     },
     /// A token was chosen. Text may be empty: characters come whole, and what may become a stop is held back.
@@ -219,6 +228,9 @@ pub enum Refused {
         /// How many there are.
         vocabulary: usize,
     },
+    /// Pictures are not where the prompt has their tokens.
+    #[error("the prompt's pictures do not fit its tokens; please report it")]
+    Pictures,
     /// Too many wait already.
     #[error("{waiting} requests are waiting already; try again in {} s", retry_after.as_secs())]
     Busy {
@@ -288,6 +300,7 @@ impl Default for Settings {
             cache_format: Format::F16,
             disk: None,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            choice_max: Duration::from_secs(2),
         }
     }
 }
@@ -319,6 +332,7 @@ impl Request {
     pub fn new(prompt: Vec<u32>) -> Self {
         Self {
             prompt,
+            pictures: Vec::new(),
             sampling: Sampling::default(),
             constraint: None,
             stops: Vec::new(),
@@ -329,7 +343,7 @@ impl Request {
             prompt_logprobs: None,
             logprobs_as_drawn: false,
             progress: false,
-            guesses: 0,
+            guesses: None,
             owner: 0,
             priority: 0,
             deadline: None,
@@ -374,8 +388,12 @@ impl Engine {
         if request.prompt.len() >= context_tokens {
             return Err(Refused::TooLong { tokens: request.prompt.len(), context_tokens });
         }
-        if let Some(&token) = request.prompt.iter().find(|&&token| token as usize >= vocabulary) {
+        let unknown = |token: u32| token < GIVEN && token as usize >= vocabulary;
+        if let Some(&token) = request.prompt.iter().find(|&&token| unknown(token)) {
             return Err(Refused::UnknownToken { token, vocabulary });
+        }
+        if !pictures::fit(&request.pictures, &request.prompt) {
+            return Err(Refused::Pictures);
         }
         let sampler = self.sampler(&request.sampling)?;
         let waiting = self.counts.waiting.fetch_add(1, Ordering::Relaxed);

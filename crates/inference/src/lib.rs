@@ -36,6 +36,8 @@
 //! [`local_embedder::LocalEmbedder`] is the port through which the rest of the house gets vectors; with the feature
 //! `built-in-embedder`, `built_in` opens one that is part of the program.
 //!
+//! [`vision::Vision`] makes rows of pictures that a decoder takes in place of tokens.
+//!
 //! [`device`] names what computes: the processor, or with features of this crate a graphics processor by candle.
 //!
 //! [`template`] makes a conversation the text that a model has been taught to read, and [`reply`] takes
@@ -59,6 +61,7 @@ pub mod encoder;
 pub mod engine;
 pub mod local;
 pub mod local_embedder;
+pub mod local_reranker;
 pub mod model;
 pub mod processor;
 pub mod pull;
@@ -71,6 +74,7 @@ pub mod shelf;
 pub mod synthetic;
 pub mod template;
 pub mod tokenizer;
+pub mod vision;
 pub mod weights;
 
 /// What the engine computes with.

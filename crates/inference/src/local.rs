@@ -1,6 +1,7 @@
 //! A model of this machine, loaded: what one needs to chat with it, complete with it, measure it.
 
 mod filled;
+mod sight;
 
 use std::{
     path::{Path, PathBuf},
@@ -22,8 +23,12 @@ use crate::{
     reply::{Format, Reply},
     template::{self, Change, Conversation, Template},
     tokenizer::{self, Special, Tokenizer},
+    vision::{self, Picture},
     weights::Access,
 };
+
+pub use sight::Seat;
+use sight::Sight;
 
 /// A model at work, with its tokenizer and its chat template.
 #[derive(Debug)]
@@ -35,6 +40,7 @@ pub struct LocalModel {
     template: Option<Template>,
     engine: Engine,
     load_time: Duration,
+    sight: Sight,
     /// Made when the first answer has to keep to a form.
     vocabulary: OnceLock<Result<Vocabulary, constraint::Error>>,
 }
@@ -55,6 +61,8 @@ pub struct Settings {
     pub beginnings: Option<Beginnings>,
     /// A chat template instead of the model's own: one of [`Template::names`], or its text.
     pub template: Option<String>,
+    /// What makes rows of pictures for it: an `mmproj-….gguf`; the one beside it where nothing is said.
+    pub projector: Option<PathBuf>,
     /// How the vectors of a text's tokens become one where it makes vectors, instead of what its files say.
     pub pooling: Option<Pooling>,
 }
@@ -140,6 +148,14 @@ pub enum Error {
     /// Its keys and values cannot be stored as asked.
     #[error(transparent)]
     CacheFormat(#[from] UnfitFormat),
+    /// The projector that was asked for cannot be used.
+    #[error("{} cannot be used as a projector for pictures", path.display())]
+    Projector {
+        /// The projector.
+        path: PathBuf,
+        /// Why.
+        source: Box<vision::Error>,
+    },
     /// It cannot be computed where it is to be.
     #[error(transparent)]
     Device(#[from] device::Error),
@@ -151,8 +167,12 @@ pub enum Error {
 /// The prompt for a conversation's next message.
 #[derive(Debug)]
 pub struct ChatPrompt {
-    /// What the model reads.
+    /// What the model reads. Rows of pictures have tokens of their own, from [`decoder::GIVEN`] on.
     pub tokens: Vec<u32>,
+    /// The same as text, a picture by its marker.
+    pub text: String,
+    /// Where pictures are, in order: [`LocalModel::see`] makes of them what an engine takes.
+    pub pictures: Vec<Seat>,
     /// What was changed because the model's template has no place for it.
     pub changes: Vec<Change>,
     /// How the model writes reasoning and calls after this prompt.
@@ -176,6 +196,32 @@ pub enum PromptError {
     /// It spells out control tokens, and there is no letter left to tell them by.
     #[error("the conversation spells out control tokens and uses all letters for private use; leave one out")]
     NoMark,
+    /// It shows pictures, and the model reads text alone.
+    #[error(
+        "the model reads text only: no projector for pictures is beside it; put its mmproj-….gguf into its folder, or \
+         choose a model that sees"
+    )]
+    Blind,
+    /// It shows pictures, and the projector cannot be used.
+    #[error("the model's projector for pictures cannot be used: {reason}")]
+    Projector {
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// It shows pictures, and is computed where none are taken.
+    #[error("pictures are not computed on {device}; compute the model on the processor")]
+    Device {
+        /// What computes it.
+        device: Device,
+    },
+    /// The template does not write all pictures once.
+    #[error("the model's chat template has {places} places for {pictures} pictures; name another template")]
+    Places {
+        /// Those that it wrote.
+        places: usize,
+        /// Those that are shown.
+        pictures: usize,
+    },
 }
 
 impl LocalModel {
@@ -213,6 +259,7 @@ impl LocalModel {
         }
         let template = template(settings.template.as_deref(), &summary, &tokenizer)
             .map_err(|source| Error::Template { path: path.to_owned(), source })?;
+        let sight = Sight::of((path, decoder.config().width), processor, settings)?;
         let (decoder, tokenizer) = (Arc::new(decoder), Arc::new(tokenizer));
         let pages = cache_pages(&engine_settings, &decoder);
         let threads = engine_settings.threads.get();
@@ -238,7 +285,7 @@ impl LocalModel {
         let load_time = started.elapsed();
         tracing::info!("{} is ready after {} ms", path.display(), load_time.as_millis());
         let (path, vocabulary) = (path.to_owned(), OnceLock::new());
-        Ok(Self { path, summary, decoder, tokenizer, template, engine, load_time, vocabulary })
+        Ok(Self { path, summary, decoder, tokenizer, template, engine, load_time, sight, vocabulary })
     }
 
     /// Where it lies.
@@ -282,6 +329,28 @@ impl LocalModel {
         self.begun(self.tokenizer.encode(text, Special::Parse))
     }
 
+    /// The same with pictures before the text; returns where they are as well, for [`LocalModel::see`].
+    ///
+    /// # Errors
+    ///
+    /// If the model sees none.
+    pub fn completion_prompt_showing(
+        &self,
+        pictures: &[Arc<Picture>],
+        text: &str,
+    ) -> Result<(Vec<u32>, Vec<Seat>), PromptError> {
+        if pictures.is_empty() {
+            return Ok((self.completion_prompt(text), Vec::new()));
+        }
+        let vision = self.sight.vision()?;
+        let pieces = filled::begun(&self.tokenizer, pictures, text, vision.kind())?;
+        let (tokens, mut seats) = self.sight.seated(&vision, pieces);
+        let before = tokens.len();
+        let tokens = self.begun(tokens);
+        seats.iter_mut().for_each(|seat| seat.at += tokens.len() - before);
+        Ok((tokens, seats))
+    }
+
     /// Turns a conversation into the prompt for its next message. What the template has no place for is put into words
     /// and told. Control tokens that are spelled out in messages, tools or documents are text, so that nobody speaks
     /// for another.
@@ -291,10 +360,36 @@ impl LocalModel {
     /// If the model has no template, or its template refuses the conversation.
     pub fn chat_prompt(&self, conversation: &Conversation) -> Result<ChatPrompt, PromptError> {
         let template = self.template.as_ref().ok_or(PromptError::NoTemplate)?;
-        let (prompt, tokens) = filled::filled(template, &self.tokenizer, conversation)?;
+        let (prompt, tokens, mut pictures) = if conversation.shown().is_empty() {
+            let (prompt, tokens) = filled::filled(template, &self.tokenizer, conversation)?;
+            (prompt, tokens, Vec::new())
+        } else {
+            let vision = self.sight.vision()?;
+            let filled = filled::pictured(template, &self.tokenizer, conversation, vision.kind())?;
+            let (tokens, pictures) = self.sight.seated(&vision, filled.pieces);
+            (filled.prompt, tokens, pictures)
+        };
         let reply = prompt.format.reply(&prompt.text, &conversation.tools);
         let (format, lead) = (prompt.format, prompt.format.lead(&prompt.text));
-        Ok(ChatPrompt { tokens: self.begun(tokens), changes: prompt.changes, format, lead, reply })
+        let before = tokens.len();
+        let tokens = self.begun(tokens);
+        pictures.iter_mut().for_each(|seat| seat.at += tokens.len() - before);
+        Ok(ChatPrompt { tokens, text: prompt.text, pictures, changes: prompt.changes, format, lead, reply })
+    }
+
+    /// Looks at the pictures of a prompt, and returns what [`engine::Request::pictures`] takes. Blocks for as long as that
+    /// takes, seconds for each picture with large encoders; of pictures that were seen lately, not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the projector cannot be used.
+    pub fn see(&self, pictures: &[Seat]) -> Result<Vec<engine::Pictured>, PromptError> {
+        self.sight.see(pictures)
+    }
+
+    /// Returns the file that makes rows of pictures for it, if there is one.
+    pub fn projector(&self) -> Option<&Path> {
+        self.sight.projector()
     }
 
     /// Makes what holds an answer to a form.
@@ -339,6 +434,10 @@ pub fn bytes_of(path: &Path, settings: &Settings) -> Result<u64, Error> {
     let context_tokens = context_tokens(settings, &config);
     let cache = settings.engine.cache_bytes(&config, context_tokens);
     let mut bytes = model.summary().bytes.saturating_add(cache as u64);
+    if let Some(projector) = sight::projector(path, config.width, settings) {
+        let own = std::fs::metadata(projector).map_or(0, |metadata| metadata.len());
+        bytes = bytes.saturating_add(own);
+    }
     if let Some(draft) = &settings.draft {
         // Its cache has as many pages, of its own size.
         let model = model::open(draft)?;

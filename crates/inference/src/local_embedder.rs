@@ -1,6 +1,6 @@
 //! A model of this machine behind the port that whoever needs vectors asks ([`athenaeum_core::Embed`]).
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use athenaeum_core::{EmbedError, Embedded, Embedding, EmbeddingModel, TextKind};
 
@@ -33,6 +33,14 @@ pub enum OpenError {
     /// Its numbers or its tokenizer cannot be used.
     #[error("the embedder cannot be loaded")]
     Load(#[source] LoadError),
+    /// Its file cannot be read.
+    #[error("the embedder's file {} cannot be read", path.display())]
+    Unread {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// There is no thread for it.
     #[error("the system gives no thread for the embedder; close other programs and try again")]
     Thread(#[source] io::Error),

@@ -24,6 +24,7 @@ use athenaeum_kernels::Bytes;
 
 pub(crate) use checksum::Hasher;
 pub use checksum::{InvalidSha256, Sha256};
+pub(crate) use find::ollama::projectors as ollama_projectors;
 pub use find::{Found, Limits, Place, Places, Root, RootKind, Search, find, known_roots, locate};
 pub use fit::{Fit, FitVerdict};
 pub use folder::{Folder, Refusal as FolderRefusal};

@@ -8,7 +8,7 @@
 //! that llama-cpp-python 0.3.36 carries); where this differs, the step says so.
 //!
 //! **Invariant:** what is drawn depends on the settings, the seed, the logits and the tokens told, and on nothing
-//! else: no clock, no thread, no neighbour in the batch. Exponentials are our own ([`exp`]), so that machines agree.
+//! else: no clock, no thread, no neighbour in the batch. Exponentials are our own (`exp`), so that machines agree.
 
 mod candidates;
 mod check;

@@ -11,6 +11,7 @@ mod blocks;
 mod random;
 mod recipes;
 mod tensors;
+pub mod vision;
 mod vocabulary;
 
 use std::{collections::BTreeMap, fs, io, path::Path};

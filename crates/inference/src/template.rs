@@ -29,6 +29,7 @@ mod capabilities;
 mod conversation;
 mod engine;
 mod error;
+mod firefunction;
 mod go;
 mod json;
 mod meter;
@@ -42,7 +43,7 @@ use std::sync::OnceLock;
 
 pub use self::{
     capabilities::Capabilities,
-    conversation::{Conversation, Message},
+    conversation::{Conversation, Message, part, place},
     error::Error,
     json::Json,
     prompt::{Change, Prompt},
@@ -127,6 +128,21 @@ impl Template {
         self
     }
 
+    /// Whether it writes `marker` where a part of a message is a picture, and keeps the text behind it.
+    pub(crate) fn shows_pictures(&self, marker: &str) -> bool {
+        const TEXT: &str = "Quxuser";
+        let text = Json::object([("type", Json::from("text")), ("text", Json::from(TEXT))]);
+        let count = |parts: Vec<Json>| {
+            let conversation = Conversation::new([Message::new("user", Json::array(parts))]);
+            let text = self.render(&conversation).ok().filter(|text| text.contains(TEXT))?;
+            Some(text.matches(marker).count())
+        };
+        match (count(vec![text.clone()]), count(vec![part(0), text])) {
+            (Some(without), Some(with)) => with == without + 1,
+            _ => false,
+        }
+    }
+
     /// As it came.
     #[must_use]
     pub fn source(&self) -> &str {
@@ -144,7 +160,8 @@ impl Template {
         let text = match &self.language {
             Language::Go(program) => program.render(conversation, self.limits)?,
             Language::Jinja(source) => {
-                let (context, input) = conversation.context(&self.bos, &self.eos);
+                let own = firefunction::with_its_variables(source, conversation);
+                let (context, input) = own.as_ref().unwrap_or(conversation).context(&self.bos, &self.eos);
                 engine::render(&engine::Job {
                     source,
                     limits: self.limits,

@@ -190,6 +190,23 @@ impl Weights {
         matrix(name, tensor, columns, part)
     }
 
+    /// Returns a tensor of more dimensions as a matrix: a row for each of the slowest one, such as the weights of a
+    /// convolution by what comes out of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Weights::matrix`].
+    pub fn flat_matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix, Error> {
+        let tensor = self.find(name).ok_or_else(|| Error::Missing { name: name.to_owned() })?;
+        let first = tensor.shape.first().copied().unwrap_or(0);
+        let others = tensor.shape.iter().skip(1).try_fold(1_usize, |product, dim| product.checked_mul(*dim));
+        if first != rows || others != Some(columns) {
+            let (expected, found) = (vec![rows, columns], tensor.shape.clone());
+            return Err(Error::Shape { name: name.to_owned(), expected, found });
+        }
+        matrix(name, tensor, columns, 0..rows)
+    }
+
     /// Returns the same rows of each of a stack of matrices, one per expert.
     ///
     /// # Errors

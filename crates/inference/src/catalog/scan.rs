@@ -10,7 +10,10 @@ use super::{
     names::{self, Missed, plain, stem},
     purpose,
 };
-use crate::model::{self, Limits, Place, Record, Root, Stamp, Summary, locate};
+use crate::{
+    model::{self, Limits, Place, Record, Root, Stamp, Summary, locate},
+    vision::beside,
+};
 
 /// What was there when somebody looked.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ struct Said {
     summary: Arc<Summary>,
     purpose: Purpose,
     decodes: bool,
+    /// It is no model of its own, but what another one sees with.
+    is_projector: bool,
 }
 
 impl Scan {
@@ -151,7 +156,13 @@ impl Building {
                 return;
             }
         };
-        let (stamp, Said { summary, purpose, decodes }) = read;
+        let (stamp, Said { summary, purpose, decodes, is_projector }) = read;
+        if is_projector {
+            self.seen.insert(real, None);
+            return;
+        }
+        let width = summary.embedding_size.filter(|_| purpose == Purpose::Generate);
+        let projector = width.and_then(|width| beside::find(path, width));
         let name = self.free(names);
         let mut aliases = Vec::new();
         let record = record(path);
@@ -170,6 +181,7 @@ impl Building {
             modified: stamp.modified,
             root: root.cloned(),
             record: record.map(|(_, record)| record),
+            projector,
             decodes,
             stamp,
         });
@@ -201,8 +213,13 @@ fn header(path: &Path) -> Header {
     if summary.tensors == 0 {
         return Err("it holds a vocabulary and nothing that computes".to_owned());
     }
+    let summary = Arc::new(summary);
+    if let Some(checked) = beside::check(&model) {
+        checked.map_err(|error| reasons(&error))?;
+        return Ok(Said { summary, purpose: Purpose::Generate, decodes: false, is_projector: true });
+    }
     let (purpose, decodes) = purpose::of(&model).map_err(|error| reasons(&error))?;
-    Ok(Said { summary: Arc::new(summary), purpose, decodes })
+    Ok(Said { summary, purpose, decodes, is_projector: false })
 }
 
 fn reasons(error: &dyn std::error::Error) -> String {

@@ -1,4 +1,6 @@
-use athenaeum_kernels::Pool;
+use std::{cell::Cell, ops::Range};
+
+use athenaeum_kernels::{Pool, Softmaxes, add_product, attention_scores, unpack_numbers};
 
 use super::{Config, Row};
 use crate::cache::{Cache, PAGE, Page};
@@ -8,63 +10,192 @@ pub(super) struct View<'a> {
     pub(super) cache: &'a Cache,
     pub(super) layer: usize,
     pub(super) rows: &'a [Row],
+    /// By row, the position up to which it sees: the one behind its own, or a later one.
+    pub(super) sees_until: &'a [u32],
     pub(super) sequences: &'a [&'a [Page]],
 }
 
-/// Lets every row look at the tokens before it and at itself.
+/// Rows of a batch that a thread works on at once where there are many: a page is unpacked once for all of them.
+const ROWS: usize = 8;
+
+/// Lets every row look at the tokens before it and at itself, and rows of a picture perhaps at all of that.
 ///
 /// Soft-max is kept up page by page (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
 /// Pages stand at fixed positions, so the order of additions is the same however a prompt was cut into batches.
 pub(super) fn attend(config: &Config, view: &View<'_>, queries: &[f32], out: &mut [f32], pool: &Pool) {
-    let shared = config.heads / config.kv_heads;
-    let chunk = shared * config.head_size;
-    // One piece of work: the heads of one row that share keys and values.
-    pool.for_chunks_mut(out, chunk, |index, out| {
-        let (row, kv_head) = (index / config.kv_heads, index % config.kv_heads);
-        let queries = &queries[index * chunk..(index + 1) * chunk];
-        let heads = queries.chunks_exact(config.head_size).zip(out.chunks_exact_mut(config.head_size));
-        heads.for_each(|(query, out)| one_head(config, view, (row, kv_head), query, out));
+    let shared = config.heads / config.kv_heads * config.head_size;
+    let width = config.query_width();
+    let inputs = Inputs { config, view, queries };
+    if view.rows.len() < ROWS {
+        // One piece of work: the heads of one row that share keys and values.
+        pool.for_chunks_mut(out, shared, |index, out| {
+            let (row, kv_head) = (index / config.kv_heads, index % config.kv_heads);
+            inputs.attend_together(row..row + 1, kv_head, out, shared);
+        });
+        return;
+    }
+    pool.for_chunks_mut(out, ROWS * width, |index, mut out| {
+        let mut first = index * ROWS;
+        while !out.is_empty() {
+            let sequence = view.rows[first].sequence;
+            let more = &view.rows[first..first + out.len() / width];
+            let count = more.iter().take_while(|row| row.sequence == sequence).count();
+            let (these, others) = out.split_at_mut(count * width);
+            for kv_head in 0..config.kv_heads {
+                inputs.attend_together(first..first + count, kv_head, &mut these[kv_head * shared..], width);
+            }
+            (out, first) = (others, first + count);
+        }
     });
 }
 
-fn one_head(
-    config: &Config,
-    view: &View<'_>,
-    (row, kv_head): (usize, usize),
-    query: &[f32],
-    out: &mut [f32],
-) {
-    let Row { position, sequence, .. } = view.rows[row];
-    let end = position as usize + 1;
-    let start = config.window_of(view.layer).map_or(0, |window| end.saturating_sub(window));
-    let (format, row_bytes) = (view.cache.format(), view.cache.row_bytes());
-    let (mut largest, mut sum) = (f32::NEG_INFINITY, 0.0);
-    out.fill(0.0);
-    for page in start / PAGE..end.div_ceil(PAGE) {
-        let slots = start.saturating_sub(page * PAGE)..(end - page * PAGE).min(PAGE);
-        let (keys, values) = view.cache.rows(view.layer, view.sequences[sequence][page], kv_head);
-        let mut scores = [0.0; PAGE];
-        let bytes = slots.start * row_bytes..slots.end * row_bytes;
-        let seen = &mut scores[slots];
-        athenaeum_kernels::dots(format, &keys[bytes.clone()], query, seen);
-        for score in &mut *seen {
-            *score *= config.attention_scale;
-            if let Some(limit) = config.attention_softcap {
-                *score = limit * (*score / limit).tanh();
+struct Inputs<'a> {
+    config: &'a Config,
+    view: &'a View<'a>,
+    /// Of all rows and heads.
+    queries: &'a [f32],
+}
+
+thread_local! {
+    /// Where a thread keeps its numbers, from one piece of work to the next.
+    static WORK: Cell<Work> = const { Cell::new(Work::EMPTY) };
+}
+
+/// What is kept of the heads of some rows that share keys and values: by row, then by head.
+#[derive(Default)]
+struct Work {
+    queries: Vec<f32>,
+    /// Of one page: by token, then by number.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// By row and head, then by token of the page.
+    scores: Vec<f32>,
+    /// Values by what they count so far, not yet divided by their sum.
+    sums: Vec<f32>,
+    softmax: Softmaxes,
+}
+
+impl Inputs<'_> {
+    /// Computes the heads that share keys and values, of some rows of one sequence. `out` begins with those of the first
+    /// row; those of the next lie `stride` numbers further.
+    fn attend_together(&self, rows: Range<usize>, kv_head: usize, out: &mut [f32], stride: usize) {
+        let Self { config, view, .. } = *self;
+        let (size, heads) = (config.head_size, config.heads / config.kv_heads);
+        let (shared, count) = (heads * size, rows.len());
+        let mut work = WORK.take();
+        work.begin(count * heads, size);
+        for (queries, row) in work.queries.chunks_exact_mut(shared).zip(rows.clone()) {
+            let at = row * config.query_width() + kv_head * shared;
+            queries.copy_from_slice(&self.queries[at..at + shared]);
+        }
+        let seen = |row: usize| self.seen(row);
+        let first = rows.clone().map(|row| seen(row).start).min().unwrap_or_default();
+        let end = rows.clone().map(|row| seen(row).end).max().unwrap_or_default();
+        for page in first / PAGE..end.div_ceil(PAGE) {
+            let number = view.sequences[view.rows[rows.start].sequence][page];
+            let (keys, values) = view.cache.rows(view.layer, number, kv_head);
+            unpack_numbers(view.cache.format(), keys, &mut work.keys);
+            unpack_numbers(view.cache.format(), values, &mut work.values);
+            attention_scores(&work.queries, &work.keys, size, &mut work.scores);
+            let whole = page * PAGE..(page + 1) * PAGE;
+            if rows.clone().all(|row| seen(row).start <= whole.start && whole.end <= seen(row).end) {
+                work.add_page(config, 0..count * heads);
+                continue;
+            }
+            for (index, row) in rows.clone().enumerate() {
+                let seen = seen(row);
+                let slots =
+                    seen.start.saturating_sub(page * PAGE)..seen.end.saturating_sub(page * PAGE).min(PAGE);
+                if !slots.is_empty() {
+                    work.add(config, index * heads..(index + 1) * heads, slots);
+                }
             }
         }
-        let larger = seen.iter().copied().fold(largest, f32::max);
-        let shrink = (largest - larger).exp();
-        if shrink != 1.0 {
-            sum *= shrink;
-            out.iter_mut().for_each(|number| *number *= shrink);
+        for (sums, total) in work.sums.chunks_exact_mut(size).zip(work.softmax.sums()) {
+            sums.iter_mut().for_each(|number| *number /= total);
         }
-        largest = larger;
-        for score in &mut *seen {
-            *score = (*score - largest).exp();
-            sum += *score;
+        for (out, sums) in out.chunks_mut(stride).zip(work.sums.chunks_exact(shared)) {
+            out[..shared].copy_from_slice(sums);
         }
-        athenaeum_kernels::add_scaled_rows(format, &values[bytes], seen, out);
+        WORK.set(work);
     }
-    out.iter_mut().for_each(|number| *number /= sum);
+
+    /// Returns the positions that a row looks at.
+    fn seen(&self, row: usize) -> Range<usize> {
+        // A window reaches back as far as ever; forward it leaves open what a picture's rows see of one another
+        // (transformers' `modeling_gemma3.py`).
+        let own = self.view.rows[row].position as usize + 1;
+        let start = self.config.window_of(self.view.layer).map_or(0, |window| own.saturating_sub(window));
+        start..self.view.sees_until[row] as usize
+    }
+}
+
+impl Work {
+    const EMPTY: Self = Self {
+        queries: Vec::new(),
+        keys: Vec::new(),
+        values: Vec::new(),
+        scores: Vec::new(),
+        sums: Vec::new(),
+        softmax: Softmaxes::EMPTY,
+    };
+
+    /// Makes room for so many heads.
+    fn begin(&mut self, heads: usize, size: usize) {
+        self.queries.resize(heads * size, 0.0);
+        self.keys.resize(PAGE * size, 0.0);
+        self.values.resize(PAGE * size, 0.0);
+        self.scores.resize(heads * PAGE, 0.0);
+        self.sums.clear();
+        self.sums.resize(heads * size, 0.0);
+        self.softmax.begin(heads);
+    }
+
+    /// Adds a page that some heads see all of.
+    fn add_page(&mut self, config: &Config, heads: Range<usize>) {
+        let size = config.head_size;
+        let scores = &mut self.scores[heads.start * PAGE..heads.end * PAGE];
+        let scale = capped(config, scores);
+        self.softmax.add(heads.clone(), scores, scale);
+        let sums = &mut self.sums[heads.start * size..heads.end * size];
+        shrink(sums, size, self.softmax.shrinks(heads));
+        add_product(scores, PAGE, &self.values, size, sums);
+    }
+
+    /// Adds what some heads of one row see of the page.
+    fn add(&mut self, config: &Config, heads: Range<usize>, slots: Range<usize>) {
+        let size = config.head_size;
+        // What is seen of the page moves to the front, so that the heads' lie side by side.
+        let mut weights = [0.0; 16 * PAGE];
+        for some in heads.clone().step_by(16) {
+            let some = some..heads.end.min(some + 16);
+            let weights = &mut weights[..some.len() * slots.len()];
+            for (head, weights) in some.clone().zip(weights.chunks_exact_mut(slots.len())) {
+                weights.copy_from_slice(&self.scores[head * PAGE..][slots.clone()]);
+            }
+            let scale = capped(config, weights);
+            self.softmax.add(some.clone(), weights, scale);
+            let sums = &mut self.sums[some.start * size..some.end * size];
+            shrink(sums, size, self.softmax.shrinks(some));
+            add_product(weights, slots.len(), &self.values[slots.start * size..], size, sums);
+        }
+    }
+}
+
+/// Makes the sums of heads smaller where a larger score has come.
+fn shrink(sums: &mut [f32], size: usize, shrinks: &[f32]) {
+    for (sums, shrink) in sums.chunks_exact_mut(size).zip(shrinks) {
+        if *shrink != 1.0 {
+            sums.iter_mut().for_each(|number| *number *= shrink);
+        }
+    }
+}
+
+/// Bounds scores where the model does; returns what they are still to be multiplied with.
+fn capped(config: &Config, scores: &mut [f32]) -> f32 {
+    let Some(limit) = config.attention_softcap else { return config.attention_scale };
+    for score in scores {
+        *score = limit * (*score * config.attention_scale / limit).tanh();
+    }
+    1.0
 }

@@ -51,9 +51,9 @@ impl Candle {
         if decoder.layers.iter().any(|layer| matches!(layer.feed_forward, FeedForward::Experts(_))) {
             return Err(Error::Experts { device: name });
         }
-        let at = open(name).map_err(|source| Error::Open { device: name, source: Box::new(source) })?;
+        let at = open(name).map_err(|error| Error::Open { device: name, source: Box::new(plain(error)) })?;
         Self::bring(name, at, decoder, dtype, pages)
-            .map_err(|source| Error::Load { device: name, source: Box::new(source) })
+            .map_err(|error| Error::Load { device: name, source: Box::new(plain(error)) })
     }
 
     fn bring(
@@ -184,7 +184,7 @@ impl Backend for Candle {
     }
 
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> std::result::Result<Output<'_>, String> {
-        self.compute(rows, sequences).map_err(|error| format!("{} fails: {error}", self.name))?;
+        self.compute(rows, sequences).map_err(|error| format!("{} fails: {}", self.name, plain(error)))?;
         Ok(Output { logits: &self.logits, hidden: &self.hidden })
     }
 }
@@ -194,6 +194,14 @@ fn open(name: Device) -> Result<candle_core::Device> {
         Device::Processor | Device::Candle => Ok(candle_core::Device::Cpu),
         Device::Cuda(number) => candle_core::Device::new_cuda(number),
         Device::Metal => candle_core::Device::new_metal(0),
+    }
+}
+
+/// Takes off the backtrace that candle writes behind what it says wherever `RUST_BACKTRACE` is set.
+fn plain(error: candle_core::Error) -> candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => plain(*inner),
+        error => error,
     }
 }
 

@@ -2,24 +2,31 @@ use std::{cell::Cell, ops::Range};
 
 use athenaeum_kernels::Pool;
 
-use super::config::Config;
+/// How a row is cut into heads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heads {
+    /// Divides `width`.
+    pub(crate) count: usize,
+    /// Numbers of all together.
+    pub(crate) width: usize,
+}
 
 /// What one layer's attention looks at.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     /// Where each row's text begins and ends, by row.
-    pub(super) texts: &'a [Range<usize>],
-    pub(super) queries: &'a [f32],
+    pub(crate) texts: &'a [Range<usize>],
+    pub(crate) queries: &'a [f32],
     /// By number of the width, then by row: what all tokens of a text are scored with lies together.
-    pub(super) keys: &'a [f32],
-    pub(super) values: &'a [f32],
+    pub(crate) keys: &'a [f32],
+    pub(crate) values: &'a [f32],
     /// How far a token sees to either side.
-    pub(super) window: Option<usize>,
-    pub(super) distances: Option<&'a Distances>,
+    pub(crate) window: Option<usize>,
+    pub(crate) distances: Option<&'a Distances>,
 }
 
 /// What is added to a score for how far two tokens stand apart.
 #[derive(Debug)]
-pub(super) struct Distances {
+pub(crate) struct Distances {
     /// By head, then by distance from `1 - tokens_max` on.
     numbers: Vec<f32>,
     tokens_max: usize,
@@ -42,7 +49,7 @@ struct Work {
 const ROWS: usize = 4;
 
 /// Lays keys `[row][number]` as `[number][row]`.
-pub(super) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]) {
+pub(crate) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]) {
     let rows = keys.len() / width;
     // As many numbers as lie in one line of the cache.
     const LINE: usize = 16;
@@ -58,8 +65,8 @@ pub(super) fn transpose(pool: &Pool, keys: &[f32], width: usize, out: &mut [f32]
 }
 
 /// Lets every row look at all rows of its text, as far as its window reaches.
-pub(super) fn attend(config: &Config, view: &View<'_>, out: &mut [f32], pool: &Pool) {
-    let width = config.width;
+pub(crate) fn attend(heads: Heads, view: &View<'_>, out: &mut [f32], pool: &Pool) {
+    let width = heads.width;
     pool.for_chunks_mut(out, ROWS * width, |index, mut out| {
         let mut work = WORK.take();
         let mut row = index * ROWS;
@@ -68,8 +75,8 @@ pub(super) fn attend(config: &Config, view: &View<'_>, out: &mut [f32], pool: &P
             let alike =
                 (row + 1..row + out.len() / width).take_while(|row| view.seen(*row) == seen).count() + 1;
             let (these, others) = out.split_at_mut(alike * width);
-            for head in 0..config.heads {
-                one_head(config, view, (row, head), &seen, &mut work, these);
+            for head in 0..heads.count {
+                one_head(heads, view, (row, head), &seen, &mut work, these);
             }
             (out, row) = (others, row + alike);
         }
@@ -79,14 +86,14 @@ pub(super) fn attend(config: &Config, view: &View<'_>, out: &mut [f32], pool: &P
 
 /// Computes one head of some rows that see the same.
 fn one_head(
-    config: &Config,
+    heads: Heads,
     view: &View<'_>,
     (first, head): (usize, usize),
     seen: &Range<usize>,
     work: &mut Work,
     out: &mut [f32],
 ) {
-    let (width, size, rows) = (config.width, config.head_size(), view.texts.len());
+    let (width, size, rows) = (heads.width, heads.width / heads.count, view.texts.len());
     let count = out.len() / width;
     let scale = (size as f32).sqrt().recip();
     let of_head = head * size..(head + 1) * size;

@@ -32,7 +32,9 @@ impl Head {
             (Some(scores), None) if scores != width => (false, "cls", scores),
             _ => return Ok(None),
         };
-        let norm = weights.has("cls.norm.weight").then(|| Norm::load(weights, config, "cls.norm"));
+        let norm = weights
+            .has("cls.norm.weight")
+            .then(|| Norm::load(weights, (config.width, config.norm_epsilon), "cls.norm"));
         Ok(Some(Self {
             dense: dense.then(|| Linear::load(weights, "cls", width, width)).transpose()?,
             activation: config.architecture.head_activation,

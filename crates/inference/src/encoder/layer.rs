@@ -26,7 +26,7 @@ pub(super) struct Layer {
 
 /// Takes away the mean, divides by the deviation, times weights, plus a bias.
 #[derive(Debug)]
-pub(super) struct Norm {
+pub(crate) struct Norm {
     weights: Vec<f32>,
     bias: Option<Vec<f32>>,
     epsilon: f32,
@@ -35,7 +35,7 @@ pub(super) struct Norm {
 impl Layer {
     pub(super) fn load(weights: &Weights, config: &Config, index: usize) -> Result<Self, Error> {
         let name = |part: &str| format!("blk.{index}.{part}");
-        let norm = |part: &str| Norm::load(weights, config, &name(part));
+        let norm = |part: &str| Norm::load(weights, (config.width, config.norm_epsilon), &name(part));
         let behind = config.architecture.norms == Norms::Behind;
         let norm_behind = |part: &str| behind.then(|| norm(part)).transpose();
         let norm_before = |part: &str| (!behind).then(|| norm(part)).transpose();
@@ -78,16 +78,16 @@ fn attention_inputs(
 
 impl Norm {
     /// Finds `{name}.weight`, and `{name}.bias` where there is one.
-    pub(super) fn load(weights: &Weights, config: &Config, name: &str) -> Result<Self, Error> {
+    pub(crate) fn load(weights: &Weights, (width, epsilon): (usize, f32), name: &str) -> Result<Self, Error> {
         Ok(Self {
-            weights: weights.vector(&format!("{name}.weight"), config.width)?,
-            bias: weights.vector_if_present(&format!("{name}.bias"), config.width)?,
-            epsilon: config.norm_epsilon,
+            weights: weights.vector(&format!("{name}.weight"), width)?,
+            bias: weights.vector_if_present(&format!("{name}.bias"), width)?,
+            epsilon,
         })
     }
 
     /// Normalises each row of `input`.
-    pub(super) fn apply(&self, pool: &Pool, input: &[f32], out: &mut [f32]) {
+    pub(crate) fn apply(&self, pool: &Pool, input: &[f32], out: &mut [f32]) {
         let width = self.weights.len();
         pool.for_chunks_mut(out, ROWS * width, |index, out| {
             let input = &input[index * ROWS * width..][..out.len()];
@@ -107,4 +107,4 @@ impl Norm {
 }
 
 /// Rows that a thread takes at once where the work on one is small.
-pub(super) const ROWS: usize = 8;
+pub(crate) const ROWS: usize = 8;

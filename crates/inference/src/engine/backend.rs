@@ -4,7 +4,7 @@ use athenaeum_kernels::Format;
 
 use crate::{
     cache::{Cache, Page, Shape},
-    decoder::{Decoder, Output, Row, Work},
+    decoder::{Decoder, Given, Output, Row, Work},
     processor::Processor,
 };
 
@@ -24,6 +24,22 @@ pub trait Backend: Send {
     ///
     /// In words for people; what was computed of the batch is lost.
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String>;
+
+    /// The same where some rows are given as numbers, in the batch's order.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Backend::forward`]; and always, where it takes tokens alone.
+    fn forward_given(
+        &mut self,
+        (rows, given): (&[Row], &[Given<'_>]),
+        sequences: &[&[Page]],
+    ) -> Result<Output<'_>, String> {
+        if given.is_empty() {
+            return self.forward(rows, sequences);
+        }
+        Err("pictures are not computed on this device; compute the model on the processor".to_owned())
+    }
 
     /// Bytes of a page, if pages can be taken out and put back.
     fn page_bytes(&self) -> Option<usize> {
@@ -113,8 +129,16 @@ impl Backend for Cpu {
     }
 
     fn forward(&mut self, rows: &[Row], sequences: &[&[Page]]) -> Result<Output<'_>, String> {
+        self.forward_given((rows, &[]), sequences)
+    }
+
+    fn forward_given(
+        &mut self,
+        batch: (&[Row], &[Given<'_>]),
+        sequences: &[&[Page]],
+    ) -> Result<Output<'_>, String> {
         let Self { decoder, cache, work, processor } = self;
-        Ok(processor.turn(|pool| decoder.forward(rows, sequences, cache, work, pool)))
+        Ok(processor.turn(|pool| decoder.forward_given(batch, sequences, cache, work, pool)))
     }
 
     fn page_bytes(&self) -> Option<usize> {

@@ -6,6 +6,9 @@ use crate::{
     decoder::{Row, Want},
 };
 
+/// The tokens that a draft guesses at once where nobody says how many.
+pub(super) const GUESSES: usize = 4;
+
 /// A smaller model of the same vocabulary, which guesses what the large one will say.
 ///
 /// What it guesses changes how long an answer takes and never what it says, so nothing of it needs to be right.

@@ -4,13 +4,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     Backend, End, Event, Reason, Request,
-    draft::{Asked, Drafted, Drafting},
+    choice::{Aside, Away, Choice, Chooser, Chosen},
+    draft::{self, Asked, Drafted, Drafting},
     keep::Keep,
-    speculate,
+    pictures,
+    speculate::{self, Trust},
 };
 use crate::{
     cache::{PAGE, Page, Pages},
-    constraint::Constraint,
+    decoder::{GIVEN, Given},
     reply::{Passed, Stops},
     sampling::{self, LogProbs, Sampler},
     tokenizer::{TextStream, Tokenizer},
@@ -31,9 +33,14 @@ pub(super) struct Sequence {
     /// Tokens of the whole at most.
     tokens_max: usize,
     guesses: Vec<u32>,
+    /// Guesses can stand for tokens: nothing but the text is wanted.
+    exact: bool,
+    trust: Trust,
     drafted: Drafted,
-    sampler: Sampler,
+    choosing: Choosing,
     text: TextStream,
+    /// What choosing the last token took that was chosen elsewhere.
+    took: Duration,
     /// What came of the last token, kept for its memory.
     piece: String,
     stops: Stops,
@@ -43,11 +50,22 @@ pub(super) struct Sequence {
     first_token: Option<Duration>,
 }
 
-/// What comes of a token that was chosen.
+/// What comes of a token that was computed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     GoesOn,
+    /// The next token is being chosen elsewhere; the batch goes on without this sequence.
+    Waits,
     Ends(Reason),
+}
+
+/// Who chooses the next token, and where.
+#[derive(Debug)]
+enum Choosing {
+    Here(Box<Chooser>),
+    Away(Away),
+    /// The chooser is lost; the sequence ends.
+    Lost,
 }
 
 impl Sequence {
@@ -58,8 +76,13 @@ impl Sequence {
         events: UnboundedSender<Event>,
     ) -> Self {
         let tokens = std::mem::take(&mut request.prompt);
-        sampler.remember(&tokens);
+        // Penalties and repetitions are of what was written.
+        let written = tokens.split(|&token| token >= GIVEN);
+        written.for_each(|tokens| sampler.remember(tokens));
         let asked = request.tokens_max.map_or(context_tokens, |max| tokens.len().saturating_add(max));
+        let exact = request.constraint.is_none() && request.logprobs.is_none();
+        let constraint = request.constraint.take();
+        let chooser = Chooser::new(sampler, constraint, request.logprobs, request.logprobs_as_drawn);
         Self {
             prompt_tokens: tokens.len(),
             tokens_max: asked.min(context_tokens),
@@ -68,13 +91,16 @@ impl Sequence {
             computed: 0,
             cached_tokens: 0,
             guesses: Vec::new(),
+            trust: Trust::new(),
             drafted: Drafted::default(),
-            sampler,
+            exact,
+            choosing: Choosing::Here(Box::new(chooser)),
             text: if request.show_special {
                 TextStream::continuing().with_specials()
             } else {
                 TextStream::continuing()
             },
+            took: Duration::ZERO,
             piece: String::new(),
             stops: Stops::new(request.stops.iter().cloned()),
             prompt_logprobs: Vec::new(),
@@ -173,15 +199,21 @@ impl Sequence {
         self.tokens.len() - self.computed
     }
 
-    /// Guesses what comes from what was said before, where that was asked for.
+    /// Guesses what comes from what was said before.
     pub(super) fn guess(&mut self) {
         self.guesses.clear();
-        speculate::guess(&self.tokens, self.guesses_wanted(), &mut self.guesses);
+        let count = self.guesses_wanted(speculate::GUESSES).min(self.trust.count());
+        if count > 0 {
+            speculate::guess(&self.tokens, count, &mut self.guesses);
+        }
+        // Nobody says a picture.
+        let said = self.guesses.iter().take_while(|&&token| token < GIVEN).count();
+        self.guesses.truncate(said);
     }
 
     /// Asks a draft for what could not be guessed so.
     pub(super) fn ask(&mut self, vocabulary: usize) -> Option<Asked<'_>> {
-        let count = self.guesses_wanted();
+        let count = self.guesses_wanted(draft::GUESSES);
         (count > 0 && self.guesses.is_empty()).then_some(Asked {
             owner: self.request.owner,
             tokens: &self.tokens,
@@ -200,11 +232,10 @@ impl Sequence {
         }
     }
 
-    /// None while it reads: the next token is not up yet.
-    fn guesses_wanted(&self) -> usize {
+    /// None while it reads: the next token is not up yet. `usual` where the request does not say.
+    fn guesses_wanted(&self, usual: usize) -> usize {
         let room = self.tokens_max.saturating_sub(self.tokens.len() + 1);
-        let exact = self.request.constraint.is_none() && self.request.logprobs.is_none();
-        if exact && self.pending() == 1 { self.request.guesses.min(room) } else { 0 }
+        if self.exact && self.pending() == 1 { self.request.guesses.unwrap_or(usual).min(room) } else { 0 }
     }
 
     /// Has room for the next `count` tokens and the guesses, taking pages for them. Guesses are dropped where only
@@ -234,13 +265,23 @@ impl Sequence {
         pending.chain(guesses.filter(move |_| reaches_end))
     }
 
+    /// How many of the next `count` tokens can be computed together, or a few more.
+    pub(super) fn whole(&self, count: usize) -> usize {
+        pictures::whole(&self.request.pictures, self.computed, count)
+    }
+
+    /// The numbers of the row at a position that is no token of the vocabulary.
+    pub(super) fn given(&self, position: usize, row: usize) -> Option<Given<'_>> {
+        pictures::given(&self.request.pictures, position, row)
+    }
+
     /// Takes in what was computed: `logits` of the rows that wanted them, in order.
     pub(super) fn advance(
         &mut self,
         count: usize,
         mut logits: std::slice::ChunksExact<'_, f32>,
         tokenizer: &Tokenizer,
-        scratch: &mut Vec<f32>,
+        (scratch, aside): (&mut Vec<f32>, &mut Aside),
     ) -> (usize, Next) {
         let reaches_end = count == self.pending();
         if let Err(error) = self.keep_prompt_logprobs(count, &mut logits) {
@@ -261,20 +302,26 @@ impl Sequence {
         let guesses = std::mem::take(&mut self.guesses);
         let mut right = 0;
         for raw in logits {
-            let next = self.choose(raw, tokenizer, scratch);
+            let next = self.choose(raw, tokenizer, scratch, aside);
             let token = self.tokens.last().copied();
             // A guess that came true was computed in its place already.
             let goes_on =
                 next == Next::GoesOn && right < guesses.len() && token == guesses.get(right).copied();
             if !goes_on {
-                self.guesses = guesses;
+                self.learn(guesses, right);
                 return (right, next);
             }
             self.computed += 1;
             right += 1;
         }
-        self.guesses = guesses;
+        self.learn(guesses, right);
         (right, Next::GoesOn)
+    }
+
+    /// Learns how many guesses came true, and keeps their memory.
+    fn learn(&mut self, guesses: Vec<u32>, right: usize) {
+        self.trust.learn(guesses.len(), right);
+        self.guesses = guesses;
     }
 
     /// Ends it: says so, and lets go of everything.
@@ -326,54 +373,89 @@ impl Sequence {
                 break;
             }
             let Some(raw) = logits.next() else { break };
+            if self.tokens[index + 1] >= GIVEN {
+                continue;
+            }
             self.prompt_logprobs.push(sampling::logprobs(raw, self.tokens[index + 1], top)?);
         }
         Ok(())
     }
 
-    /// What the next token will be drawn from, where its probabilities are asked for. The draw itself is not touched.
-    fn drawn_from(&self, logits: &[f32]) -> Result<Option<Vec<(u32, f32)>>, sampling::Error> {
-        if !self.request.logprobs_as_drawn || self.request.logprobs.is_none() {
-            return Ok(None);
+    /// Chooses a token from its logits, or has it chosen where that takes long.
+    fn choose(
+        &mut self,
+        raw: &[f32],
+        tokenizer: &Tokenizer,
+        scratch: &mut Vec<f32>,
+        aside: &mut Aside,
+    ) -> Next {
+        match std::mem::replace(&mut self.choosing, Choosing::Lost) {
+            Choosing::Here(chooser) if chooser.is_slow() => match aside.choose(chooser, raw) {
+                Ok(away) => {
+                    self.choosing = Choosing::Away(away);
+                    Next::Waits
+                }
+                Err(chooser) => self.choose_here(chooser, raw, tokenizer, scratch),
+            },
+            Choosing::Here(chooser) => self.choose_here(chooser, raw, tokenizer, scratch),
+            // It had given up its pages meanwhile, and was read again; the logits are the same.
+            Choosing::Away(away) => {
+                self.choosing = Choosing::Away(away);
+                Next::Waits
+            }
+            Choosing::Lost => Next::Ends(Reason::Failed("nothing can choose its tokens".to_owned())),
         }
-        self.sampler.clone().distribution(&mut logits.to_vec()).map(Some)
     }
 
-    /// Chooses a token from its logits.
-    fn choose(&mut self, raw: &[f32], tokenizer: &Tokenizer, scratch: &mut Vec<f32>) -> Next {
-        let failed = |error: &dyn std::error::Error| Next::Ends(Reason::Failed(error.to_string()));
-        scratch.clear();
-        scratch.extend_from_slice(raw);
-        if let Some(constraint) = &mut self.request.constraint
-            && let Err(error) = constraint.apply(scratch)
-        {
-            return failed(&error);
+    fn choose_here(
+        &mut self,
+        mut chooser: Box<Chooser>,
+        raw: &[f32],
+        tokenizer: &Tokenizer,
+        scratch: &mut Vec<f32>,
+    ) -> Next {
+        let choice = chooser.choose(raw, scratch);
+        let must_end = chooser.must_end();
+        self.choosing = Choosing::Here(chooser);
+        match choice {
+            Ok(choice) => self.take(choice, must_end, tokenizer),
+            Err(error) => Next::Ends(Reason::Failed(error)),
         }
-        let drawn_from = match self.drawn_from(scratch) {
-            Ok(drawn_from) => drawn_from,
-            Err(error) => return failed(&error),
-        };
-        let token = match self.sampler.sample(scratch) {
-            Ok(token) => token,
-            Err(error) => return failed(&error),
-        };
-        let logprobs = match (self.request.logprobs, drawn_from) {
-            (Some(top), Some(shares)) => Ok(Some(LogProbs::of_shares(&shares, token, top))),
-            (top, _) => top.map(|top| sampling::logprobs(raw, token, top)).transpose(),
-        };
-        let logprobs = match logprobs {
-            Ok(logprobs) => logprobs,
-            Err(error) => return failed(&error),
-        };
-        self.sampler.accept(token);
+    }
+
+    /// Says whether its next token is being chosen elsewhere, with nothing to compute until then.
+    pub(super) fn is_away(&self) -> bool {
+        self.pending() == 0
+    }
+
+    /// Waits until `until` for the token that is being chosen elsewhere, and ends what takes longer than `most`.
+    pub(super) fn collect(&mut self, until: Instant, most: Duration, tokenizer: &Tokenizer) -> Next {
+        let Choosing::Away(away) = &mut self.choosing else { return Next::Waits };
+        match away.wait(until, most) {
+            Ok(None) => Next::Waits,
+            Ok(Some(Chosen { chooser, choice, took })) => {
+                let must_end = chooser.must_end();
+                self.choosing = Choosing::Here(chooser);
+                self.took = took;
+                match choice {
+                    Ok(choice) => self.take(choice, must_end, tokenizer),
+                    Err(error) => Next::Ends(Reason::Failed(error)),
+                }
+            }
+            Err(error) => Next::Ends(Reason::Failed(error)),
+        }
+    }
+
+    /// How long the last token took that was chosen elsewhere.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// Goes on by a token that was chosen.
+    fn take(&mut self, Choice { token, logprobs }: Choice, must_end: bool, tokenizer: &Tokenizer) -> Next {
         self.tokens.push(token);
         self.first_token.get_or_insert_with(|| self.arrived.elapsed());
         let ends = tokenizer.ends_generation(token) && !self.request.ignore_ends;
-        if let Some(constraint) = &mut self.request.constraint
-            && let Err(error) = constraint.accept(token)
-        {
-            return failed(&error);
-        }
         self.piece.clear();
         if !ends {
             self.text.push_to(tokenizer, token, &mut self.piece);
@@ -384,7 +466,7 @@ impl Sequence {
             let text = self.request.stops.get(stop).cloned();
             return Next::Ends(Reason::Stop(text.unwrap_or_default()));
         }
-        if ends || self.request.constraint.as_ref().is_some_and(Constraint::must_end) {
+        if ends || must_end {
             return Next::Ends(Reason::Ended);
         }
         if self.tokens.len() >= self.tokens_max {

@@ -1,11 +1,12 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering, mpsc::Receiver},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
     Backend, Counts, Draft, Reason, Settings,
+    choice::Aside,
     draft::Drafting,
     keep::Keep,
     queue::Queue,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     cache::{Page, Pages},
-    decoder::{Row, Want},
+    decoder::{GIVEN, Row, Want},
     tokenizer::Tokenizer,
 };
 
@@ -22,6 +23,7 @@ pub(super) struct Rounds {
     backend: Box<dyn Backend>,
     draft: Option<Drafting>,
     keep: Keep,
+    aside: Aside,
     tokenizer: Arc<Tokenizer>,
     pages: Pages,
     settings: Settings,
@@ -42,6 +44,13 @@ type Share = (usize, usize);
 /// Logits of a prompt are asked for so many tokens at a time: a vocabulary's numbers for each take room.
 const LOGITS_MAX: usize = 64;
 
+/// How long a batch waits for tokens that are chosen elsewhere: all of them together, and only for those whose last one
+/// took no longer.
+const GRACE: Duration = Duration::from_millis(1);
+
+/// How long it waits when there is nothing else to compute; whoever comes meanwhile waits as well.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 impl Rounds {
     pub(super) fn new(
         backend: Box<dyn Backend>,
@@ -57,6 +66,7 @@ impl Rounds {
             backend,
             draft: draft.map(Drafting::new),
             keep,
+            aside: Aside::default(),
             tokenizer,
             pages,
             settings,
@@ -83,6 +93,7 @@ impl Rounds {
             }
             self.drop_ended();
             self.admit();
+            self.collect();
             // A fault in one batch must not silence the engine for everyone who comes later.
             let fault = match catch_unwind(AssertUnwindSafe(|| self.round())) {
                 Ok(done) => done.err(),
@@ -106,6 +117,30 @@ impl Rounds {
         for sequence in self.running.extract_if(.., over) {
             sequence.end(Reason::Deadline, &mut self.pages, self.draft.as_mut());
         }
+    }
+
+    /// Takes in the tokens that were chosen elsewhere. Without any, nobody waits.
+    fn collect(&mut self) {
+        if !self.running.iter().any(Sequence::is_away) {
+            return;
+        }
+        let now = Instant::now();
+        let grace = now + GRACE;
+        let mut until = if self.running.iter().all(Sequence::is_away) { now + PATIENCE } else { grace };
+        let mut ended = Vec::new();
+        for (of, sequence) in self.running.iter_mut().enumerate().filter(|(_, one)| one.is_away()) {
+            let waits = until > grace || sequence.took() <= GRACE;
+            let most = self.settings.choice_max;
+            match sequence.collect(if waits { until } else { now }, most, &self.tokenizer) {
+                Next::Waits => continue,
+                Next::GoesOn => {}
+                Next::Ends(reason) => ended.push((of, reason)),
+            }
+            self.counts.generated_tokens.fetch_add(1, Ordering::Relaxed);
+            // There is something to compute again.
+            until = until.min(Instant::now() + GRACE);
+        }
+        self.end(ended);
     }
 
     fn admit(&mut self) {
@@ -142,10 +177,17 @@ impl Rounds {
                 want: if wanted { Want::Logits } else { Want::Nothing },
             }));
         }
+        let given: Vec<_> = (self.rows.iter().enumerate())
+            .filter(|(_, row)| row.token >= GIVEN)
+            .filter_map(|(index, row)| {
+                let (of, _) = shares[row.sequence];
+                self.running[of].given(row.position as usize, index)
+            })
+            .collect();
         let mut sequences = emptied(std::mem::take(&mut self.pages_of));
         sequences.extend(shares.iter().map(|&(of, _)| self.running[of].pages()));
         let vocabulary = self.backend.vocabulary();
-        let output = self.backend.forward(&self.rows, &sequences)?;
+        let output = self.backend.forward_given((&self.rows, &given), &sequences)?;
         self.pages_of = emptied(sequences);
         let mut logits = output.logits;
         let (mut ended, mut read) = (Vec::new(), Vec::new());
@@ -158,12 +200,14 @@ impl Rounds {
             let before = sequence.pending();
             let was_reading = before > 1;
             let own = own.chunks_exact(vocabulary);
-            let (right, next) = sequence.advance(count, own, &self.tokenizer, &mut self.scratch);
+            let choice = (&mut self.scratch, &mut self.aside);
+            let (right, next) = sequence.advance(count, own, &self.tokenizer, choice);
             if was_reading {
                 self.counts.prompt_tokens.fetch_add(count as u64, Ordering::Relaxed);
             }
             if count == before {
-                self.counts.generated_tokens.fetch_add(1 + right as u64, Ordering::Relaxed);
+                let chosen = u64::from(next != Next::Waits) + right as u64;
+                self.counts.generated_tokens.fetch_add(chosen, Ordering::Relaxed);
                 self.counts.guessed_tokens.fetch_add(right as u64, Ordering::Relaxed);
                 if was_reading {
                     sequence.remember(&mut self.pages);
@@ -177,6 +221,12 @@ impl Rounds {
         for of in read {
             self.running[of].keep(&mut self.keep, &*self.backend);
         }
+        self.end(ended);
+        Ok(())
+    }
+
+    /// Lets go those that are done.
+    fn end(&mut self, mut ended: Vec<(usize, Reason)>) {
         ended.sort_by_key(|(of, _)| *of);
         for (of, reason) in ended.into_iter().rev() {
             let sequence = self.running.remove(of);
@@ -184,7 +234,6 @@ impl Rounds {
             let took = sequence.end(reason, &mut self.pages, self.draft.as_mut());
             self.note_duration(took.as_millis());
         }
-        Ok(())
     }
 
     /// Decides how many tokens of whom are computed: one of everyone who generates, and of the prompts as much as the
@@ -193,17 +242,22 @@ impl Rounds {
         self.guess();
         shares.clear();
         let generating = self.running.iter().filter(|sequence| sequence.pending() == 1).count();
-        let mut reading = self.running.len() - generating;
+        let away = self.running.iter().filter(|sequence| sequence.is_away()).count();
+        let mut reading = self.running.len() - generating - away;
         let mut left = self.settings.batch_tokens.saturating_sub(generating).max(reading);
         let mut index = 0;
         while index < self.running.len() {
             let sequence = &mut self.running[index];
+            if sequence.is_away() {
+                index += 1;
+                continue;
+            }
             let pending = sequence.pending();
             let count = if pending == 1 {
                 1
             } else {
                 let limit = if sequence.reads_logprobs() { LOGITS_MAX } else { usize::MAX };
-                let count = pending.min((left / reading.max(1)).max(1)).min(limit);
+                let count = sequence.whole(pending.min((left / reading.max(1)).max(1)).min(limit));
                 left = left.saturating_sub(count);
                 reading = reading.saturating_sub(1);
                 count

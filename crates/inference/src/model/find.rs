@@ -1,6 +1,6 @@
 //! Which models lie in which folders.
 
-mod ollama;
+pub(super) mod ollama;
 
 use std::{
     collections::HashSet,

@@ -22,7 +22,25 @@ pub struct UnsafePath {
     reason: &'static str,
 }
 
+/// Letters that may stand within a name.
+macro_rules! inner {
+    () => {
+        r#"[^\x00-\x1f\x7f-\x9f/\\:<>"|?*\u202a-\u202e\u2066-\u2069]"#
+    };
+}
+
+/// Letters that it may begin and end with.
+macro_rules! outer {
+    () => {
+        r#"[^\x00-\x1f\x7f-\x9f/\\:<>"|?*\u202a-\u202e\u2066-\u2069.\s]"#
+    };
+}
+
 impl SafePath {
+    /// What such names look like, as a regular expression of JSON schemas; nothing is none. Names of devices, and of what
+    /// Athenaeum keeps beside files, look so as well, and are refused.
+    pub const NAME_PATTERN: &str = concat!("^(", outer!(), "(", inner!(), "*", outer!(), ")?)?$");
+
     /// Takes the name of something directly in a folder.
     ///
     /// # Errors
@@ -145,7 +163,7 @@ const INVISIBLE: [char; 9] = [
 mod tests {
     use std::path::Component;
 
-    use proptest::prelude::*;
+    use proptest::{prelude::*, string::string_regex};
 
     use super::*;
 
@@ -200,6 +218,14 @@ mod tests {
             &long,
         ] {
             assert!(path.parse::<SafePath>().is_err(), "{path:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_looks_like_a_name_is_one(name in string_regex(SafePath::NAME_PATTERN.trim_matches(['^', '$'])).unwrap()) {
+            let told = SafePath::from_name(&name);
+            prop_assert!(told.is_ok() || name.is_empty() || name.len() > PART_BYTES_MAX, "{:?} {:?}", name, told);
         }
     }
 

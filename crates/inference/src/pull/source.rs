@@ -68,6 +68,40 @@ pub enum InvalidSource {
     Checksum(#[source] InvalidSha256),
 }
 
+/// What owners, repositories, branches, models and tags are called, and not longer than people call them.
+macro_rules! word {
+    () => {
+        "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
+    };
+}
+
+impl Source {
+    /// What texts that name a source look like, as a regular expression of JSON schemas: each that fits is read. Left out
+    /// are spaces around it, capitals in what comes before the first colon, and addresses that few people would write;
+    /// they are read as well.
+    pub const PATTERN: &str = concat!(
+        "^(",
+        concat!(
+            "(hf|huggingface):",
+            word!(),
+            "/",
+            word!(),
+            "(@",
+            word!(),
+            "(/",
+            word!(),
+            r")*)?(:\S{1,100})?"
+        ),
+        // Without `hf:` no further slash may come.
+        concat!("|", word!(), "/", word!(), "(@", word!(), r")?(:[^\s/]{1,100})?"),
+        concat!("|ollama:(", word!(), "/)?", word!(), "(:", word!(), ")?"),
+        // An address whose path ends in a name.
+        r"|https?://([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)*[A-Za-z]{2,63}(:[0-9]{1,4})?(/[^\s?#\\]*)?",
+        r"/[A-Za-z0-9_][^\s?#/\\]*(\?[^\s#]*)?(#sha256[=:][0-9a-f]{64})?",
+        ")$",
+    );
+}
+
 impl FromStr for Source {
     type Err = InvalidSource;
 
@@ -223,7 +257,7 @@ impl fmt::Display for Source {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, string::string_regex};
 
     use super::*;
 
@@ -289,6 +323,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_looks_like_a_source_is_read(text in string_regex(Source::PATTERN.trim_matches(['^', '$'])).unwrap()) {
+            let read = text.parse::<Source>();
+            prop_assert!(read.is_ok(), "{} {:?}", text, read);
+        }
+
         #[test]
         fn any_text_is_taken_or_refused(text in r"(hf:|ollama:|https?://|\PC|[a-z]|/|@|:|#|%|\.\.){0,12}") {
             let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";

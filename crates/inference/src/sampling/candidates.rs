@@ -99,6 +99,14 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// As [`Candidates::change`], and whatever could be drawn still can: penalties of a very low logit do not add up to −∞.
+    pub(super) fn penalise<T: Copy>(&mut self, changes: &[(u32, T)], new: impl Fn(f32, T) -> f32) {
+        self.change(changes, |logit, by| match logit {
+            f32::NEG_INFINITY => logit,
+            _ => new(logit, by).max(f32::MIN),
+        });
+    }
+
     /// Divides the distances between logits, which is all that matters of them.
     pub(super) fn divide(&mut self, by: f32) {
         let highest = self.highest();

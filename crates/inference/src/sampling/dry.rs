@@ -114,7 +114,7 @@ impl Dry {
         // The power would be infinite beyond this, and an infinite penalty a ban.
         let longest =
             if sampling.dry_base > 1.000_001 { f32::MAX.ln() / sampling.dry_base.ln() } else { f32::MAX };
-        candidates.change(&self.penalised, |logit, length| {
+        candidates.penalise(&self.penalised, |logit, length| {
             let grown = sampling.dry_base.powf(((length - allowed) as f32).min(longest.floor()));
             logit - (sampling.dry_multiplier * grown).min(f32::MAX)
         });

@@ -31,7 +31,7 @@ impl Counts {
         if (repeat_penalty, frequency_penalty, presence_penalty) == (1.0, 0.0, 0.0) {
             return;
         }
-        candidates.change(&self.counts, |logit, count| {
+        candidates.penalise(&self.counts, |logit, count| {
             let repeated = if logit <= 0.0 { logit * repeat_penalty } else { logit / repeat_penalty };
             repeated - (count as f32 * frequency_penalty + presence_penalty)
         });

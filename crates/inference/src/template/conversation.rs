@@ -1,11 +1,12 @@
 //! What a template is filled in with.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::civil::DateTime;
 use minijinja::Value;
 
 use super::{Error, Json};
+use crate::vision::Picture;
 
 /// Messages and whatever else a template may look at.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Conversation {
     pub continue_final_message: bool,
     /// Further variables, such as `enable_thinking`; they win over the usual ones.
     pub variables: BTreeMap<String, Json>,
+    /// What parts of messages show: those made by [`Conversation::part`] name them by their place in here.
+    pub pictures: Vec<Arc<Picture>>,
     /// The time that `strftime_now` tells; `None` asks this machine's clock.
     pub now: Option<DateTime>,
 }
@@ -61,6 +64,39 @@ impl Conversation {
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Takes a picture in, and makes the part of a message that shows it: `{"type": "image", "picture": 0}`.
+    pub fn part(&mut self, picture: Arc<Picture>) -> Json {
+        self.pictures.push(picture);
+        part(self.pictures.len() - 1)
+    }
+
+    /// The pictures that its messages show, in the order in which they do.
+    pub fn shown(&self) -> Vec<Arc<Picture>> {
+        let parts = self.messages.iter().filter_map(|message| message.field("content"));
+        let places = parts.flat_map(|content| content.elements()).filter_map(|part| place(&part));
+        places.filter_map(|place| self.pictures.get(place).cloned()).collect()
+    }
+
+    /// The same with this text in place of every picture; what is said beside pictures becomes one text.
+    pub(crate) fn with_text_for_pictures(&self, text: &str) -> Self {
+        let mut other = self.clone();
+        for message in &mut other.messages {
+            let Some(content) = message.field("content") else { continue };
+            if content.elements().any(|part| place(&part).is_some()) {
+                let said = |part: Json| match place(&part) {
+                    Some(_) => text.to_owned(),
+                    None => part
+                        .field("text")
+                        .and_then(|said| said.as_str().map(str::to_owned))
+                        .unwrap_or_default(),
+                };
+                let texts: String = content.elements().map(said).collect();
+                *message = message.clone().with("content", texts);
+            }
+        }
+        other
     }
 
     /// The same with other texts in its messages, tools and documents; `None` where `change` changes none. Variables
@@ -173,6 +209,18 @@ impl Message {
             content.elements().filter_map(|part| part.field("text")?.as_str().map(str::to_owned)).collect();
         (!parts.is_empty()).then(|| parts.concat())
     }
+}
+
+/// The part of a message that shows a picture: the one at a place of [`Conversation::pictures`].
+pub fn part(place: usize) -> Json {
+    serde_json::json!({ "type": "image", "picture": place }).into()
+}
+
+/// The place of the picture that a part of a message shows, if it shows one.
+pub fn place(part: &Json) -> Option<usize> {
+    let is_image = part.field("type").is_some_and(|kind| kind.as_str() == Some("image"));
+    let place = part.field("picture").filter(|_| is_image)?;
+    place.0.as_usize()
 }
 
 /// Bytes of a value as it came, roughly.

@@ -232,8 +232,9 @@ impl Changed {
                 waiting.extend(message.text());
                 self.note(Change::SystemMerged);
             } else if message.role() == "user" && !waiting.is_empty() {
-                waiting.extend(message.text());
-                merged.push(message.with("content", std::mem::take(&mut waiting).join("\n")));
+                let system = Json::from(std::mem::take(&mut waiting).join("\n"));
+                let content = joined(Some(system), message.field("content"), "\n");
+                merged.push(message.with("content", content));
             } else {
                 merged.push(message);
             }
@@ -253,8 +254,8 @@ impl Changed {
             };
             match merged.last_mut() {
                 Some(last) if last.role() == message.role() && plain(last) && plain(&message) => {
-                    let texts: Vec<String> = last.text().into_iter().chain(message.text()).collect();
-                    *last = last.clone().with("content", texts.join("\n\n"));
+                    let content = joined(last.field("content"), message.field("content"), "\n\n");
+                    *last = last.clone().with("content", content);
                     self.note(Change::TurnsMerged);
                 }
                 _ => merged.push(message),
@@ -262,6 +263,28 @@ impl Changed {
         }
         self.conversation.messages = merged;
     }
+}
+
+/// One content after the other: text, where both are nothing else.
+fn joined(first: Option<Json>, second: Option<Json>, between: &str) -> Json {
+    let contents: Vec<Json> = first.into_iter().chain(second).collect();
+    let shows = |content: &Json| content.elements().any(|part| part.field("text").is_none());
+    if !contents.iter().any(shows) {
+        let texts = contents.into_iter().filter_map(|content| Message::new("user", content).text());
+        return Json::from(texts.collect::<Vec<_>>().join(between));
+    }
+    let text = |text: Json| Json::object([("type", Json::from("text")), ("text", text)]);
+    let mut parts = Vec::new();
+    for content in contents {
+        if !parts.is_empty() {
+            parts.push(text(Json::from(between)));
+        }
+        match content.as_str() {
+            Some(_) => parts.push(text(content)),
+            None => parts.extend(content.elements()),
+        }
+    }
+    Json::array(parts)
 }
 
 fn function(call: &Json) -> Json {

@@ -20,8 +20,12 @@ fn settings(draft: Option<PathBuf>) -> local::Settings {
 /// What the model says, and how many of its tokens were guessed.
 fn said(model: &LocalModel, guesses: usize) -> (String, u64) {
     let prompt = model.completion_prompt("Shall I compare thee");
-    let request =
-        Request { guesses, tokens_max: Some(60), sampling: Sampling::greedy(), ..Request::new(prompt) };
+    let request = Request {
+        guesses: Some(guesses),
+        tokens_max: Some(60),
+        sampling: Sampling::greedy(),
+        ..Request::new(prompt)
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (text, _) = runtime.block_on(model.engine().submit(request).unwrap().text()).unwrap();
     (text, model.engine().stats().guessed_tokens)

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use athenaeum_inference::model;
+use athenaeum_inference::model::{self, Summary};
 
 use crate::write::{Gguf, causes, safetensors};
 
@@ -11,6 +11,7 @@ fn a_gguf_file_tells_what_it_is() {
     std::fs::write(&path, Gguf::small().bytes()).unwrap();
     let model = model::open(&path).unwrap();
     insta::assert_json_snapshot!("summary_of_a_gguf_file", model.summary());
+    is_read_back(&model.summary());
     insta::assert_json_snapshot!("metadata_as_json", model.metadata_json());
     let metadata: Vec<String> =
         model.metadata().into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -39,7 +40,16 @@ fn repository(folder: &Path) {
 fn a_hugging_face_folder_tells_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     repository(folder.path());
-    insta::assert_json_snapshot!("summary_of_a_folder", model::open(folder.path()).unwrap().summary());
+    let summary = model::open(folder.path()).unwrap().summary();
+    insta::assert_json_snapshot!("summary_of_a_folder", summary);
+    is_read_back(&summary);
+}
+
+/// What was written of a model is the same model once it is read.
+fn is_read_back(summary: &Summary) {
+    let json = serde_json::to_string(summary).unwrap();
+    assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), *summary);
+    assert!(serde_json::from_str::<Summary>(&json.replace("\"bytes\"", "\"octets\"")).is_err());
 }
 
 /// Changes one file of a repository; `None` removes it.

@@ -20,21 +20,57 @@ struct Layer {
 
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 const MODEL: &str = "application/vnd.ollama.image.model";
+/// What makes rows of pictures for it.
+const PROJECTOR: &str = "application/vnd.ollama.image.projector";
 /// `registry/namespace/model/tag`.
 const DEPTH: usize = 4;
 
 /// Looks through `manifests/registry/namespace/model/tag`, each of which names blobs by their digest.
 pub(super) fn find((index, root): (usize, &Root), limits: Limits, all: &mut Places) {
+    let done = each_tag(&root.path, limits, &mut |manifest, parts| {
+        tag((index, root), manifest, &name(parts), all);
+    });
+    if let Err(folder) = done {
+        let told = format!("more than {} files are not looked at", limits.entries_max);
+        all.skipped.push((folder, told));
+    }
+}
+
+/// Lists the files that tags name beside a model's as what makes rows of pictures for it.
+pub(crate) fn projectors(root: &Path, model: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    // Where there are too many, those that were come upon.
+    let _ = each_tag(root, Limits::default(), &mut |manifest, _| {
+        let Ok(Some(Manifest { layers })) = json::read::<Manifest>(manifest, MANIFEST_BYTES_MAX) else {
+            return;
+        };
+        let of = |media_type: &'static str| {
+            let layers = layers.iter().filter(move |layer| layer.media_type == media_type);
+            layers.filter_map(|layer| blob(root, &layer.digest))
+        };
+        if of(MODEL).any(|path| path == model) {
+            found.extend(of(PROJECTOR));
+        }
+    });
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Goes through all tags: their manifests, and `[registry, namespace, model, tag]`.
+///
+/// # Errors
+///
+/// The folder in which it ended because there are too many files.
+fn each_tag(root: &Path, limits: Limits, then: &mut dyn FnMut(&Path, &[String])) -> Result<(), PathBuf> {
     let mut entries = 0;
-    let mut folders = vec![(root.path.join("manifests"), Vec::<String>::new())];
+    let mut folders = vec![(root.join("manifests"), Vec::<String>::new())];
     while let Some((folder, parts)) = folders.pop() {
         let Ok(reading) = std::fs::read_dir(&folder) else { continue };
         for entry in reading.flatten() {
             entries += 1;
             if entries > limits.entries_max {
-                let told = format!("more than {} files are not looked at", limits.entries_max);
-                all.skipped.push((folder, told));
-                return;
+                return Err(folder);
             }
             // Links are not followed: Ollama makes none here.
             let Ok(kind) = entry.file_type() else { continue };
@@ -43,10 +79,11 @@ pub(super) fn find((index, root): (usize, &Root), limits: Limits, all: &mut Plac
             if kind.is_dir() && parts.len() < DEPTH {
                 folders.push((entry.path(), parts));
             } else if kind.is_file() && parts.len() == DEPTH {
-                tag((index, root), &entry.path(), &name(&parts), all);
+                then(&entry.path(), &parts);
             }
         }
     }
+    Ok(())
 }
 
 /// Lists what one tag stands for.

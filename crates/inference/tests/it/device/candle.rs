@@ -1,6 +1,7 @@
-//! Candle's processor against our own.
+//! Candle's processor against our own; and, where the features `cuda` or `metal` are on, the graphics processor, if there is
+//! one.
 
-use std::{path::Path, sync::Arc};
+use std::{error::Error as _, path::Path, sync::Arc};
 
 use athenaeum_inference::{
     cache::{PAGE, Page},
@@ -27,14 +28,17 @@ const TOLERANCE_ROUNDED_Q8_0: f32 = 2.0;
 
 #[test]
 fn dense_architectures_give_the_same_logits() {
+    let devices = devices();
     let mut seen = 0;
     for recipe in synthetic::ALL.iter().filter(|recipe| recipe.experts.is_none()) {
         let decoder = decoder(&file(recipe.name, "F32"));
         let ours = logits(&decoder, Device::Processor);
-        let theirs = logits(&decoder, Device::Candle);
-        let farthest = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let worst = farthest / root_mean_square(ours.iter().copied());
-        assert!(ours.len() == theirs.len() && worst <= TOLERANCE, "{}: {worst}", recipe.name);
+        for &device in &devices {
+            let theirs = logits(&decoder, device);
+            let farthest = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let worst = farthest / root_mean_square(ours.iter().copied());
+            assert!(ours.len() == theirs.len() && worst <= TOLERANCE, "{} on {device}: {worst}", recipe.name);
+        }
         seen += 1;
     }
     assert!(seen >= 15, "{seen}");
@@ -42,21 +46,29 @@ fn dense_architectures_give_the_same_logits() {
 
 #[test]
 fn formats_that_candle_knows_and_those_that_it_does_not_give_nearly_the_same_logits() {
+    let devices = devices();
     let storages = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"];
     let blocks_of_256 = ["Q2_K", "Q3_K", "Q4_K_M", "Q5_K", "IQ4_XS"];
     for storage in storages.into_iter().chain(blocks_of_256).chain(["MXFP4"]) {
         let file = file("llama", storage);
         let exact = logits(&decoder(&golden::dequantized(&file)), Device::Processor);
         let decoder = decoder(&file);
-        let [ours, theirs] = [Device::Processor, Device::Candle].map(|device| {
+        let distance = |device| {
             let logits = logits(&decoder, device);
             assert_eq!(logits.len(), exact.len());
             root_mean_square(logits.iter().zip(&exact).map(|(a, b)| a - b))
                 / root_mean_square(exact.iter().copied())
-        });
+        };
+        let ours = distance(Device::Processor);
         let rounded = if storage == "Q8_0" { TOLERANCE_ROUNDED_Q8_0 } else { TOLERANCE_ROUNDED };
         let tolerance = TOLERANCE_HALVES.max(ours * rounded);
-        assert!(theirs <= tolerance, "{storage}: {theirs} from the exact ones, where we are {ours}");
+        for &device in &devices {
+            let theirs = distance(device);
+            assert!(
+                theirs <= tolerance,
+                "{storage} on {device}: {theirs} from the exact ones, where we are {ours}"
+            );
+        }
     }
 }
 
@@ -82,7 +94,24 @@ fn the_small_model_says_the_same() {
     };
     let ours = text(Device::Processor);
     assert!(ours.len() > 200, "{ours:?}");
-    assert_eq!(text(Device::Candle), ours);
+    for device in devices() {
+        assert_eq!(text(device), ours, "{device}");
+    }
+}
+
+#[test]
+fn a_graphics_processor_that_is_not_there_is_told_of() {
+    // No machine has as many, and of Apple's there is one or none.
+    for device in [Device::Cuda(63), Device::Metal].into_iter().filter(|device| device.is_built()) {
+        match device::backend(device, decoder(&file("llama", "F32")), Format::F16, 4, 1).err() {
+            Some(error @ Error::Open { .. }) => {
+                assert!(error.to_string().contains(&device.to_string()), "{error}");
+                let told = error.source().unwrap().to_string();
+                assert!(!told.is_empty() && !told.contains('\n'), "{told}");
+            }
+            other => assert!(device == Device::Metal && other.is_none(), "{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -92,6 +121,19 @@ fn what_is_not_computed_there_is_refused() {
     assert!(matches!(refused("qwen3moe", Format::F16), Some(Error::Experts { .. })));
     assert!(matches!(refused("llama", Format::Q8_0), Some(Error::CacheFormat { .. })));
     assert!(refused("llama", Format::F16).is_none());
+}
+
+/// What is compared with our own kernels: all that this was built for and that is there.
+#[expect(clippy::print_stdout, reason = "what was not compared must not look as if it was")]
+fn devices() -> Vec<Device> {
+    let mut devices = vec![Device::Candle];
+    for device in [Device::Cuda(0), Device::Metal].into_iter().filter(|device| device.is_built()) {
+        match device::backend(device, decoder(&file("llama", "F32")), Format::F32, 1, 1) {
+            Ok(_) => devices.push(device),
+            Err(error) => println!("{device} is not compared: {error}: {:?}", error.source()),
+        }
+    }
+    devices
 }
 
 fn root_mean_square(numbers: impl ExactSizeIterator<Item = f32>) -> f32 {

@@ -119,6 +119,27 @@ proptest! {
 
 /// χ² of 100,000 draws against the probabilities, over the whole vocabulary and after a cut. The 0.1% points for 4
 /// and 2 degrees of freedom are 18.5 and 13.8.
+/// The others are ruled out, and the penalty of the only one left does not fit into its logit.
+#[test]
+fn what_is_left_comes_however_much_it_is_penalised() {
+    for mirostat in [Mirostat::Off, Mirostat::V1, Mirostat::V2] {
+        let sampling = Sampling {
+            mirostat,
+            repeat_penalty: 1.8,
+            frequency_penalty: 2.0,
+            logit_bias: vec![(0, f32::NEG_INFINITY)],
+            ..Sampling::default()
+        };
+        let mut sampler = Sampler::new(&sampling, 2, &[], Breakers::default()).unwrap();
+        sampler.remember(&[1; 20]);
+        for _ in 0..3 {
+            let token = sampler.sample(&mut [0.0, -2.7e38]).unwrap();
+            assert_eq!(token, 1, "{mirostat:?}");
+            sampler.accept(token);
+        }
+    }
+}
+
 #[test]
 fn draws_come_as_often_as_they_are_likely() {
     let probabilities = [0.05f32, 0.4, 0.25, 0.2, 0.1];
