@@ -12,7 +12,7 @@
 //!
 //! A [`Collection`] is a folder with `corpus.jsonl`, `queries.jsonl` and `qrels/*.tsv`, as the BEIR benchmark lays them out
 //! (Thakur et al., 2021). Whoever ranks answers each of its questions with documents' ids, best first;
-//! [`Collection::measure`] compares, and [`Totals`] averages.
+//! [`Query::measure`] compares, and [`Totals`] averages.
 //!
 //! **Invariant:** a question that nobody judged counts nowhere, and one without an answer counts as zero.
 

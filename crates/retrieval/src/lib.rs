@@ -30,6 +30,8 @@
 //!
 //! [`export`] goes the other way: a conversation as Markdown, text, or a line that can be imported again.
 //!
+//! [`memory`] keeps what somebody wants remembered, or what surprises.
+//!
 //! [`eval`] measures rankings.
 //!
 //! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
@@ -51,6 +53,7 @@ mod import;
 mod imports;
 mod intake;
 pub mod meaning;
+pub mod memory;
 mod progress;
 mod queue;
 mod reader;

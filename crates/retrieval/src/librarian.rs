@@ -8,6 +8,8 @@
 //! What is handed in rests in the *drop folder*, one below it for each tenant ([`Librarian::take_in`]): there it stays, for
 //! an answer's citation is checked against the file.
 //!
+//! [`Librarian::keep_up`] watches folders and the drop folder, so that what comes, changes and goes there does so in the library.
+//!
 //! **Invariant:** a file that was taken in is read, whatever becomes of the program: it lies in the drop folder, and
 //! [`Librarian::catch_up`] adds what lies there.
 
@@ -15,19 +17,21 @@ mod activity;
 mod asking;
 mod desk;
 mod names;
+mod watching;
 
 use std::{
     collections::HashMap,
     error::Error as StdError,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use athenaeum_archive::{
     Archive,
     library::{File, Library},
 };
+use athenaeum_core::{ConversationId, Rerank};
 use athenaeum_tenancy::{Scope, TenantId};
 use tokio::{
     sync::{OnceCell, watch},
@@ -35,12 +39,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use activity::{Activity, Embedding, Pace, Taken};
+pub use activity::{Activity, Embedding, Folder, Pace, Taken, Watched};
+pub use watching::Watching;
 
 use crate::{
     documents::Options,
     meaning::{Meaning, MeaningError},
-    search::{Coverage, Mode, Request, Results, SearchError, Searcher},
+    search::{self, Coverage, Mode, Request, Results, SearchError, Searcher},
+    with_causes,
 };
 use desk::Desk;
 
@@ -51,6 +57,16 @@ pub trait Open: Send + Sync {
 
     /// Opens the vectors and what makes them; `None` where there is no model for that.
     fn meaning(&self) -> Opening<Option<Meaning>, Box<dyn StdError + Send + Sync>>;
+
+    /// Opens the model that orders hits anew; `None` where there is none for that.
+    fn reranker(&self) -> Opening<Option<Arc<dyn Rerank>>, Box<dyn StdError + Send + Sync>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Tells how hits are ordered.
+    fn searching(&self) -> search::Settings {
+        search::Settings::default()
+    }
 }
 
 /// What [`Open`] will give.
@@ -64,6 +80,9 @@ struct Inner {
     open: Box<dyn Open>,
     library: OnceCell<Library>,
     meaning: OnceCell<Option<Meaning>>,
+    /// Whose messages are embedded.
+    conversations: OnceLock<Archive>,
+    reranker: OnceCell<Option<Arc<dyn Rerank>>>,
     drop_folder: PathBuf,
     options: Options,
     desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
@@ -95,12 +114,29 @@ impl Librarian {
             open: Box::new(open),
             library: OnceCell::new(),
             meaning: OnceCell::new(),
+            conversations: OnceLock::new(),
+            reranker: OnceCell::new(),
             drop_folder: drop_folder.to_owned(),
             options,
             desks: Mutex::default(),
             tasks: Mutex::default(),
             stopping: CancellationToken::new(),
         }))
+    }
+
+    /// Embeds the conversations of `archive`, too, after the documents and by the same task.
+    #[must_use]
+    pub fn with_conversations(self, archive: Archive) -> Self {
+        // The first one stays; there is one archive to a librarian.
+        let _ = self.0.conversations.set(archive);
+        self
+    }
+
+    /// Notes that somebody reads a conversation: it is embedded before others.
+    pub fn opened(&self, scope: &Scope, id: ConversationId) {
+        if self.0.conversations.get().is_some() {
+            self.desk(scope).opened(id);
+        }
     }
 
     /// Returns the library; the first call opens it.
@@ -117,13 +153,19 @@ impl Librarian {
         match self.0.meaning.get_or_try_init(|| self.0.open.meaning()).await {
             Ok(meaning) => meaning.as_ref(),
             Err(error) => {
-                let mut said = error.to_string();
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    said.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                tracing::warn!(error = said, "searching by meaning is not possible");
+                tracing::warn!(error = with_causes(&*error), "searching by meaning is not possible");
+                None
+            }
+        }
+    }
+
+    /// Returns the model that orders hits anew; the first call opens it. `None` where there is none, or where it cannot be
+    /// opened, which is logged.
+    async fn reranker(&self) -> Option<Arc<dyn Rerank>> {
+        match self.0.reranker.get_or_try_init(|| self.0.open.reranker()).await {
+            Ok(reranker) => reranker.clone(),
+            Err(error) => {
+                tracing::warn!(error = with_causes(&*error), "hits are not ordered anew");
                 None
             }
         }
@@ -144,7 +186,9 @@ impl Librarian {
             Mode::Text => None,
             _ => self.meaning().await.cloned(),
         };
-        Searcher::new(Some(archive.clone()), Some(library), meaning).search(scope, request).await
+        let reranker = if request.rerank == Some(false) { None } else { self.reranker().await };
+        let searcher = Searcher::new(Some(archive.clone()), Some(library), meaning);
+        searcher.with_settings(self.0.open.searching(), reranker).search(scope, request).await
     }
 
     /// Counts how much of the library can be found by meaning; `None` where there is no model.
@@ -158,7 +202,7 @@ impl Librarian {
             return Ok(Some(Coverage::default()));
         }
         match self.meaning().await {
-            Some(meaning) => Ok(Some(meaning.coverage(scope, Some(library)).await?)),
+            Some(meaning) => Ok(Some(meaning.coverage(scope, Some(library), None).await?)),
             None => Ok(None),
         }
     }
@@ -271,7 +315,7 @@ impl Librarian {
     }
 
     /// Adds what lies in the drop folder and in `folders` and is not known yet, and makes the vectors that an earlier run
-    /// left missing. Opens nothing where there is nothing: `library_file` is looked for first.
+    /// left missing, those of conversations included. Opens nothing where there is nothing: `library_file` is looked for first.
     pub async fn catch_up(&self, scope: &Scope, library_file: &Path, folders: Vec<PathBuf>) {
         let mut paths = folders;
         let own = self.drop_folder(scope);
@@ -281,6 +325,22 @@ impl Librarian {
         if !paths.is_empty() {
             self.add(scope, paths, false);
         } else if tokio::fs::try_exists(library_file).await.unwrap_or(false) {
+            self.desk(scope).fill();
+        }
+        self.begin_conversations(scope).await;
+    }
+
+    /// Tells whether it makes vectors of conversations, too.
+    pub fn has_conversations(&self) -> bool {
+        self.0.conversations.get().is_some()
+    }
+
+    /// Begins to make the vectors of conversations that are missing, where there are conversations: see
+    /// [`Librarian::with_conversations`].
+    pub async fn begin_conversations(&self, scope: &Scope) {
+        if let Some(archive) = self.0.conversations.get()
+            && archive.count(scope).await.is_ok_and(|(count, _)| count > 0)
+        {
             self.desk(scope).fill();
         }
     }

@@ -106,8 +106,11 @@ pub async fn passages(
                 if found.message.is_none() || groups.len() >= budget.passages_max {
                     continue;
                 }
+                // Where no word leads, the part that is nearest does.
+                let near = hit.passage.clone().filter(|_| hit.why.text.is_none());
                 let message =
-                    message(archive, scope, question, found, left.min(MESSAGE_TOKENS), tokens).await?;
+                    message(archive, scope, question, (found, near), left.min(MESSAGE_TOKENS), tokens)
+                        .await?;
                 let Some(passage) = message else { continue };
                 left = left.saturating_sub(tokens(&passage.text));
                 groups.push(Group::Message(Box::new(passage)));
@@ -202,7 +205,7 @@ async fn document(
         _ => None,
     };
     let place = match (&first.place, &last.place) {
-        (Some(first), Some(last)) if first != last => Some(format!("{first} to {last}")),
+        (Some(first), Some(last)) => Some(stretched(first, last)),
         (place, _) => place.clone(),
     };
     Ok(Passage {
@@ -230,7 +233,7 @@ async fn message(
     archive: &Archive,
     scope: &Scope,
     question: &str,
-    hit: &athenaeum_archive::Hit,
+    (hit, near): (&athenaeum_archive::Hit, Option<Range<usize>>),
     tokens_max: usize,
     tokens: &(dyn Fn(&str) -> usize + Sync),
 ) -> Result<Option<Passage>, SearchError> {
@@ -238,7 +241,9 @@ async fn message(
     let found = archive.messages(scope, hit.conversation.id, hit.position..hit.position + 1).await?;
     let Some(stored) = found.into_iter().find(|stored| stored.id == id) else { return Ok(None) };
     let content = stored.message.content();
-    let range = best_stretch(&content, question, tokens_max, tokens);
+    let within = near.filter(|range| content.get(range.clone()).is_some()).unwrap_or(0..content.len());
+    let range = best_stretch(&content[within.clone()], question, tokens_max, tokens);
+    let range = within.start + range.start..within.start + range.end;
     if range.is_empty() {
         return Ok(None);
     }
@@ -294,3 +299,39 @@ fn best_stretch(
 
 /// Of one message at most: several sources say more than one long one.
 const MESSAGE_TOKENS: usize = 600;
+
+/// Joins two places as people do: `page 3` and `pages 4–5` are `pages 3–5`.
+fn stretched(first: &str, last: &str) -> String {
+    if first == last {
+        return first.to_owned();
+    }
+    // What is counted, where it begins, where it ends.
+    let parts = |place: &str| {
+        let (what, numbers) = place.rsplit_once(' ')?;
+        let (from, to) = numbers.split_once('–').unwrap_or((numbers, numbers));
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        let what = what.strip_suffix('s').filter(|_| from != to).unwrap_or(what);
+        (is_number(from) && is_number(to)).then(|| (what.to_owned(), from.to_owned(), to.to_owned()))
+    };
+    match (parts(first), parts(last)) {
+        (Some((what, from, _)), Some((same, _, to))) if what == same => format!("{what}s {from}–{to}"),
+        _ => format!("{first} to {last}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_joined() {
+        let check = |first: &str, last: &str, expected: &str| assert_eq!(stretched(first, last), expected);
+        check("page 4", "page 4", "page 4");
+        check("page 4", "pages 4–5", "pages 4–5");
+        check("pages 1–2", "page 4", "pages 1–4");
+        check("lines 1–20", "lines 18–30", "lines 1–30");
+        check("sheet Costs, rows 5–9", "sheet Costs, row 12", "sheet Costs, rows 5–12");
+        check("sheet Costs, rows 5–9", "sheet Rain, row 12", "sheet Costs, rows 5–9 to sheet Rain, row 12");
+        check("mail 1", "the end", "mail 1 to the end");
+    }
+}

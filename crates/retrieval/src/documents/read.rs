@@ -1,6 +1,9 @@
 //! From a file to a document that can be kept.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+};
 
 use athenaeum_archive::library::{FileState, NewChunk, NewDocument};
 use athenaeum_core::Problem;
@@ -25,6 +28,8 @@ pub struct Options {
     pub tokens_max: usize,
     /// Files read at the same time.
     pub readers: usize,
+    /// Folders that are not entered where they lie in others: those where programs keep what is theirs.
+    pub passed_over: Vec<PathBuf>,
     /// Reads what failed or was passed over before once more, and what was kept, too.
     pub again: bool,
 }
@@ -37,6 +42,7 @@ impl Default for Options {
             chunking: None,
             tokens_max: TOKENS_MAX,
             readers,
+            passed_over: Vec::new(),
             again: false,
         }
     }
@@ -105,7 +111,7 @@ fn kept(reading: Reading, options: &Options) -> NewDocument {
 
 /// Estimates the tokens of a text, for which no model need be there: a word is one for every six of its letters begun,
 /// a letter of a script without spaces is one, so is any other sign. Within a tenth of WordPiece's on English prose.
-fn tokens(text: &str) -> usize {
+pub(crate) fn tokens(text: &str) -> usize {
     let (mut tokens, mut letters) = (0, 0_usize);
     for c in text.chars() {
         if c.is_alphanumeric() && c < '\u{2e80}' {
@@ -121,7 +127,7 @@ fn tokens(text: &str) -> usize {
 const LETTERS_A_TOKEN: usize = 6;
 
 /// The built-in embedder looks at 256, of which title and headings take some.
-const TOKENS_MAX: usize = 216;
+pub(crate) const TOKENS_MAX: usize = 216;
 
 #[derive(Serialize)]
 struct Told<'a> {

@@ -1,6 +1,6 @@
 //! What a librarian is at.
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{documents::Progress, search::Coverage};
 
@@ -15,8 +15,49 @@ pub struct Activity {
     pub last: Option<Taken>,
     /// How embedding stands.
     pub embedding: Embedding,
+    /// The folders that are watched; none where nothing watches.
+    pub folders: Arc<[Folder]>,
     /// Grows whenever something in the library may have changed.
     pub changes: u64,
+}
+
+/// A folder that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How it is watched.
+    pub watched: Watched,
+}
+
+/// How a folder is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// The system tells of every change.
+    Always,
+    /// It is looked through at intervals.
+    NowAndThen {
+        /// The interval.
+        every: Duration,
+        /// Why the system cannot be relied on, for people.
+        why: String,
+    },
+    /// It is not there; when it comes back, it is watched.
+    Missing,
+    /// Another process does it.
+    ByAnother,
+}
+
+impl Watched {
+    /// Returns the name that wires use.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::NowAndThen { .. } => "now_and_then",
+            Self::Missing => "missing",
+            Self::ByAnother => "by_another",
+        }
+    }
 }
 
 impl Activity {
@@ -48,8 +89,15 @@ pub struct Taken {
 pub struct Embedding {
     /// What it does.
     pub pace: Pace,
-    /// How much has a vector, as was counted last.
+    /// How much of the documents has a vector, as was counted last.
     pub coverage: Option<Coverage>,
+    /// How many messages were looked through, and have a vector where they say something, as was counted last; `None` where
+    /// conversations are not embedded.
+    pub messages: Option<Coverage>,
+    /// Which model makes them.
+    pub model: Option<String>,
+    /// Models whose vectors answer until those of this one are whole.
+    pub formers: Vec<String>,
     /// Time left, where it can be told.
     pub remaining: Option<Duration>,
     /// Why it ended early.
@@ -64,6 +112,8 @@ pub enum Pace {
     Idle,
     /// Vectors are being made.
     Running,
+    /// Another program makes them.
+    Elsewhere,
     /// It was told to stop.
     Paused,
     /// It could not go on; the next file that comes has it try again.
@@ -78,6 +128,7 @@ impl Pace {
         match self {
             Self::Idle => "idle",
             Self::Running => "running",
+            Self::Elsewhere => "elsewhere",
             Self::Paused => "paused",
             Self::Failed => "failed",
             Self::NoModel => "no_model",

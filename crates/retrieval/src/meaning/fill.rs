@@ -8,29 +8,34 @@ use athenaeum_core::{
     vector::{Entry, Key, Span, Tag, VectorStorage as _},
 };
 use athenaeum_tenancy::Scope;
+use athenaeum_vector::Turn;
 use tokio_util::sync::CancellationToken;
 
-use super::{Meaning, MeaningError};
+use super::{Kind, Meaning, MeaningError, marks::Marks};
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Filling {
     /// Vectors made.
     pub made: u64,
-    /// Chunks looked at, those with a vector included.
+    /// Chunks, or messages, that are done, those of earlier runs included.
     pub seen: u64,
-    /// Chunks there were in all when it began.
+    /// Of them, those of this run.
+    pub worked: u64,
+    /// Chunks, or messages, there were in all when it began.
     pub total: u64,
     /// Since it began.
     pub elapsed: Duration,
+    /// Another program is at the same, and this one waits for it.
+    pub waiting: bool,
 }
 
 impl Filling {
     /// Estimates the time left; `None` before the first second and where nothing had to be made.
     pub fn remaining(&self) -> Option<Duration> {
         let left = self.total.saturating_sub(self.seen) as f64;
-        let known = self.made > 0 && self.elapsed.as_secs() > 0;
-        known.then(|| Duration::from_secs_f64(self.elapsed.as_secs_f64() / self.made as f64 * left))
+        let known = self.worked > 0 && self.elapsed.as_secs() > 0;
+        known.then(|| Duration::from_secs_f64(self.elapsed.as_secs_f64() / self.worked as f64 * left))
     }
 }
 
@@ -46,7 +51,8 @@ pub struct Filled {
 }
 
 impl Meaning {
-    /// Makes a vector of every chunk that has none, the newest first.
+    /// Makes a vector of every chunk that has none, the newest first. Waits while another program does the same for this
+    /// tenant. Chunks that an earlier run went through to the end are not looked at again.
     ///
     /// # Cancellation
     /// After `cancel` the batch at hand is kept and no other begun. Dropping the future gives up that batch.
@@ -60,13 +66,23 @@ impl Meaning {
         mut progress: impl FnMut(&Filling) + Send,
         cancel: &CancellationToken,
     ) -> Result<Filled, MeaningError> {
-        let collection = self.chunks(scope).await?;
+        let Some(turn) = self.turn(scope, &mut progress, cancel).await? else {
+            return Ok(Filled { stopped: true, ..Filled::default() });
+        };
+        let collection = self.own(scope, Kind::Chunks).await?;
         let begun = Instant::now();
-        let mut filling = Filling { total: library.chunk_count(scope).await?, ..Filling::default() };
+        // Before the chunks are gone through: what comes meanwhile is behind it.
+        let newest = library.mark(scope).await?;
+        let marks = Marks::of(&collection, scope, library).await?;
+        let (after, newer) = marks.last(scope, library).await?.unzip();
+        let total = library.chunk_count(scope).await?;
+        let seen = newer.map_or(0, |newer: u64| total.saturating_sub(newer));
+        let mut filling = Filling { seen, total, ..Filling::default() };
         let mut filled = Filled::default();
         let mut before = None;
+        let mut said = Said::default();
         loop {
-            let page = library.chunks_before(scope, before.as_ref(), PAGE).await?;
+            let page = library.chunks_before(scope, before.as_ref(), after.as_ref(), PAGE).await?;
             let keys: Vec<Key> = page.items.iter().map(key).collect();
             let there = collection.contains(&keys).await?;
             filling.seen += there.iter().filter(|there| **there).count() as u64;
@@ -85,15 +101,40 @@ impl Meaning {
                 filled.made += entries.len() as u64;
                 filling = Filling {
                     made: filled.made,
+                    worked: filled.made,
                     seen: filling.seen + entries.len() as u64,
                     elapsed: begun.elapsed(),
                     ..filling
                 };
+                said.say(&turn, &filling);
                 progress(&filling);
             }
             before = page.next;
             if before.is_none() {
+                if let Some(newest) = newest {
+                    marks.enter(&collection, newest).await?;
+                }
+                self.clear_formers(scope, Kind::Chunks).await?;
                 return Ok(filled);
+            }
+        }
+    }
+
+    /// Waits for the turn to make this tenant's vectors; `None` when it was told to stop before.
+    pub(super) async fn turn(
+        &self,
+        scope: &Scope,
+        progress: &mut (impl FnMut(&Filling) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Option<Turn>, MeaningError> {
+        loop {
+            if let Some(turn) = self.vectors.turn(scope)? {
+                return Ok(Some(turn));
+            }
+            progress(&Filling { waiting: true, ..Filling::default() });
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(None),
+                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }
@@ -110,6 +151,25 @@ fn entry(chunk: &Chunk, vector: Vec<f32>) -> Entry {
     let at: Timestamp = document.modified_at.unwrap_or(document.added_at);
     Entry { tags, valid: Span::at(at), ..Entry::new(key(chunk), vector) }
 }
+
+/// When word was left last of the time that is left.
+#[derive(Default)]
+pub(super) struct Said(Option<Instant>);
+
+impl Said {
+    /// Leaves word, from time to time.
+    pub(super) fn say(&mut self, turn: &Turn, filling: &Filling) {
+        if self.0.is_none_or(|last| last.elapsed() > SAID_EVERY) {
+            self.0 = Some(Instant::now());
+            turn.say(&filling.remaining().map_or_else(String::new, |left| left.as_secs().to_string()));
+        }
+    }
+}
+
+const SAID_EVERY: Duration = Duration::from_secs(2);
+
+/// Another program may be at it for hours, or done in a moment.
+const AGAIN: Duration = Duration::from_millis(300);
 
 /// Chunks read at once.
 const PAGE: usize = 512;

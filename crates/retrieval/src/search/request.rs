@@ -1,6 +1,6 @@
 //! What is asked and what is answered.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use athenaeum_archive::{Filters, Notice, library};
 
@@ -22,6 +22,8 @@ pub struct Request {
     pub limit: usize,
     /// How many of the best to pass over.
     pub offset: usize,
+    /// Whether a model reads the best hits and orders them anew. `None`: where there is one for it.
+    pub rerank: Option<bool>,
 }
 
 impl Request {
@@ -119,6 +121,8 @@ pub struct Hit {
     pub score: f64,
     /// Why it was.
     pub why: Why,
+    /// Bytes of the message's content that are nearest in meaning, where it was found by that.
+    pub passage: Option<Range<usize>>,
 }
 
 /// What was found.
@@ -137,6 +141,8 @@ pub struct Why {
     pub text: Option<Rank>,
     /// By its meaning.
     pub meaning: Option<Rank>,
+    /// By a model that read question and text together, among those that it read.
+    pub rerank: Option<Rank>,
 }
 
 /// A place in a list.
@@ -144,6 +150,6 @@ pub struct Why {
 pub struct Rank {
     /// From 1.
     pub rank: u32,
-    /// What the list orders by: BM25, or the cosine.
+    /// What the list orders by: BM25, the cosine, or what the model says.
     pub score: f64,
 }

@@ -80,6 +80,27 @@ async fn a_folder_is_read_and_read_again_only_where_it_changed() {
 }
 
 #[tokio::test]
+async fn many_files_are_each_looked_up_read_and_counted_once() {
+    let place = Place::new(&[]).await;
+    // More than are looked up, read and written together; each hundredth is read alone, as its name says nothing.
+    let name = |n: usize| if n.is_multiple_of(100) { format!("{n}.dat") } else { format!("{n}.md") };
+    for n in 0..1_300 {
+        place.write(&name(n), &format!("Note {n} of many, with a number{n}."));
+    }
+    fs::write(place.path("700.md"), b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR").unwrap();
+    let first = place.add().await;
+    assert_eq!((first.files, first.added, first.failed + first.skipped), (1_301, 1_300, 1));
+    assert!(place.library.stats(&local()).await.unwrap().files.contains(&(FileState::Kept, 1_300)));
+    for n in [0, 31, 32, 255, 256, 511, 512, 1_299] {
+        assert_eq!(place.found(&format!("number{n}")).await, [name(n)]);
+    }
+    place.write("512.md", "Changed since.");
+    fs::remove_file(place.path("3.md")).unwrap();
+    let second = place.add().await;
+    assert_eq!((second.files, second.unchanged, second.updated, second.gone), (1_300, 1_299, 1, 1));
+}
+
+#[tokio::test]
 async fn chunks_know_where_they_stand() {
     let place = Place::new(&[("a.md", "# Bread\n\nIt rises.\n")]).await;
     place.add().await;

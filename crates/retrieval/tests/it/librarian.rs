@@ -6,12 +6,13 @@ use athenaeum_archive::{
     Archive, Settings,
     library::{FileState, Library},
 };
+use athenaeum_core::{Block, Conversation, Message, Provider, Role};
 use athenaeum_retrieval::{
     ask::{Budget, Kind, Verdict},
     documents::Options,
     librarian::{Activity, Librarian, Open, Opening, Pace},
     meaning::Meaning,
-    search::{Found, Mode, Request, Results},
+    search::{Coverage, Found, Mode, Request, Results},
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use crate::meaning::FourMeanings;
 
 /// Opens what lies in a folder.
-struct Folder(std::path::PathBuf);
+pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
 impl Open for Folder {
     fn library(&self) -> Opening<Library, athenaeum_archive::Error> {
@@ -156,5 +157,51 @@ async fn what_failed_is_tried_again() {
     assert_eq!(librarian.retry(&me, Some(&place)).await.unwrap(), 1);
     until(&librarian, &me, |now| now.last.as_ref().is_some_and(|last| last.added == 1)).await;
     assert_eq!(librarian.retry(&me, Some("/etc/passwd")).await.unwrap(), 0);
+    librarian.shut_down().await;
+}
+
+#[tokio::test]
+async fn conversations_are_embedded_in_the_background_after_documents() {
+    let data = tempfile::tempdir().unwrap();
+    let archive = Archive::open(data.path(), &Settings::default()).await.unwrap();
+    let librarian = librarian(data.path()).with_conversations(archive.clone());
+    let (me, library_file) = (local(), data.path().join("library.db"));
+    librarian.catch_up(&me, &library_file, Vec::new()).await;
+    assert!(!library_file.exists() && !data.path().join("vectors").exists());
+
+    let talk = |name: &str, text: &str| {
+        let mut conversation = Conversation::new(Provider::CLAUDE, name);
+        conversation.messages.push(Message::new(Role::User, vec![Block::text(text)]));
+        conversation
+    };
+    archive.keep(&me, talk("a", "My hound sleeps.")).await.unwrap();
+    librarian.catch_up(&me, &library_file, Vec::new()).await;
+    let covers = |messages: u64| {
+        move |now: &Activity| {
+            let whole = Some(Coverage { embedded: messages, total: messages });
+            now.embedding.messages == whole && now.embedding.pace == Pace::Idle
+        }
+    };
+    until(&librarian, &me, covers(1)).await;
+    let found = search(&librarian, &archive, &me, "puppy", Mode::Semantic).await;
+    let Found::Message(hit) = &found.hits[0].found else { panic!("a message is found") };
+    assert_eq!(hit.conversation.external_id, "a");
+
+    // Nobody tells it what others write; it looks.
+    archive.keep(&me, talk("b", "The kitten purrs.")).await.unwrap();
+    take_in(&librarian, &me, "tea.md", "An infusion of leaves.\n").await;
+    let now = until(&librarian, &me, covers(2)).await;
+    assert_eq!(now.embedding.model.as_deref(), Some("four-meanings"));
+    until(&librarian, &me, |now| all_embedded(now) && covers(2)(now)).await;
+    librarian.pause(&me, true);
+    let (id, _) = archive.keep(&me, talk("c", "Bread and dough.")).await.unwrap();
+    librarian.opened(&me, id);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(librarian.watch(&me).borrow().embedding.pace, Pace::Paused);
+    librarian.pause(&me, false);
+    until(&librarian, &me, covers(3)).await;
+    archive.delete(&me, id).await.unwrap();
+    until(&librarian, &me, covers(2)).await;
+    assert!(librarian.watch(&for_test("stranger")).borrow().embedding.messages.is_none());
     librarian.shut_down().await;
 }

@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+mod another_model;
 mod chats;
+mod conversations;
 mod documents;
 mod eval;
 mod import;
 mod imports;
 mod librarian;
+mod marks;
 mod meaning;
+mod memory;
+mod rerank;
 mod support;
+mod watching;
