@@ -7,12 +7,16 @@ use std::{
     time::Duration,
 };
 
-use athenaeum_api::{Api, Models, Pulls};
+use athenaeum_api::{Api, Mcp, Models, Pulls};
 use athenaeum_archive::{Archive, State, library::Library};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
 use athenaeum_retrieval::{
-    Chats, Imports, documents::Options, librarian::Librarian, remove_abandoned_uploads,
+    Chats, Imports,
+    documents::Options,
+    librarian::{Librarian, Watching},
+    memory::Place,
+    remove_abandoned_uploads,
 };
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
@@ -24,7 +28,9 @@ use crate::{
     Error,
     address::{is_private, listen},
     connections::{self, Connections, Wire},
+    cooling::{LOOK_EVERY, every_night},
     device::backends,
+    memory::memory_settings,
     settings::Settings,
 };
 
@@ -33,6 +39,8 @@ pub struct Athenaeum {
     archive: Archive,
     imports: Imports,
     librarian: Librarian,
+    memory: Place,
+    watching: Watching,
     scope: Scope,
     keys: Keys,
     limits: athenaeum_api::Settings,
@@ -40,6 +48,7 @@ pub struct Athenaeum {
     pages: athenaeum_web::Settings,
     hardware: Overrides,
     models: Models,
+    catalog: catalog::Settings,
     pulls: Option<Pulls>,
     data: PathBuf,
     state: State,
@@ -72,7 +81,16 @@ impl Athenaeum {
         }
         Ok(Self {
             imports: Imports::new(archive.clone()),
-            librarian: documents::of(data, settings, Options::default()),
+            librarian: documents::of(
+                data,
+                settings,
+                Options::default(),
+                catalog::Settings::default(),
+                Some(&archive),
+            ),
+            catalog: catalog::Settings::default(),
+            memory: Place::new(data, archive_settings(settings), memory_settings(settings)),
+            watching: documents::watching(settings, []),
             archive,
             scope: athenaeum_tenancy::local(),
             keys,
@@ -93,19 +111,31 @@ impl Athenaeum {
         })
     }
 
-    /// Answers with the models of a catalogue ([`Places::catalog`](crate::Places::catalog)); without this, with none. Nothing
+    /// Answers with the models of a catalogue (`settings::Places::catalog`); without this, with none. Nothing
     /// is looked at before somebody asks.
     #[must_use]
     pub fn with_models(mut self, catalog: catalog::Settings, settings: &Settings) -> Self {
+        self.catalog.clone_from(&catalog);
         self.models = models::of(catalog, &self.data, settings);
         self
     }
 
     /// Reads documents so; without this, as suits documents that are not meant to hurt. Whoever reads those of strangers gives a
     /// [`Child`](athenaeum_ingest::document::child::Child): some can end the process that reads them.
+    ///
+    /// Where `library.embedder` names a model, it is one of those that [`Athenaeum::with_models`] was given before.
     #[must_use]
     pub fn with_documents(mut self, options: Options, settings: &Settings) -> Self {
-        self.librarian = documents::of(&self.data, settings, options);
+        self.librarian =
+            documents::of(&self.data, settings, options, self.catalog.clone(), Some(&self.archive));
+        self
+    }
+
+    /// Watches these folders while it serves, besides the one for what is handed in: documents that come, change and go there do
+    /// so in the library. They need not be there yet.
+    #[must_use]
+    pub fn with_folders(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.watching.folders.extend(folders.into_iter().map(documents::absolute));
         self
     }
 
@@ -166,12 +196,18 @@ impl Athenaeum {
             .with_hardware(Probe::default(), self.hardware.clone(), backends())
             .with_models(self.models.clone())
             .with_state(self.state.clone())
-            .with_librarian(self.librarian.clone());
+            .with_librarian(self.librarian.clone())
+            .with_memory(self.memory.clone());
         let api = match &self.pulls {
             Some(pulls) => api.with_pulls(pulls.clone()),
             None => api,
         };
         if self.keep_api_chats { api.with_chats(Chats::new(self.archive.clone())) } else { api }
+    }
+
+    /// Answers programs that speak the Model Context Protocol over pipes; links lead to pages under `pages`.
+    pub fn mcp(&self, pages: Option<String>) -> Mcp {
+        Mcp::of(&self.api(), pages)
     }
 
     fn router_of(&self, api: Api) -> Router {
@@ -212,23 +248,27 @@ impl Athenaeum {
             shutdown.await;
             stopping.cancel();
         };
-        let catching_up = tokio::spawn(self.catching_up());
+        let keeping_up = tokio::spawn(self.keeping_up());
+        let (memory, data, scope) = (self.memory.clone(), self.data.clone(), self.scope.clone());
+        let cooling = tokio::spawn(every_night(memory, data, scope, LOOK_EVERY));
         let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
         tokio::join!(stop, connections.take(listener, stopping.cancelled()), taking_calls);
         sweeping.abort();
-        catching_up.abort();
+        keeping_up.abort();
+        cooling.abort();
         // Streams that watch the library go on until it is shut down, or the seconds of grace are over.
         tokio::join!(connections.end(), calls.end(), self.imports.shut_down(), self.librarian.shut_down());
         self.close().await;
     }
 
-    /// Finds what came into the library's folder while nobody served it, a moment after the start.
-    fn catching_up(&self) -> impl Future<Output = ()> + Send + 'static {
+    /// Watches the folders from a moment after the start, with what happened there while nobody did.
+    fn keeping_up(&self) -> impl Future<Output = ()> + Send + 'static {
         let (librarian, scope) = (self.librarian.clone(), self.scope.clone());
-        let file = documents::library_file(&self.data);
+        let (file, watching) = (documents::library_file(&self.data), self.watching.clone());
         async move {
-            tokio::time::sleep(CATCH_UP_AFTER).await;
-            librarian.catch_up(&scope, &file, Vec::new()).await;
+            tokio::time::sleep(KEEP_UP_AFTER).await;
+            librarian.keep_up(&scope, &file, watching);
+            librarian.begin_conversations(&scope).await;
         }
     }
 
@@ -254,12 +294,13 @@ impl Athenaeum {
         self.imports.shut_down().await;
         self.librarian.shut_down().await;
         self.archive.close().await;
+        self.memory.close().await;
         self.state.close().await;
     }
 }
 
 /// Whoever starts a server waits for its first page, and for nothing else.
-const CATCH_UP_AFTER: Duration = Duration::from_secs(1);
+const KEEP_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// Opens the archive in `data` alone, without imports, pages and API; makes it where there is none. The folder is
 /// made for its owner's eyes only.
@@ -283,6 +324,39 @@ pub async fn open_library(data: &Path, settings: &Settings) -> Result<Library, E
     make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
     let opened = Library::open(data, &archive_settings(settings)).await;
     opened.map_err(|source| Error::Open { path: data.to_owned(), source })
+}
+
+/// Makes the librarian of a data folder, for a program that serves nobody, and says where its library is. The folder is made
+/// for its owner's eyes only. An archive is looked after where there is one with something in it; `library.embedder` is a model of `catalog`.
+///
+/// # Errors
+///
+/// [`Error::Folder`] where the folder cannot be made, [`Error::Open`] where the archive cannot be opened.
+pub async fn librarian(
+    data: &Path,
+    settings: &Settings,
+    options: Options,
+    catalog: catalog::Settings,
+) -> Result<(Librarian, PathBuf), Error> {
+    make_private(data).map_err(|source| Error::Folder { path: data.to_owned(), source })?;
+    let mut archive = None;
+    if data.join("archive.db").is_file() {
+        let opened = open_archive(data, settings).await?;
+        let counted = opened.count(&athenaeum_tenancy::local()).await;
+        archive = counted.is_ok_and(|(conversations, _)| conversations > 0).then_some(opened);
+    }
+    let librarian = documents::of(data, settings, options, catalog, archive.as_ref());
+    Ok((librarian, documents::library_file(data)))
+}
+
+/// Returns how these folders are watched by the settings.
+pub fn watching(settings: &Settings, folders: impl IntoIterator<Item = PathBuf>) -> Watching {
+    documents::watching(settings, folders)
+}
+
+/// Has what is kept in `data` passed over where that lies in a folder of documents.
+pub fn apart_from(data: &Path, options: Options) -> Options {
+    documents::apart_from(data, options)
 }
 
 /// Reads the keys in `data` and those that the settings give.
@@ -342,7 +416,7 @@ fn pages(limits: &athenaeum_api::Settings, settings: &Settings) -> athenaeum_web
 }
 
 /// Makes a folder that other users of the machine cannot look into. One that is there stays as it is.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

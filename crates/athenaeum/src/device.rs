@@ -1,5 +1,8 @@
-use athenaeum_hardware::{Backends, Device, Overrides, Report, propose};
-use athenaeum_inference::device;
+use athenaeum_hardware::{Backends, Device, Kernel, Overrides, Report, propose};
+use athenaeum_inference::{
+    device,
+    kernels::{Instructions, use_at_most},
+};
 
 /// Returns what this program can compute with beside the processor: what it was built with.
 pub fn backends() -> Backends {
@@ -28,6 +31,26 @@ pub fn computing_on(device: Device) -> device::Device {
         Device::Cuda(number) => device::Device::Cuda(number as usize),
         Device::Metal => device::Device::Metal,
         Device::Candle => device::Device::Candle,
+    }
+}
+
+/// Has the processor compute with the family of kernels that is wanted, or the widest that it has below that. Where none
+/// is wanted nothing is decided. Programs call it before they load a model; later changes nothing.
+pub fn settle_kernel(wanted: &Overrides) {
+    if let Some(most) = wanted.kernel.map(instructions) {
+        let used = use_at_most(most);
+        tracing::debug!(?most, ?used, "kernels are chosen");
+    }
+}
+
+/// Families that we have none for use the next below.
+fn instructions(kernel: Kernel) -> Instructions {
+    match kernel {
+        Kernel::Avx512Vnni => Instructions::Avx512,
+        Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512 => Instructions::Avx2,
+        Kernel::Scalar | Kernel::Sse41 | Kernel::Neon | Kernel::NeonDotprod | Kernel::NeonI8mm => {
+            Instructions::Plain
+        }
     }
 }
 

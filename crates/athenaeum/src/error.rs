@@ -12,6 +12,9 @@ pub enum Error {
         /// Why.
         source: athenaeum_archive::Error,
     },
+    /// Something cannot be set so.
+    #[error(transparent)]
+    Settings(#[from] crate::settings::Error),
     /// The vectors could not be opened.
     #[error("cannot open the vectors in {}", path.display())]
     Vectors {
@@ -20,8 +23,27 @@ pub enum Error {
         /// Why.
         source: athenaeum_vector::Error,
     },
-    /// The model within this program cannot be used.
-    #[error("cannot use the embedding model within this program")]
+    /// The setting `library.embedder` names no model.
+    #[error("the setting library.embedder names '{name}', which makes no vectors here")]
+    NoEmbedder {
+        /// What it says.
+        name: String,
+        /// Why that is no model.
+        source: athenaeum_inference::catalog::Unknown,
+    },
+    /// The setting `library.reranker` names no model.
+    #[error("the setting library.reranker names '{name}', which orders no texts here")]
+    NoReranker {
+        /// What it says.
+        name: String,
+        /// Why that is no model.
+        source: athenaeum_inference::catalog::Unknown,
+    },
+    /// The model that orders hits cannot be used.
+    #[error("cannot use the model that orders hits")]
+    Reranker(#[source] athenaeum_inference::local_embedder::OpenError),
+    /// The model that makes vectors cannot be used.
+    #[error("cannot use the embedding model")]
     Embedder(#[source] athenaeum_inference::local_embedder::OpenError),
     /// The data folder could not be made.
     #[error("cannot make the data folder {}; name another one with --data", path.display())]

@@ -27,11 +27,14 @@ pub mod settings;
 mod address;
 mod compose;
 mod connections;
+mod cooling;
 mod device;
 mod error;
 mod meaning;
+mod memory;
 mod process;
 mod reading;
+mod start;
 
 pub use address::{address_is_free, listen};
 pub use athenaeum_api as api;
@@ -43,9 +46,16 @@ pub use athenaeum_ingest as ingest;
 pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
-pub use compose::{Athenaeum, archive_settings, given_keys, open_archive, open_keys, open_library};
-pub use device::{backends, computing_on, device};
+pub use compose::{
+    Athenaeum, apart_from, archive_settings, given_keys, librarian, open_archive, open_keys, open_library,
+    watching,
+};
+pub use device::{backends, computing_on, device, settle_kernel};
 pub use error::Error;
-pub use meaning::open_meaning;
+pub use meaning::{
+    forget_memory_vectors, forget_vectors, has_vectors, open_meaning, open_reranker, search_settings,
+};
+pub use memory::{memory_settings, open_memory};
 pub use process::{interrupted, telemetry};
 pub use reading::{documents_options, read_for_another};
+pub use start::Start;

@@ -36,14 +36,42 @@ pub struct Settings {
     pub server: Server,
     /// Imports.
     pub import: Import,
+    /// Documents.
+    pub library: Library,
     /// How pages are made.
     pub pages: Pages,
+    /// How things are remembered.
+    pub memory: Memory,
     /// Where models are.
     pub models: Models,
     /// What of the machine to use, where that is not to be proposed.
     pub hardware: athenaeum_hardware::Overrides,
     /// What the server takes and answers at most.
     pub limits: athenaeum_api::Settings,
+}
+
+/// What of two lists counts when they are fused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fusion {
+    /// How far their scores stand out.
+    Deviations,
+    /// The places of the hits.
+    Ranks,
+}
+
+/// What is remembered, and what of it is found.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Hundredths of surprise from which on something is remembered that nobody asked to remember. 0 to 100.
+    pub surprise_percent: u64,
+    /// Days without use after which a memory counts half as much in a search. 0: it counts the same for ever.
+    pub half_life_days: u64,
+    /// Days without use after which a memory may grow cold. 1 to 36500.
+    pub cold_after_days: u64,
+    /// The newest so many never grow cold. 0 to 1000000.
+    pub kept_hot: u64,
 }
 
 /// How the archive uses this machine.
@@ -96,6 +124,32 @@ pub struct Import {
     pub parser_seconds: u64,
     /// Mebibytes that an external parser may write.
     pub parser_output_mib: u64,
+}
+
+/// Where documents are.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Library {
+    /// Folders that are watched: what comes, changes and goes there does so in the library.
+    pub folders: Vec<PathBuf>,
+    /// Seconds between two looks through a folder of which the system may not tell everything. 1 to 86400.
+    pub look_every_seconds: u64,
+    /// The model that makes vectors: a name of `models list`, or a path. Empty: the one within the program.
+    pub embedder: String,
+    /// Whether the server makes vectors of conversations, too.
+    pub embed_conversations: bool,
+    /// What of the lists by word and by meaning counts when they are fused.
+    pub fusion: Fusion,
+    /// How much the list by word counts. 0 to 1000.
+    pub text_weight: u64,
+    /// How much the list by meaning counts. 0 to 1000.
+    pub meaning_weight: u64,
+    /// The model that reads the best hits and orders them anew: a name of `models list`, or a path. Empty: none.
+    pub reranker: String,
+    /// How many of the best it reads. 2 to 200.
+    pub rerank_top: u64,
+    /// Milliseconds that it may take. 1 to 60000.
+    pub rerank_ms: u64,
 }
 
 /// How pages are made.
@@ -254,7 +308,7 @@ impl Settings {
     }
 
     fn check_ranges(&self) -> Result<(), Error> {
-        let Self { archive, server, pages, models, hardware, .. } = self;
+        let Self { archive, server, library, pages, memory, models, hardware, .. } = self;
         for (name, value, accepted) in [
             ("archive.readers_max", archive.readers_max.into(), 1..=64),
             ("archive.reader_cache_mib", archive.reader_cache_mib, 1..=4_096),
@@ -264,7 +318,16 @@ impl Settings {
             ("server.shutdown_seconds", server.shutdown_seconds, 0..=3_600),
             ("server.connections_max", server.connections_max as u64, 1..=65_536),
             ("server.header_seconds", server.header_seconds, 1..=3_600),
+            ("library.look_every_seconds", library.look_every_seconds, 1..=86_400),
             ("pages.messages_per_page", pages.messages_per_page as u64, 1..=10_000),
+            ("library.text_weight", library.text_weight, 0..=1_000),
+            ("library.meaning_weight", library.meaning_weight, 0..=1_000),
+            ("library.rerank_top", library.rerank_top, 2..=200),
+            ("library.rerank_ms", library.rerank_ms, 1..=60_000),
+            ("memory.surprise_percent", memory.surprise_percent, 0..=100),
+            ("memory.half_life_days", memory.half_life_days, 0..=36_500),
+            ("memory.cold_after_days", memory.cold_after_days, 1..=36_500),
+            ("memory.kept_hot", memory.kept_hot, 0..=1_000_000),
             ("models.slots", models.slots as u64, 1..=1_024),
             ("models.waiting_max", models.waiting_max as u64, 0..=65_536),
             ("hardware.threads", hardware.threads.into(), 0..=1_024),
@@ -345,7 +408,20 @@ impl Default for Settings {
                 header_seconds: 10,
             },
             import: Import { parser_seconds: 3_600, parser_output_mib: 16_384 },
+            library: Library {
+                folders: Vec::new(),
+                look_every_seconds: 60,
+                embedder: String::new(),
+                embed_conversations: true,
+                fusion: Fusion::Deviations,
+                text_weight: 100,
+                meaning_weight: 100,
+                reranker: String::new(),
+                rerank_top: 30,
+                rerank_ms: 3_000,
+            },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
+            memory: Memory { surprise_percent: 70, half_life_days: 0, cold_after_days: 30, kept_hot: 1_000 },
             models: Models {
                 default: String::new(),
                 folders: Vec::new(),

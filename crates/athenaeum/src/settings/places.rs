@@ -52,6 +52,11 @@ impl Places {
         Ok(self.expand(&settings.data))
     }
 
+    /// Returns the folders of documents that `settings` name.
+    pub fn document_folders(&self, settings: &Settings) -> Vec<PathBuf> {
+        settings.library.folders.iter().map(|folder| self.expand(folder)).collect()
+    }
+
     /// Returns our own folder of models, in the data folder.
     ///
     /// # Errors

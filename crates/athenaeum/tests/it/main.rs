@@ -11,6 +11,8 @@
 mod chromium;
 mod documents;
 mod grpc;
+mod models;
+mod pinned;
 mod sign_in;
 
 use std::{
