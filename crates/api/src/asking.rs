@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     Api, json,
-    parameters::{Parameter, Read, Takes, body},
+    parameters::{Parameter, Read, Takes, body_of_known},
     params::Params,
     problem::{Kind, Problem},
     search::{MODES, PLACES, mode, within},
@@ -36,7 +36,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "model",
         Takes::Text(500),
-        "Who writes the answer; without one, the sentences that answer best are quoted.",
+        "Who writes the answer: the server's default model where none is named, and `none` for nobody; then the sentences that \
+         answer best are quoted.",
     ),
     Parameter::new(
         "budget",
@@ -65,44 +66,74 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
 )]
 pub(crate) async fn ask(api: Api, uri: Uri, headers: HeaderMap, request: Body) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let read = body(&headers, request, api.settings.request_bytes_max, PARAMETERS).await?;
-    if let Some(unknown) = read.warnings.first() {
-        let known: Vec<&str> = PARAMETERS.iter().map(|row| row.name).collect();
-        let accepted = format!("nothing: only {} are known here", known.join(", "));
-        return Err(Problem::parameter(&unknown.parameter, accepted));
-    }
-    let librarian = api.librarian()?.clone();
+    let read = body_of_known(&headers, request, api.settings.request_bytes_max, PARAMETERS).await?;
     let request = asked(&read)?;
     let streams = read.flag("stream") == Some(true);
     let budget = Budget {
         tokens_max: read.integer("budget").unwrap_or(Budget::default().tokens_max),
         ..Budget::default()
     };
-    let Some(name) = read.text("model").filter(|name| !name.is_empty()) else {
-        let answer = librarian.answer(&api.archive, &api.scope, &request, budget).await?;
-        return if streams { Ok(at_once(&answer)) } else { json::fresh(StatusCode::OK, &answer) };
-    };
     let tokens_max = read.integer("max_tokens").unwrap_or(TOKENS_USUAL);
-    let model = api.models.load(Some(name), None).await?;
+    match begin(&api, &request, budget, read.text("model"), tokens_max).await? {
+        Begun::There(answer) if streams => Ok(at_once(&answer)),
+        Begun::There(answer) => json::fresh(StatusCode::OK, &answer),
+        Begun::Writing(writing) if streams => {
+            let (answer, written) = *writing;
+            Ok(respond(answer, FrameKind::ServerSentEvents, written))
+        }
+        Begun::Writing(writing) => json::fresh(StatusCode::OK, &whole(*writing).await?),
+    }
+}
+
+/// Answers a question at once: by the model that is named, by the default one, or by the sentences that answer best.
+pub(crate) async fn answer(
+    api: &Api,
+    request: &Request,
+    model: Option<&str>,
+) -> Result<ask::Answer, Problem> {
+    match begin(api, request, Budget::default(), model, TOKENS_USUAL).await? {
+        Begun::There(answer) => Ok(answer),
+        Begun::Writing(writing) => whole(*writing).await,
+    }
+}
+
+/// An answer that is there, or one that a model writes.
+enum Begun {
+    There(ask::Answer),
+    Writing(Box<(Answer, Written)>),
+}
+
+async fn begin(
+    api: &Api,
+    request: &Request,
+    budget: Budget,
+    model: Option<&str>,
+    tokens_max: usize,
+) -> Result<Begun, Problem> {
+    let librarian = api.librarian()?;
+    let Some(name) = writer(api, model).await? else {
+        return Ok(Begun::There(librarian.answer(&api.archive, &api.scope, request, budget).await?));
+    };
+    let model = api.models.load(Some(&name), None).await?;
     let room = model.model.engine().settings().context_tokens.saturating_sub(tokens_max + RULES_TOKENS);
     let budget = Budget { tokens_max: budget.tokens_max.min(room.max(1)), ..budget };
     let passages = {
         let tokenizer = model.model.tokenizer();
         let tokens = |text: &str| tokenizer.encode(text, Special::Text).len();
-        librarian.passages(&api.archive, &api.scope, &request, budget, &tokens).await?
+        librarian.passages(&api.archive, &api.scope, request, budget, &tokens).await?
     };
     if passages.is_empty() {
-        let answer = ask::Answer::nothing(&request.query);
-        return if streams { Ok(at_once(&answer)) } else { json::fresh(StatusCode::OK, &answer) };
+        return Ok(Begun::There(ask::Answer::nothing(&request.query)));
     }
-    let mut written = Written::new(&request.query, &model, passages);
-    let mut answer = model.ask(written.asking(&api, tokens_max)).await?;
-    if streams {
-        return Ok(respond(answer, FrameKind::ServerSentEvents, written));
-    }
+    let written = Written::new(&request.query, &model, passages);
+    let answer = model.ask(written.asking(api, tokens_max)).await?;
+    Ok(Begun::Writing(Box::new((answer, written))))
+}
+
+async fn whole((mut answer, mut written): (Answer, Written)) -> Result<ask::Answer, Problem> {
     let whole = answer.whole().await?;
     written.text = whole.choices.into_iter().next().map(|choice| choice.text).unwrap_or_default();
-    json::fresh(StatusCode::OK, &written.answer())
+    Ok(written.answer())
 }
 
 /// Check an answer
@@ -130,6 +161,18 @@ pub(crate) async fn verify(api: Api, uri: Uri, request: Body) -> Result<Response
     })?;
     json::fresh(StatusCode::OK, &librarian.verify(&api.scope, answer).await?)
 }
+
+/// Tells who writes an answer: whom the question names, or else the server's default model; nobody where it says so.
+async fn writer(api: &Api, named: Option<&str>) -> Result<Option<String>, Problem> {
+    match named {
+        Some(NOBODY) => Ok(None),
+        Some(name) if !name.is_empty() => Ok(Some(name.to_owned())),
+        _ => api.models.usual().await,
+    }
+}
+
+/// Names nobody to write an answer.
+const NOBODY: &str = "none";
 
 fn asked(read: &Read) -> Result<Request, Problem> {
     let question = read.text("question").unwrap_or_default().trim();
@@ -173,7 +216,7 @@ impl Written {
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
             tokens_max: Some(tokens_max),
             keeping: None,
-            ..api.ask(Input::Conversation(Box::new(Conversation::new(messages))))
+            ..api.ask(Input::talk(Conversation::new(messages)))
         }
     }
 

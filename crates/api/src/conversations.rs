@@ -59,7 +59,11 @@ pub(crate) async fn one(
     uri: Uri,
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    json::tagged(&headers, &whole(&api, &text).await?)
+    let conversation = whole(&api, &text).await?;
+    if let Some(librarian) = &api.librarian {
+        librarian.opened(&api.scope, id::<ConversationId>(&text)?);
+    }
+    json::tagged(&headers, &conversation)
 }
 
 /// Reads a conversation by what should be its id.

@@ -5,6 +5,7 @@ pub(crate) mod hardware;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod library;
+pub(crate) mod memory;
 pub(crate) mod model;
 pub(crate) mod params;
 pub(crate) mod problem;

@@ -62,6 +62,7 @@ mod library;
 mod limits;
 pub mod llamacpp;
 mod mcp;
+mod memories;
 mod metrics;
 mod model_series;
 mod models;

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{
         self, Content, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required,
         ResponseBuilder, Schema, SchemaFormat,
-        path::Operation,
+        path::{Operation, Parameter},
         request_body::RequestBodyBuilder,
         schema::{AdditionalProperties, AnyOfBuilder, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -14,8 +14,8 @@ use utoipa::{
 
 use crate::{
     Settings, anthropic, asking, conversations, dialect::Dialect, dto, events, hardware, health, imports,
-    library, llamacpp, models, ollama, openai, parameters, problem::Kind, pulls, query_language, resume,
-    search, socket,
+    library, llamacpp, memories, models, ollama, openai, parameters, problem::Kind, pulls, query_language,
+    resume, search, socket,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -49,6 +49,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         (name = "search", description = "Find messages."),
         (name = "conversations", description = "Read, export and delete conversations."),
         (name = "library", description = "Keep documents, and ask questions."),
+        (name = "memories", description = "Remember things."),
         (name = "imports", description = "Bring exports in and follow them."),
         (name = "models", description = "See, fetch, load and remove models."),
         (name = "operation", description = "How the server and its archive are."),
@@ -81,6 +82,9 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         library::document,
         asking::ask,
         asking::verify,
+        memories::remember,
+        memories::list,
+        memories::forget,
         models::list,
         models::one,
         models::load,
@@ -108,17 +112,23 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         Moment,
         FlagName,
         SortName,
+        DirectionName,
         FormatName,
         PlaceName,
         ModeName,
         StateName,
+        TierName,
     )),
 )]
 struct Document;
 
 /// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> {
-    let own = vec![("/athenaeum/v1/pulls", pulls::PARAMETERS), ("/athenaeum/v1/ask", asking::PARAMETERS)];
+    let own = vec![
+        ("/athenaeum/v1/pulls", pulls::PARAMETERS),
+        ("/athenaeum/v1/ask", asking::PARAMETERS),
+        ("/athenaeum/v1/memories", memories::PARAMETERS),
+    ];
     [own, anthropic::bodies(), openai::bodies(), ollama::bodies(), llamacpp::bodies()].concat()
 }
 
@@ -133,7 +143,9 @@ impl Modify for Requests {
                 .paths
                 .get_mut(path)
                 .and_then(|item| item.post.as_mut().or(item.delete.as_mut()));
-            let schema = serde_json::from_value::<RefOr<Schema>>(parameters::schema(table)).ok();
+            let own = Dialect::of(path) == Dialect::Own;
+            let schema = if own { parameters::schema_of_known(table) } else { parameters::schema(table) };
+            let schema = serde_json::from_value::<RefOr<Schema>>(schema).ok();
             if let Some(operation) = operation {
                 let content = ContentBuilder::new().schema(schema).build();
                 let body = RequestBodyBuilder::new().content("application/json", content);
@@ -187,7 +199,7 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
         kinds.extend([Kind::Unauthorized, Kind::WrongKeys]);
         operation.security = Some(ways_in());
     }
-    if path.contains('{') {
+    if path.contains('{') || pages(operation) {
         kinds.push(Kind::NotFound);
     }
     if ["/search", "/facets", "/suggestions"].iter().any(|end| path.ends_with(end)) {
@@ -209,6 +221,12 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
         let response = Ref::new(format!("#/components/responses/{}", refusal_name(dialect, kind)));
         operation.responses.responses.insert(status.as_str().to_owned(), RefOr::Ref(response));
     }
+}
+
+/// Says whether an operation answers page by page: a cursor of another list is not found.
+fn pages(operation: &Operation) -> bool {
+    let named = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.name == "cursor");
+    operation.parameters.iter().flatten().any(named)
 }
 
 /// None, where no key exists; or one of the headers that can carry one.
@@ -345,12 +363,16 @@ described! {
     FlagName: text().enum_values(Some(["code", "attachment", "tool"]));
     /// Order of hits.
     SortName: text().enum_values(Some(["relevance", "recent"]));
+    /// Which way round a list is.
+    DirectionName: text().enum_values(Some(["asc", "desc"]));
     /// Form of an export.
     FormatName: text().enum_values(Some(["md", "json", "text"]));
     /// Where to look.
     PlaceName: text().enum_values(Some(search::PLACES.iter().copied()));
     /// How to look.
     ModeName: text().enum_values(Some(search::MODES.iter().copied()));
+    /// Whether a memory is found.
+    TierName: text().enum_values(Some(["hot", "cold", "all"]));
     /// What became of a file.
     StateName: text().enum_values(Some(["waiting", "kept", "failed", "skipped", "gone"]));
     /// An answer that says of every sentence what it rests on. It is what `/athenaeum/v1/verify` takes.

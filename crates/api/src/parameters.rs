@@ -11,8 +11,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::{Read, body};
-pub(crate) use schema::schema;
+pub(crate) use read::{Read, body, body_of_known};
+pub(crate) use schema::{schema, schema_of_known};
 
 use serde::Serialize;
 
@@ -39,18 +39,34 @@ pub(crate) enum Takes {
     Number(f64, f64),
     /// At most so many bytes.
     Text(usize),
+    /// At most so many bytes, written as the regular expression says. Whoever reads it checks it; the expression is for
+    /// the description, and the last tells people the same.
+    Like(usize, &'static str, &'static str),
     /// One of these.
     OneOf(&'static [&'static str]),
     /// At most so many elements.
     List(&'static Takes, usize),
     /// An object of these.
     Object(&'static [Parameter]),
+    /// The same, where of each of these lists one holds.
+    ObjectWhere(&'static [Parameter], &'static [&'static [Holds]]),
     /// An object of any names.
     Map(&'static Takes),
     /// Of different JSON types, so that the type tells which.
     Either(&'static [Takes]),
     /// Anything; whoever reads it checks it.
     Any,
+}
+
+/// What can hold of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Holds {
+    /// This parameter is there.
+    Has(&'static str),
+    /// The first parameter is this text.
+    Says(&'static str, &'static str),
+    /// The parameter is not there, or accepts no more than this. For the description: whoever reads it checks it.
+    Fits(&'static str, &'static Takes),
 }
 
 /// What becomes of a parameter.

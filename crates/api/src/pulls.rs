@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use athenaeum_inference::{model::SafePath, pull::Source};
 use axum::{
     body::Body,
     extract::Path,
@@ -18,7 +19,7 @@ use crate::{
     Api,
     dto::{model as dto, params},
     json,
-    parameters::{Parameter, Takes, body},
+    parameters::{Parameter, Takes, body_of_known},
     params::Params,
     problem::{Kind, Problem},
     serving::Pull,
@@ -28,13 +29,17 @@ use crate::{
 pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::required(
         "source",
-        Takes::Text(2048),
+        Takes::Like(
+            2048,
+            Source::PATTERN,
+            "hf:OWNER/REPOSITORY, ollama:NAME, or an address that begins with https://",
+        ),
         "Where the model is: `hf:OWNER/REPOSITORY`, with `:FILE` or `:QUANTIZATION` after it, `ollama:NAME:TAG`, or the \
          address of a file.",
     ),
     Parameter::new(
         "name",
-        Takes::Text(200),
+        Takes::Like(200, SafePath::NAME_PATTERN, "the name of a file"),
         "What it is to be called here; as it is called there where this is missing.",
     ),
 ];
@@ -63,10 +68,7 @@ pub(crate) async fn start(
     request: Body,
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let read = body(&headers, request, BODY_BYTES_MAX, PARAMETERS).await?;
-    if let Some(unknown) = read.warnings.first() {
-        return Err(Problem::parameter(&unknown.parameter, "nothing: only source and name are known here"));
-    }
+    let read = body_of_known(&headers, request, BODY_BYTES_MAX, PARAMETERS).await?;
     let pulls = api.pulls()?;
     let name = read.text("name").filter(|name| !name.is_empty());
     let pull = pulls.start(read.text("source").unwrap_or_default(), name, api.models.catalog())?;

@@ -2,13 +2,13 @@ use axum::{
     Router,
     http::StatusCode,
     middleware::from_fn_with_state,
-    routing::{any, get, post},
+    routing::{any, delete, get, post},
 };
 
 use crate::{
     Api, Problem, anthropic, asking, conversations, docs, events, hardware, health, imports, library,
-    llamacpp, mcp, models, observe, ollama, openai, protect, pulls, query_language, resume, routes::Routes,
-    search, sign_in, socket,
+    llamacpp, mcp, memories, models, observe, ollama, openai, protect, pulls, query_language, resume,
+    routes::Routes, search, sign_in, socket,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -50,6 +50,8 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/library/embedding", post(library::pause))
         .route("/athenaeum/v1/documents", get(library::documents))
         .route("/athenaeum/v1/documents/{id}", get(library::document))
+        .route("/athenaeum/v1/memories", get(memories::list).post(memories::remember))
+        .route("/athenaeum/v1/memories/{id}", delete(memories::forget))
         .route("/athenaeum/v1/ask", post(asking::ask))
         .route("/athenaeum/v1/verify", post(asking::verify))
         .route("/athenaeum/v1/models", get(models::list))

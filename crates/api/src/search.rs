@@ -1,4 +1,4 @@
-use athenaeum_archive::{Cursor, Filters, Flag, SearchRequest, Sort, query};
+use athenaeum_archive::{self as archive, Cursor, Filters, Flag, Notice, SearchRequest, Sort, query};
 use athenaeum_core::{ConversationId, Provider, Role, Timestamp};
 use athenaeum_retrieval::search::{self as retrieval, Mode, Within};
 use axum::{
@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Takes the query language that `/athenaeum/v1/query-language` describes; no text is an error, and what was
 /// understood differently than typed stands in `notices`. Parameters filter beside the query: both must hold. With `in`,
-/// `mode` or `format`, documents are searched, too, and every hit says what it is (`kind`) and why it is there (`why`).
+/// `mode`, `format` or `rerank`, documents are searched, too, and every hit says what it is (`kind`) and why it is there (`why`).
 #[utoipa::path(
     get,
     path = "/athenaeum/v1/search",
@@ -28,9 +28,11 @@ use crate::{
     responses((status = 200, description = "The best or newest matches.", body = crate::dto::library::Found)),
 )]
 pub(crate) async fn search(api: Api, uri: Uri) -> Result<Response, Problem> {
-    let known = [&["q", "in", "mode", "format", "conversation", "sort", "limit", "cursor"], FILTERS].concat();
+    let known =
+        [&["q", "in", "mode", "format", "rerank", "conversation", "sort", "limit", "cursor"], FILTERS]
+            .concat();
     let params = Params::read(&uri, &known)?;
-    if ["in", "mode", "format"].iter().any(|name| params.all(name).next().is_some()) {
+    if ["in", "mode", "format", "rerank"].iter().any(|name| params.all(name).next().is_some()) {
         return json::fresh(StatusCode::OK, &everything(&api, &params).await?);
     }
     json::fresh(StatusCode::OK, &results(&api, &params, "q").await?)
@@ -48,12 +50,8 @@ pub(crate) async fn results(api: &Api, params: &Params, query: &str) -> Result<d
 /// Searches conversations and documents, as far as the parameters say.
 async fn everything(api: &Api, params: &Params) -> Result<Everything, Problem> {
     let SearchRequest { query, filters, sort, cursor, .. } = request(params, "q")?;
-    if sort == Sort::Recent {
-        return Err(Problem::parameter("sort", "relevance where in, mode or format is given"));
-    }
     let offset = cursor.map_or(Ok(0), |cursor| cursor.0.parse::<usize>());
-    let offset = offset.ok().filter(|offset| *offset < OFFSET_MAX);
-    let offset = offset.ok_or_else(|| Problem::parameter("cursor", "the next_cursor of the same search"))?;
+    let offset = offset.ok().filter(|offset| *offset < OFFSET_MAX).ok_or(archive::Error::NoPage)?;
     let limit = params.number("limit", 1..=SearchRequest::LIMIT_MAX, SearchRequest::LIMIT_DEFAULT)?;
     let request = retrieval::Request {
         query,
@@ -63,11 +61,22 @@ async fn everything(api: &Api, params: &Params) -> Result<Everything, Problem> {
         formats: params.each("format", "names of formats")?,
         limit,
         offset,
+        rerank: match params.one("rerank")? {
+            None => None,
+            Some(_) => Some(params.flag("rerank")?),
+        },
     };
-    let results = api.librarian()?.search(&api.archive, &api.scope, &request).await?;
+    let mut results = api.librarian()?.search(&api.archive, &api.scope, &request).await?;
+    if sort == Sort::Recent {
+        results.notices.push(Notice(BY_RELEVANCE.into()));
+    }
     let next = results.more.then_some(offset + limit);
     Ok(Everything::new(results, next))
 }
+
+/// What stands beside results that were to be the newest.
+const BY_RELEVANCE: &str =
+    "These stand by relevance: only conversations found by their words can stand by time.";
 
 /// Names of where to look.
 pub(crate) const PLACES: &[&str] = &["all", "chats", "library"];

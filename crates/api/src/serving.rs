@@ -16,6 +16,7 @@ mod keeping;
 mod models;
 mod pulls;
 mod room;
+mod talk;
 mod timings;
 mod whole;
 
@@ -28,5 +29,6 @@ pub use models::Models;
 pub(crate) use models::{Loaded, in_background};
 pub use pulls::Pulls;
 pub(crate) use pulls::{Fetch, Pull};
+pub(crate) use talk::{Limits, Pictures, Talk};
 pub(crate) use timings::{Pace, Progress, Timings};
 pub(crate) use whole::{Call, Choice, Whole};

@@ -25,8 +25,14 @@ pub struct Settings {
     pub streams_max: usize,
     /// Seconds until a request that carries no upload is given up.
     pub timeout_seconds: u64,
-    /// Bytes of a request to a model at most; texts and tools, no files.
+    /// Bytes of a request to a model at most: texts, tools, and pictures in base64.
     pub request_bytes_max: usize,
+    /// Pictures that one request may show.
+    pub pictures_max: usize,
+    /// Bytes of one picture, as its file has them.
+    pub picture_bytes_max: usize,
+    /// Pixels of all pictures of one request together; three bytes each while they are looked at.
+    pub picture_pixels_max: u64,
     /// Seconds that an answer of a model may take, from its request to its end.
     pub answer_seconds: u64,
     /// Seconds that a resumable stream goes on while nobody listens.
@@ -69,6 +75,9 @@ impl Default for Settings {
             streams_max: 32,
             timeout_seconds: 30,
             request_bytes_max: 32 * 1024 * 1024,
+            pictures_max: 32,
+            picture_bytes_max: 20 * 1024 * 1024,
+            picture_pixels_max: 64_000_000,
             answer_seconds: 3600,
             resume_seconds: 60,
             kept_max: 10_000,

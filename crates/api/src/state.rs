@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use athenaeum_archive::{Archive, State};
 use athenaeum_hardware::{Backends, Overrides, Probe};
-use athenaeum_retrieval::{Chats, Imports, librarian::Librarian};
+use athenaeum_retrieval::{Chats, Imports, librarian::Librarian, memory::Place};
 use athenaeum_tenancy::{Keys, Scope};
 use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_64;
@@ -13,7 +13,7 @@ use crate::{
     openai::Running,
     problem::Kind,
     resume::Streams,
-    serving::{Ask, Counts, Input, Keeping},
+    serving::{Ask, Counts, Input, Keeping, Limits},
     watch::ArchiveWatch,
 };
 
@@ -23,6 +23,7 @@ pub struct Api {
     pub(crate) archive: Archive,
     pub(crate) imports: Imports,
     pub(crate) librarian: Option<Librarian>,
+    pub(crate) memory: Option<Place>,
     pub(crate) scope: Scope,
     pub(crate) access: Access,
     pub(crate) settings: Arc<Settings>,
@@ -48,6 +49,7 @@ impl Api {
             archive,
             imports,
             librarian: None,
+            memory: None,
             scope: athenaeum_tenancy::local(),
             access: Access::new(Keys::none(), &settings),
             metrics: Metrics::new(),
@@ -78,6 +80,13 @@ impl Api {
     #[must_use]
     pub fn with_librarian(mut self, librarian: Librarian) -> Self {
         self.librarian = Some(librarian);
+        self
+    }
+
+    /// Remembers what clients ask for; nothing is remembered without this.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Place) -> Self {
+        self.memory = Some(memory);
         self
     }
 
@@ -144,9 +153,15 @@ impl Api {
             time: Duration::from_secs(self.settings.answer_seconds.max(1)),
             owner: self.owner(),
             counts: Arc::clone(&self.counts),
+            pictures: self.pictures(),
             keeping: self.chats.clone().map(|chats| Keeping::new(chats, self.scope.clone())),
             ..Ask::new(input)
         }
+    }
+
+    /// Says how much of pictures is taken of one request.
+    pub(crate) fn pictures(&self) -> Limits {
+        Limits::from(&*self.settings)
     }
 
     /// Returns who shares a cache: see [`athenaeum_inference::engine::Request::owner`].

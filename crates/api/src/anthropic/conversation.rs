@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     parameters::{Parameter, Read, Takes},
     problem::Problem,
+    serving::{Pictures, Talk},
 };
 
 const ANY_TEXT: Takes = Takes::Text(usize::MAX);
@@ -42,7 +43,7 @@ const TEXT_OR_BLOCKS: Takes = Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Obje
 
 /// The fields of all kinds of block; which ones a kind needs is looked at when it is read.
 const BLOCK: &[Parameter] = &[
-    Parameter::required("type", Takes::OneOf(KINDS), "The kind of block; the model reads text only."),
+    Parameter::required("type", Takes::OneOf(KINDS), "The kind of block."),
     Parameter::new("text", ANY_TEXT, "The text."),
     Parameter::new("id", NAME, "What the result of a call refers to."),
     Parameter::new("name", NAME, "The tool that is called."),
@@ -56,7 +57,11 @@ const BLOCK: &[Parameter] = &[
     Parameter::new("is_error", Takes::Bool, "Whether the tool failed."),
     Parameter::new("thinking", ANY_TEXT, "What the model said to itself."),
     Parameter::new("signature", ANY_TEXT, "Accepted as it comes: nothing here is signed."),
-    Parameter::new("source", Takes::Any, "Where the text of a document comes from; it must be text."),
+    Parameter::new(
+        "source",
+        Takes::Any,
+        "A picture in base64, for models that see, or a document's text; nothing is fetched from addresses.",
+    ),
     Parameter::new("title", ANY_TEXT, "A document's title."),
     Parameter::new("context", ANY_TEXT, "What is to be known of a document."),
     Parameter::without_effect("data", Takes::Any, "thinking that was made unreadable is left out"),
@@ -65,8 +70,16 @@ const BLOCK: &[Parameter] = &[
     Parameter::without_effect("caller", Takes::Any, "calls are made by the client"),
 ];
 
-const KINDS: &[&str] =
-    &["text", "tool_use", "tool_result", "thinking", "redacted_thinking", "document", "search_result"];
+const KINDS: &[&str] = &[
+    "text",
+    "image",
+    "tool_use",
+    "tool_result",
+    "thinking",
+    "redacted_thinking",
+    "document",
+    "search_result",
+];
 
 const TOOL: &[Parameter] = &[
     Parameter::new("type", NAME, "`custom`: this server runs no tools itself."),
@@ -110,12 +123,12 @@ const THINKING: &[Parameter] = &[
 const BILLING: &str = "x-anthropic-billing-header:";
 
 /// Makes the conversation of a body that was read against [`CONVERSATION`].
-pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
-    let mut messages = Vec::new();
+pub(super) fn of(read: &mut Read) -> Result<Talk, Problem> {
+    let mut said = Said::default();
     if let Some(system) = read.value("system") {
         let (text, billed) = without_billing(&texts("system", system)?);
         if !text.is_empty() {
-            messages.push(Message::new("system", text));
+            said.messages.push(Message::new("system", text));
         }
         if billed {
             read.warn("system", "the billing line is left out: the model has no use for it");
@@ -123,11 +136,12 @@ pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
     }
     for (index, message) in read.list("messages").iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
-        turn(&format!("messages[{index}]"), role, &message["content"], &mut messages)?;
+        turn(&format!("messages[{index}]"), role, &message["content"], &mut said)?;
     }
     if read.list("messages").is_empty() {
         return Err(Problem::parameter("messages", "a list with at least one message"));
     }
+    let Said { messages, pictures } = said;
     let mut conversation = Conversation::new(messages);
     // The last word is the assistant's own: it goes on from there.
     if conversation.messages.last().is_some_and(|last| last.role() == "assistant") {
@@ -151,16 +165,24 @@ pub(super) fn of(read: &mut Read) -> Result<Conversation, Problem> {
     for (name, value) in variables {
         conversation.variables.insert(name, json(&value)?);
     }
-    Ok(conversation)
+    Ok(pictures.shown_in(conversation))
+}
+
+/// What was said so far.
+#[derive(Default)]
+struct Said {
+    messages: Vec<Message>,
+    pictures: Pictures,
 }
 
 /// Adds what one message says: results of tools are turns of their own to templates.
-fn turn(at: &str, role: &str, content: &Value, messages: &mut Vec<Message>) -> Result<(), Problem> {
+fn turn(at: &str, role: &str, content: &Value, said: &mut Said) -> Result<(), Problem> {
+    let Said { messages, pictures } = said;
     let Some(blocks) = content.as_array() else {
         messages.push(Message::new(role, content.as_str().unwrap_or_default()));
         return Ok(());
     };
-    let (mut text, mut thought, mut calls): (Vec<String>, Vec<String>, Vec<Value>) = Default::default();
+    let (mut parts, mut thought, mut calls): (Vec<Value>, Vec<String>, Vec<Value>) = Default::default();
     for (index, block) in blocks.iter().enumerate() {
         let at = format!("{at}.content[{index}]");
         let field = |name: &str| block[name].as_str().map(str::to_owned);
@@ -178,23 +200,26 @@ fn turn(at: &str, role: &str, content: &Value, messages: &mut Vec<Message>) -> R
                 }));
             }
             "tool_result" => {
-                let said = block
-                    .get("content")
-                    .map(|content| texts(&format!("{at}.content"), content))
-                    .transpose()?;
-                let said = said.unwrap_or_default().join("\n");
+                let at = format!("{at}.content");
+                let (shown, told) = apart(block.get("content").unwrap_or(&Value::Null));
+                // Templates have no place for pictures in results: the user shows them.
+                for (place, image) in shown {
+                    parts.push(picture(&format!("{at}[{place}]"), image, pictures)?);
+                }
+                let said = texts(&at, &told)?.join("\n");
                 let failed =
                     block["is_error"].as_bool().unwrap_or(false) && !said.to_lowercase().contains("error");
                 let said = if failed { format!("Error: {said}") } else { said };
                 messages.push(Message::new("tool", said).with("tool_call_id", needed("tool_use_id")?));
             }
-            _ => text.push(self::text(&at, block)?),
+            "image" if role == "user" => parts.push(picture(&at, block, pictures)?),
+            _ => parts.push(json!({ "type": "text", "text": text(&at, block)? })),
         }
     }
-    if text.is_empty() && thought.is_empty() && calls.is_empty() {
+    if parts.is_empty() && thought.is_empty() && calls.is_empty() {
         return Ok(());
     }
-    let mut message = Message::new(role, text.join("\n"));
+    let mut message = Message::new(role, content_of(parts)?);
     if !thought.is_empty() {
         message = message.with("reasoning_content", thought.join("\n"));
     }
@@ -203,6 +228,44 @@ fn turn(at: &str, role: &str, content: &Value, messages: &mut Vec<Message>) -> R
     }
     messages.push(message);
     Ok(())
+}
+
+/// Text, unless there are pictures in it.
+fn content_of(parts: Vec<Value>) -> Result<Json, Problem> {
+    if parts.iter().any(|part| part["type"] == "image") {
+        return json(&parts.into());
+    }
+    let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    Ok(texts.join("\n").into())
+}
+
+/// Takes in the picture of a block.
+fn picture(at: &str, block: &Value, pictures: &mut Pictures) -> Result<Value, Problem> {
+    let source = &block["source"];
+    let (name, data) = match source["type"].as_str() {
+        Some("base64") => ("data", source["data"].as_str()),
+        // Refused with what to do instead, when it is read.
+        Some("url") => ("url", source["url"].as_str()),
+        _ => {
+            let accepts = "a source of type \"base64\", with media_type and data";
+            return Err(Problem::parameter(&format!("{at}.source"), accepts));
+        }
+    };
+    let at = format!("{at}.source.{name}");
+    let data = data.ok_or_else(|| Problem::missing_parameter(&at, "a picture in base64"))?;
+    let data = match (name, source["media_type"].as_str()) {
+        ("data", Some(kind)) => format!("data:{kind};base64,{data}"),
+        _ => data.to_owned(),
+    };
+    Ok(pictures.part(at, data))
+}
+
+/// Pictures of a result with their places, and what else it has.
+fn apart(content: &Value) -> (Vec<(usize, &Value)>, Value) {
+    let Some(blocks) = content.as_array() else { return (Vec::new(), content.clone()) };
+    let is_image = |block: &Value| block["type"] == "image";
+    let shown = blocks.iter().enumerate().filter(|(_, block)| is_image(block)).collect();
+    (shown, blocks.iter().filter(|block| !is_image(block)).cloned().collect())
 }
 
 /// The texts of blocks that can be nothing else.

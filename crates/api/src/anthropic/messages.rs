@@ -112,7 +112,7 @@ pub(crate) async fn create(
         tokens_max: read.integer("max_tokens"),
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
         truncation: Truncation::of(&read),
-        ..api.ask(Input::Conversation(Box::new(conversation)))
+        ..api.ask(Input::talk(conversation))
     };
     let mut answer = model.ask(ask).await?;
     let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
@@ -162,7 +162,12 @@ pub(crate) async fn count(
     let conversation = conversation::of(&mut read)?;
     contract.settle(&read.warnings)?;
     let model = api.models.load(read.text("model"), None).await?;
-    let prompt = in_background(move || model.model.chat_prompt(&conversation)).await??;
+    let limits = api.pictures();
+    let prompt = in_background(move || {
+        let conversation = conversation.read(&model.model, limits)?;
+        Ok::<_, Problem>(model.model.chat_prompt(&conversation)?)
+    });
+    let prompt = prompt.await??;
     let count = object::Count { input_tokens: prompt.tokens.len() };
     contract.warned(fresh(StatusCode::OK, &count)?, &read.warnings)
 }

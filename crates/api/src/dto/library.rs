@@ -1,6 +1,6 @@
 use athenaeum_archive::library;
 use athenaeum_retrieval::{
-    librarian::{self, Pace},
+    librarian::{self, Pace, Watched},
     search as retrieval,
 };
 use serde::Serialize;
@@ -48,8 +48,23 @@ pub(crate) struct Activity {
     pub(crate) last: Option<Taken>,
     /// How the making of vectors stands.
     pub(crate) embedding: Embedding,
+    /// Folders that are watched; none where nothing is watched for whoever asks.
+    pub(crate) folders: Vec<Folder>,
     /// Grows whenever something in the library may have changed.
     pub(crate) changes: u64,
+}
+
+/// A folder that is watched: what comes, changes and goes there does so in the library.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Folder {
+    /// Where it is.
+    pub(crate) path: String,
+    /// `always`, `now_and_then` where the system may not tell of every change, `missing`, or `by_another` process.
+    pub(crate) watched: &'static str,
+    /// Seconds between two looks, where it is looked at now and then.
+    pub(crate) every_seconds: Option<u64>,
+    /// Why it is not watched always.
+    pub(crate) why: Option<String>,
 }
 
 /// How far reading has come.
@@ -89,10 +104,16 @@ pub(crate) struct Taken {
 /// How the making of vectors stands.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Embedding {
-    /// `idle`, `running`, `paused`, `failed`, or `no_model`.
+    /// `idle`, `running`, `elsewhere` (another program makes them), `paused`, `failed`, or `no_model`.
     pub(crate) state: &'static str,
-    /// How much has a vector, as was counted last; null where nobody counted.
+    /// How much of the documents has a vector, as was counted last; null where nobody counted.
     pub(crate) coverage: Option<Coverage>,
+    /// How many messages of conversations were looked through and have vectors; null where these are not embedded.
+    pub(crate) messages: Option<Coverage>,
+    /// The model that makes them; null where nobody looked.
+    pub(crate) model: Option<String>,
+    /// Models whose vectors answer until those of this one are whole.
+    pub(crate) formers: Vec<String>,
     /// Seconds left, where that can be told.
     pub(crate) remaining_seconds: Option<u64>,
     /// Why it ended early.
@@ -268,6 +289,8 @@ pub(crate) struct Why {
     pub(crate) text: Option<Rank>,
     /// By its meaning.
     pub(crate) meaning: Option<Rank>,
+    /// Among those that a model read together with the question; null where none did.
+    pub(crate) rerank: Option<Rank>,
 }
 
 /// A place in a list.
@@ -275,7 +298,7 @@ pub(crate) struct Why {
 pub(crate) struct Rank {
     /// From 1.
     pub(crate) rank: u32,
-    /// What the list orders by: BM25, or the cosine.
+    /// What the list orders by: BM25, the cosine, or what the model says.
     pub(crate) score: f64,
 }
 
@@ -304,7 +327,7 @@ pub(crate) struct Passage {
     pub(crate) snippet: Marked,
 }
 
-/// The answer to a search: messages, or, where `in`, `mode` or `format` is given, messages and documents.
+/// The answer to a search: messages, or, where `in`, `mode`, `format` or `rerank` is given, messages and documents.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it describes; nothing makes one")]
@@ -358,10 +381,29 @@ impl From<&librarian::Activity> for Activity {
             embedding: Embedding {
                 state: Pace::as_str(activity.embedding.pace),
                 coverage: activity.embedding.coverage.map(Into::into),
+                messages: activity.embedding.messages.map(Into::into),
+                model: activity.embedding.model.clone(),
+                formers: activity.embedding.formers.clone(),
                 remaining_seconds: activity.embedding.remaining.map(|left| left.as_secs()),
                 error: activity.embedding.error.clone(),
             },
+            folders: activity.folders.iter().map(Folder::from).collect(),
             changes: activity.changes,
+        }
+    }
+}
+
+impl From<&librarian::Folder> for Folder {
+    fn from(folder: &librarian::Folder) -> Self {
+        let (every, why) = match &folder.watched {
+            Watched::NowAndThen { every, why } => (Some(every.as_secs()), Some(why.clone())),
+            _ => (None, None),
+        };
+        Self {
+            path: folder.path.to_string_lossy().into_owned(),
+            watched: folder.watched.as_str(),
+            every_seconds: every,
+            why,
         }
     }
 }
@@ -440,7 +482,8 @@ impl From<retrieval::Hit> for AnyHit {
     fn from(hit: retrieval::Hit) -> Self {
         let rank =
             |rank: Option<retrieval::Rank>| rank.map(|rank| Rank { rank: rank.rank, score: rank.score });
-        let why = Why { text: rank(hit.why.text), meaning: rank(hit.why.meaning) };
+        let retrieval::Why { text, meaning, rerank } = hit.why;
+        let why = Why { text: rank(text), meaning: rank(meaning), rerank: rank(rerank) };
         let (kind, message, document) = match hit.found {
             retrieval::Found::Message(message) => ("message", Some((*message).into()), None),
             retrieval::Found::Chunk(chunk) => ("document", None, Some((*chunk).into())),

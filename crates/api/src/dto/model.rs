@@ -51,6 +51,8 @@ pub(crate) struct Model {
     context_tokens: Option<u64>,
     /// Whether it knows how a conversation is written.
     chat_template: bool,
+    /// Whether it takes pictures: a projector lies beside it.
+    vision: bool,
     /// Under which terms it comes.
     licence: Option<String>,
     /// Athenaeum, or the program in whose folder it lies: Ollama, LM Studio, Hugging Face; null for other folders.
@@ -196,6 +198,7 @@ impl Model {
             bytes: summary.bytes,
             context_tokens: summary.context_tokens,
             chat_template: summary.chat_template.is_some(),
+            vision: entry.projector.is_some(),
             licence: summary.licence.as_deref().map(|licence| licence.chars().take(200).collect()),
             found_in: match entry.root.as_ref().map(|root| root.kind) {
                 _ if own => Some("Athenaeum"),

@@ -77,6 +77,20 @@ pub(crate) struct Page {
     cursor: Option<String>,
 }
 
+/// Which part of a list of OpenAI's.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListPart {
+    /// Most objects to return.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// The oldest first, or the newest.
+    #[param(value_type = Option<crate::openapi::DirectionName>)]
+    order: Option<String>,
+    /// The id of the last one that was seen.
+    after: Option<String>,
+}
+
 /// Which part of a conversation.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -195,6 +209,9 @@ pub(crate) struct Everywhere {
     /// Looks for words, for meaning, or for both.
     #[param(value_type = Option<crate::openapi::ModeName>)]
     mode: Option<String>,
+    /// Has a model read the best hits and order them anew, or leaves them as they were found; without it, they are ordered anew
+    /// where the server has a model for it.
+    rerank: Option<bool>,
     /// Only documents of this format (`pdf`, `markdown`); repeatable.
     #[param(max_items = 64)]
     format: Option<Vec<String>>,
@@ -243,6 +260,26 @@ pub(crate) struct Paused {
     /// Stops where true, goes on where false.
     #[param(default = false)]
     paused: Option<bool>,
+}
+
+/// Which memories.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Memories {
+    /// What to look for, by word and by meaning.
+    q: Option<String>,
+    /// Which memories: hot ones are found, cold ones only so.
+    #[param(value_type = Option<crate::openapi::TierName>)]
+    tier: Option<String>,
+}
+
+/// Which memory.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MemoryPath {
+    /// The memory's id.
+    #[param(format = "uuid")]
+    id: String,
 }
 
 /// Which document.

@@ -116,7 +116,12 @@ pub(super) const ANSWER: &[Parameter] = &[
         "lines are not looked at by their indentation",
     ),
     Parameter::only("lora", Takes::List(&Takes::Any, 64), &["[]"], "there are no adapters"),
-    Parameter::only("image_data", Takes::List(&Takes::Any, 64), &["[]"], "the model reads text only"),
+    Parameter::only(
+        "image_data",
+        Takes::List(&Takes::Any, 64),
+        &["[]"],
+        "prompts are text only here; /v1/chat/completions takes pictures",
+    ),
     Parameter::only("backend_sampling", Takes::Bool, &["false"], "tokens are drawn in one place"),
     Parameter::only("adaptive_target", Takes::Number(-1.0, 1.0), &["-1", "-1.0"], "there is no such step"),
     Parameter::without_effect("adaptive_decay", Takes::Number(0.0, 1.0), "there is no such step"),

@@ -1,9 +1,6 @@
 //! `/apply-template`, `/chat/completions/input_tokens`, and what llama.cpp's server makes of conversations.
 
-use athenaeum_inference::{
-    local::PromptError,
-    template::{Conversation, Json},
-};
+use athenaeum_inference::template::{Conversation, Json};
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
@@ -103,20 +100,19 @@ async fn made(
     take_over(api, &mut conversation)?;
     let model = api.models.load(read.text("model"), None).await?;
     let mut warnings = read.warnings;
+    let limits = api.pictures();
     let prompt = in_background(move || {
-        let tokens = model.model.chat_prompt(&conversation)?.tokens.len();
-        let template = model.model.template().ok_or(PromptError::NoTemplate)?;
-        let prompt = template.prompt(&conversation).map_err(PromptError::from)?;
-        Ok::<_, Problem>((tokens, prompt))
+        let conversation = conversation.read(&model.model, limits)?;
+        Ok::<_, Problem>(model.model.chat_prompt(&conversation)?)
     });
-    let (tokens, prompt) = prompt.await??;
+    let prompt = prompt.await??;
     warnings.extend(
         prompt
             .changes
             .iter()
             .map(|change| Warning { parameter: "messages".to_owned(), reason: change.as_str().to_owned() }),
     );
-    Ok((tokens, prompt.text, warnings))
+    Ok((prompt.tokens.len(), prompt.text, warnings))
 }
 
 /// Reads a conversation as llama.cpp's server does: an answer that stands last is gone on with, models think or not as its

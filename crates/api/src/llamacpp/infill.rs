@@ -35,16 +35,14 @@ const FILE: &[Parameter] = &[
 
 /// Fill a gap between two texts
 ///
-/// As llama.cpp's server does, for models that have learnt to fill gaps.
+/// As llama.cpp's server does, for models that have learnt to fill gaps; others are refused (400), where that server says
+/// 501.
 #[utoipa::path(
     post,
     path = "/infill",
     operation_id = "infill",
     tag = "llamacpp",
-    responses(
-        (status = 200, description = "What fills the gap.", body = Completion),
-        (status = 501, description = "The model has not learnt to fill gaps."),
-    ),
+    responses((status = 200, description = "What fills the gap.", body = Completion)),
 )]
 pub(super) async fn create(
     api: Api,
@@ -60,7 +58,7 @@ pub(super) async fn create(
     let Some(mut tokens) = infill::between(tokenizer, prefix.unwrap_or_default(), suffix.unwrap_or_default())
     else {
         let detail = "The model has not learnt to fill gaps; choose a model for code.";
-        return Err(Problem::new(Kind::Unsupported, detail).about("model"));
+        return Err(Problem::new(Kind::BadRequest, detail).about("model"));
     };
     tokens.extend(tokenizer.encode(read.text("prompt").unwrap_or_default(), Special::Text));
     let at = usize::from(tokenizer.adds_bos() && tokens.first().copied() == tokenizer.bos());

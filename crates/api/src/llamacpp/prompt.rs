@@ -74,7 +74,7 @@ fn of_object(
     bad: &dyn Fn() -> Problem,
 ) -> Result<Prompt, Problem> {
     let no_media = || {
-        let detail = "The model reads text only; leave other media out.";
+        let detail = "Prompts are text only here; send pictures in a conversation, to /v1/chat/completions.";
         Problem::new(Kind::Unsupported, detail).about(parameter)
     };
     let is_empty = |value: &Value| value.as_array().map_or(value.is_null(), Vec::is_empty);

@@ -98,7 +98,7 @@ pub(super) async fn props(api: Api, uri: Uri) -> Result<Response, Problem> {
         "total_slots": load.engine.sequences_max,
         "model_alias": entry.name,
         "model_path": entry.path.file_name().map(|name| name.to_string_lossy()),
-        "modalities": { "vision": false, "audio": false },
+        "modalities": { "vision": entry.projector.is_some(), "audio": false },
         "chat_template": load.template.as_deref().or(entry.summary.chat_template.as_deref()),
         "build_info": concat!("athenaeum ", env!("CARGO_PKG_VERSION")),
         "is_sleeping": !is_loaded(&api, &entry),

@@ -25,7 +25,7 @@ use crate::{
 
 /// Makes the route of `/mcp`. `GET` and `DELETE` are not allowed: both belong to sessions.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(api: &Api) -> MethodRouter<S> {
-    let mcp = Mcp::of(api);
+    let mcp = Mcp::of(api, None);
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)

@@ -108,7 +108,7 @@ pub(crate) async fn create(
         conversation.messages.insert(0, Message::new("system", system));
     }
     conversation::think(&mut read, model.model.template(), &mut conversation);
-    let mut ask = api.ask(Input::Conversation(Box::new(conversation)));
+    let mut ask = api.ask(Input::talk(conversation));
     options::apply(&mut read, &model, &beside, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);

@@ -5,15 +5,18 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     parameters::{Parameter, Read, Takes},
-    problem::{Kind, Problem},
+    problem::Problem,
+    serving::{Pictures, Talk},
 };
 
 pub(super) const ANY_TEXT: Takes = Takes::Text(usize::MAX);
 const NAME: Takes = Takes::Text(256);
 
-/// Pictures, which are refused.
-pub(super) const IMAGES: Parameter =
-    Parameter::new("images", Takes::List(&Takes::Any, 1024), "Must be empty: models read text only.");
+pub(super) const IMAGES: Parameter = Parameter::new(
+    "images",
+    Takes::List(&ANY_TEXT, 1024),
+    "Pictures in base64, for models that see; nothing is fetched from addresses.",
+);
 
 pub(super) const THINK: Parameter = Parameter::new(
     "think",
@@ -68,10 +71,11 @@ const FUNCTION: &[Parameter] = &[
 ];
 
 /// Makes the conversation of a body that was read against [`MESSAGES`] and [`TOOLS`].
-pub(super) fn of(read: &Read) -> Result<Conversation, Problem> {
+pub(super) fn of(read: &Read) -> Result<Talk, Problem> {
+    let mut pictures = Pictures::default();
     let messages = read.list("messages").iter().enumerate();
     let messages: Vec<Message> =
-        messages.map(|(index, said)| message(index, said)).collect::<Result<_, _>>()?;
+        messages.map(|(index, said)| message(index, said, &mut pictures)).collect::<Result<_, _>>()?;
     // Ollama goes on with what the model began to say.
     let goes_on =
         messages.last().is_some_and(|last| last.role() == "assistant" && last.field("tool_calls").is_none());
@@ -79,17 +83,21 @@ pub(super) fn of(read: &Read) -> Result<Conversation, Problem> {
     conversation.continue_final_message = goes_on;
     conversation.add_generation_prompt = !goes_on;
     conversation.tools = read.list("tools").iter().map(tool).collect::<Result<_, _>>()?;
-    Ok(conversation)
+    Ok(pictures.shown_in(conversation))
 }
 
-/// Refuses pictures.
-pub(super) fn no_images(at: &str, images: Option<&Value>) -> Result<(), Problem> {
-    if images.and_then(Value::as_array).is_some_and(|images| !images.is_empty()) {
-        let detail =
-            format!("The parameter '{at}' accepts no pictures: the models of this server read text only.");
-        return Err(Problem::new(Kind::BadRequest, detail).about(at));
+/// What is said, behind the pictures that it is said of.
+pub(super) fn content(at: &str, images: &[Value], text: &Value, pictures: &mut Pictures) -> Value {
+    let shown = images
+        .iter()
+        .enumerate()
+        .filter_map(|(index, image)| Some(pictures.part(format!("{at}[{index}]"), image.as_str()?)));
+    let mut parts: Vec<Value> = shown.collect();
+    if parts.is_empty() {
+        return text.clone();
     }
-    Ok(())
+    parts.push(json!({ "type": "text", "text": text }));
+    parts.into()
 }
 
 /// Sets how much the model thinks, and warns where its template has no place for that.
@@ -120,15 +128,21 @@ pub(super) fn think(read: &mut Read, template: Option<&Template>, conversation: 
 }
 
 /// A message in the words that templates know.
-fn message(index: usize, said: &Value) -> Result<Message, Problem> {
+fn message(index: usize, said: &Value, pictures: &mut Pictures) -> Result<Message, Problem> {
     let field = |name: &str| said.get(name).filter(|value| !value.is_null());
-    no_images(&format!("messages[{index}].images"), field("images"))?;
+    let at = format!("messages[{index}].images");
+    let images = field("images").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !images.is_empty() && said["role"] != "user" {
+        return Err(Problem::parameter(&at, "nothing here: pictures stand in what the user says"));
+    }
+    let text = field("content").cloned().unwrap_or_else(|| "".into());
+    let content = content(&at, images, &text, pictures);
     let mut message = Map::new();
     let mut put = |name: &str, value: Option<&Value>| {
         value.map(|value| message.insert(name.to_owned(), value.clone()));
     };
     put("role", field("role"));
-    put("content", field("content").or(Some(&Value::String(String::new()))));
+    put("content", Some(&content));
     put("reasoning_content", field("thinking").filter(|text| **text != ""));
     put("name", field("tool_name").or(field("name")));
     put("tool_call_id", field("tool_call_id"));

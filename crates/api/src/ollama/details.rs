@@ -56,6 +56,7 @@ pub(super) fn capabilities(entry: &Entry) -> Vec<&'static str> {
     let generates = entry.purpose == Purpose::Generate;
     let can = [
         ("completion", generates),
+        ("vision", entry.projector.is_some()),
         ("tools", generates && says(&["tools"])),
         ("thinking", generates && says(&["enable_thinking", "reasoning_effort", "<think>", "<|channel|>"])),
         ("embedding", entry.purpose == Purpose::Embed),

@@ -21,7 +21,7 @@ use crate::{
     contract::{self, Contract},
     parameters::{Parameter, Read, Takes, Warning},
     problem::{Kind, Problem},
-    serving::{Ask, Input, Loaded, infill},
+    serving::{Ask, Input, Loaded, Pictures, infill},
 };
 
 /// What a request may say.
@@ -131,8 +131,11 @@ pub(crate) async fn create(
 
 /// Refuses what cannot be together, or at all.
 fn check(read: &Read) -> Result<(), Problem> {
-    conversation::no_images("images", read.value("images"))?;
+    if !read.list("images").is_empty() && says(read, "suffix") {
+        return Err(Problem::parameter("images", "nothing beside suffix: a gap is filled with text"));
+    }
     let beside = ["system", "template", "suffix"].into_iter().find(|name| says(read, name));
+    let beside = beside.or((!read.list("images").is_empty()).then_some("images"));
     let beside = beside.or((!read.list("context").is_empty()).then_some("context"));
     match beside.filter(|_| read.flag("raw") == Some(true)) {
         Some(name) => {
@@ -170,12 +173,21 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<As
             // What an earlier answer left has been told already.
             let usual = beside.system.clone().filter(|_| read.list("context").is_empty());
             let system = system.or(usual).map(|text| Message::new("system", text));
-            let user = Message::new("user", prompt);
+            let mut pictures = Pictures::default();
+            let content = conversation::content("images", read.list("images"), &prompt.into(), &mut pictures);
+            let user = Message::new("user", conversation::json(&content)?);
             let mut conversation = Conversation::new(system.into_iter().chain([user]));
             conversation::think(read, Some(template), &mut conversation);
-            Input::Conversation(Box::new(conversation))
+            Input::talk(pictures.shown_in(conversation))
         }
         // A model that was never taught to talk goes on with what it is given.
+        None if !read.list("images").is_empty() => {
+            let detail = format!(
+                "The model {} has no chat template, which says where pictures stand; name one that has.",
+                model.entry.name
+            );
+            return Err(Problem::new(Kind::BadRequest, detail).about("images"));
+        }
         None => Input::Text(system.into_iter().chain([prompt]).collect::<Vec<_>>().join("\n\n")),
     };
     Ok(Ask { before, ..api.ask(input) })

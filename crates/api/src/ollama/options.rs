@@ -82,7 +82,7 @@ pub(super) fn apply(read: &mut Read, model: &Loaded, beside: &Beside, ask: &mut 
     ask.stops = options.texts("stop").into_iter().filter(|stop| !stop.is_empty()).collect();
     ask.tokens_max =
         options.integer::<i64>("num_predict").filter(|&max| max > 0).and_then(|max| max.try_into().ok());
-    ask.guesses = options.integer("draft_num_predict").unwrap_or(0);
+    ask.guesses = options.integer("draft_num_predict");
     ask.ignore_ends = options.flag("ignore_eos").unwrap_or(false);
     let context_tokens = model.model.engine().settings().context_tokens;
     ask.context_tokens = options.integer("num_ctx");

@@ -6,6 +6,7 @@ use std::{
 };
 
 use athenaeum_inference::{
+    decoder::GIVEN,
     engine::Reason,
     reply::Event,
     sampling::{LogProbs, Ranked},
@@ -248,7 +249,9 @@ impl Told {
             },
             total: self.started.elapsed(),
             counts: Some(counts),
-            context: self.context.then(|| answer.prompt(0).iter().chain(tokens).copied().collect()),
+            // Pictures cannot be gone on from by numbers alone.
+            context: (self.context && answer.prompt(0).iter().all(|&token| token < GIVEN))
+                .then(|| answer.prompt(0).iter().chain(tokens).copied().collect()),
             warnings: self.warnings.clone(),
         }
     }

@@ -63,7 +63,7 @@ pub(crate) struct Shown {
     /// Where it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tensors: Vec<Tensor>,
-    /// What it can do: `completion`, `tools`, `thinking`, `insert`, `embedding`.
+    /// What it can do: `completion`, `vision`, `tools`, `thinking`, `insert`, `embedding`.
     capabilities: Vec<&'static str>,
     /// When its files were last written, RFC 3339.
     modified_at: String,

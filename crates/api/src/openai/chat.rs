@@ -28,7 +28,7 @@ use crate::{
     parameters::{Parameter, Read, Takes, Warning, body},
     problem::Problem,
     sampling::{self, SAMPLING},
-    serving::{Answer, Ask, Input, Truncation},
+    serving::{Answer, Ask, Input, Talk, Truncation},
     stream::{FrameKind, respond},
 };
 
@@ -118,7 +118,7 @@ pub(crate) async fn read_conversation(
     api: &Api,
     headers: &HeaderMap,
     request: Body,
-) -> Result<(Conversation, Read), Problem> {
+) -> Result<(Talk, Read), Problem> {
     let mut read = body(headers, request, api.settings.request_bytes_max, &PARAMETERS).await?;
     Ok((conversation::of(&mut read)?, read))
 }
@@ -159,7 +159,7 @@ pub(crate) async fn begin(
     api: &Api,
     contract: Contract,
     read: &mut Read,
-    conversation: Conversation,
+    conversation: Talk,
 ) -> Result<(Answer, Vec<Warning>), Problem> {
     let calling = conversation::calling(read, &conversation)?;
     let form = form::of(read)?;
@@ -181,7 +181,7 @@ pub(crate) async fn begin(
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
         truncation: Truncation::of(read),
         priority: read.integer("priority").unwrap_or(0),
-        ..api.ask(Input::Conversation(Box::new(conversation)))
+        ..api.ask(Input::talk(conversation))
     };
     let answer = model.ask(ask).await?;
     let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);

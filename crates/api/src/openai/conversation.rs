@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::parameters::ANY_TEXT;
 use crate::{
-    parameters::{Parameter, Read, Takes},
+    parameters::{Holds, Parameter, Read, Takes},
     problem::Problem,
-    serving::{Calling, Choose},
+    serving::{Calling, Choose, Pictures, Talk},
 };
 
 const NAME: Takes = Takes::Text(256);
@@ -16,7 +16,7 @@ const NAME: Takes = Takes::Text(256);
 pub(crate) const CONVERSATION: &[Parameter] = &[
     Parameter::required(
         "messages",
-        Takes::List(&Takes::Object(MESSAGE), 1 << 20),
+        Takes::List(&Takes::ObjectWhere(MESSAGE, &[SPEAKS, SHOWS]), 1 << 20),
         "The conversation so far.",
     ),
     Parameter::new("tools", Takes::List(&Takes::Object(TOOL), 512), "Tools that the model may call."),
@@ -51,6 +51,20 @@ pub(crate) const CONVERSATION: &[Parameter] = &[
     Parameter::new("continue_final_message", Takes::Bool, "Whether it goes on with the last one."),
 ];
 
+/// Assistants may have said nothing.
+const SPEAKS: &[Holds] = &[Holds::Has("content"), Holds::Has("tool_calls"), Holds::Says("role", "assistant")];
+
+/// Pictures stand in what the user says.
+pub(super) const SHOWS: &[Holds] = &[Holds::Says("role", "user"), Holds::Fits("content", &WORDS)];
+
+const WORDS: Takes = Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(WORD), 4096)]);
+
+const WORD: &[Parameter] = &[Parameter::required(
+    "type",
+    Takes::OneOf(&["text", "input_text", "output_text", "refusal", "reasoning_text", "summary_text"]),
+    "No picture.",
+)];
+
 const MESSAGE: &[Parameter] = &[
     Parameter::required(
         "role",
@@ -59,7 +73,7 @@ const MESSAGE: &[Parameter] = &[
     ),
     Parameter::new(
         "content",
-        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(PART), 4096)]),
+        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::ObjectWhere(PART, &[SHOWN]), 4096)]),
         "What is said.",
     ),
     Parameter::new("name", NAME, "The speaker's name, for templates that have a place for it."),
@@ -73,16 +87,44 @@ const MESSAGE: &[Parameter] = &[
     Parameter::only("annotations", Takes::Any, &["[]"], "templates have no place for it"),
 ];
 
+/// A part that is a picture has one.
+const SHOWN: &[Holds] = &[
+    Holds::Has("image_url"),
+    Holds::Says("type", "text"),
+    Holds::Says("type", "input_text"),
+    Holds::Says("type", "output_text"),
+    Holds::Says("type", "refusal"),
+];
+
 const PART: &[Parameter] = &[
     Parameter::required(
         "type",
-        Takes::OneOf(&["text", "input_text", "output_text", "refusal"]),
-        "The kind of part; the model reads text only.",
+        Takes::OneOf(&["text", "input_text", "output_text", "refusal", "image_url", "input_image"]),
+        "The kind of part: text, or a picture, for models that see.",
     ),
     Parameter::new("text", ANY_TEXT, "The text."),
+    Parameter::new(
+        "image_url",
+        Takes::Either(&[ANY_TEXT, Takes::Object(IMAGE)]),
+        "A picture, in what the user says.",
+    ),
+    DETAIL,
     Parameter::new("refusal", ANY_TEXT, "The text of a refusal."),
     Parameter::without_effect("cache_control", Takes::Any, "beginnings are recognised by their tokens"),
 ];
+
+const IMAGE: &[Parameter] = &[Parameter::required("url", ANY_TEXT, IMAGE_URL), DETAIL];
+
+/// What is to be said of where a picture is.
+pub(super) const IMAGE_URL: &str =
+    "The picture itself as data:image/png;base64,…; nothing is fetched from other addresses.";
+
+pub(super) const DETAIL: Parameter = Parameter::only(
+    "detail",
+    Takes::OneOf(&["auto", "low", "high", "original"]),
+    &["\"auto\""],
+    "every picture is looked at in the one size that the model's encoder takes",
+);
 
 const CALL: &[Parameter] = &[
     Parameter::new("id", NAME, "What its result refers to."),
@@ -143,13 +185,13 @@ const ALLOWED_TOOL: &[Parameter] = &[
 const CHOSEN_FUNCTION: &[Parameter] = &[Parameter::required("name", NAME, "Its name.")];
 
 /// Makes the conversation of a body that was read against [`CONVERSATION`].
-pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
+pub(crate) fn of(read: &mut Read) -> Result<Talk, Problem> {
     if read.list("messages").is_empty() {
         return Err(Problem::parameter("messages", "a list with at least one message"));
     }
-    let mut messages = Vec::new();
+    let (mut messages, mut pictures) = (Vec::new(), Pictures::default());
     for (index, message) in read.list("messages").iter().enumerate() {
-        messages.push(self::message(index, message.clone())?);
+        messages.push(self::message(index, message.clone(), &mut pictures)?);
     }
     let mut conversation = Conversation::new(messages);
     if let Some(goes_on) = read.flag("continue_final_message") {
@@ -182,7 +224,7 @@ pub(crate) fn of(read: &mut Read) -> Result<Conversation, Problem> {
     for (name, value) in variables {
         conversation.variables.insert(name, json(&value)?);
     }
-    Ok(conversation)
+    Ok(pictures.shown_in(conversation))
 }
 
 /// Reads what is to be done with the tools of a conversation.
@@ -226,7 +268,7 @@ pub(crate) fn allowed_calling(
 }
 
 /// A message in the words that templates know.
-fn message(index: usize, mut message: Value) -> Result<Message, Problem> {
+fn message(index: usize, mut message: Value, pictures: &mut Pictures) -> Result<Message, Problem> {
     let role = match message["role"].as_str().unwrap_or_default() {
         "developer" => "system".to_owned(),
         "function" => "tool".to_owned(),
@@ -237,22 +279,43 @@ fn message(index: usize, mut message: Value) -> Result<Message, Problem> {
         message["reasoning_content"] = reasoning;
     }
     if let Some(parts) = message.get_mut("content").and_then(Value::as_array_mut) {
-        for part in parts {
-            let text = part.get("text").or_else(|| part.get("refusal")).cloned();
-            *part = json!({ "type": "text", "text": text.unwrap_or_else(|| "".into()) });
+        for (place, part) in parts.iter_mut().enumerate() {
+            let at = format!("messages[{index}].content[{place}]");
+            *part = match picture(&at, part, pictures)? {
+                Some(_) if role != "user" => return Err(not_here(&at)),
+                Some(picture) => picture,
+                None => {
+                    let text = part.get("text").or_else(|| part.get("refusal")).cloned();
+                    json!({ "type": "text", "text": text.unwrap_or_else(|| "".into()) })
+                }
+            };
         }
     }
     if let Some(called) = message.get("function_call").filter(|called| called.is_object()).cloned() {
         message["tool_calls"] = json!([{ "type": "function", "function": called }]);
     }
-    let says = |name: &str| message.get(name).is_some_and(|value| !value.is_null());
-    if !says("content") && !says("tool_calls") && role != "assistant" {
-        return Err(Problem::missing_parameter(
-            &format!("messages[{index}].content"),
-            "text or a list of parts",
-        ));
-    }
     Ok(Message::from_json(json(&message)?)?)
+}
+
+/// Takes in the picture of a part, where it is one.
+pub(super) fn picture(at: &str, part: &Value, pictures: &mut Pictures) -> Result<Option<Value>, Problem> {
+    if !matches!(part["type"].as_str(), Some("image_url" | "input_image")) {
+        return Ok(None);
+    }
+    let image = &part["image_url"];
+    let (at, address) = match image.as_str() {
+        Some(address) => (format!("{at}.image_url"), Some(address)),
+        None if image.is_object() => (format!("{at}.image_url.url"), image["url"].as_str()),
+        None => (format!("{at}.image_url"), None),
+    };
+    let missing = || Problem::missing_parameter(&at, "a picture, as data:image/png;base64,…");
+    let address = address.ok_or_else(missing)?;
+    Ok(Some(pictures.part(&at, address)))
+}
+
+/// Refuses a picture where a template has no place for one.
+pub(super) fn not_here(at: &str) -> Problem {
+    Problem::parameter(&format!("{at}.type"), "text here: pictures stand in what the user says")
 }
 
 fn json(value: &Value) -> Result<Json, Problem> {

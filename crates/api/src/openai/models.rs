@@ -37,6 +37,8 @@ pub(crate) struct Model {
     aliases: Vec<String>,
     /// What it does: `generate`, `embed`, `rerank`.
     purpose: &'static str,
+    /// What else it can: `vision`, where it takes pictures.
+    capabilities: Vec<&'static str>,
     /// Tokens that it was made for.
     context_length: Option<u64>,
     /// Whether it is in memory.
@@ -88,6 +90,7 @@ fn model(entry: &Entry, loaded: bool) -> Model {
         owned_by: "athenaeum",
         aliases: entry.aliases.clone(),
         purpose: entry.purpose.as_str(),
+        capabilities: entry.projector.iter().map(|_| "vision").collect(),
         context_length: entry.summary.context_tokens,
         loaded,
     }

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::{Parameter, Standing, Takes, Warning};
+use super::{Holds, Parameter, Standing, Takes, Warning};
 use crate::problem::Problem;
 
 /// Holds an object against its table. `path` is what stands before its parameters' names.
@@ -57,7 +57,7 @@ fn check(at: &str, value: &Value, takes: Takes, warnings: &mut Vec<Warning>) -> 
         (Takes::Number(min, max), Value::Number(number)) => {
             number.as_f64().is_some_and(|number| (min..=max).contains(&number))
         }
-        (Takes::Text(max), Value::String(text)) => text.len() <= max,
+        (Takes::Text(max) | Takes::Like(max, ..), Value::String(text)) => text.len() <= max,
         (Takes::OneOf(names), Value::String(text)) => names.contains(&text.as_str()),
         (Takes::List(of, max), Value::Array(elements)) if elements.len() <= max => {
             for (index, element) in elements.iter().enumerate() {
@@ -67,6 +67,11 @@ fn check(at: &str, value: &Value, takes: Takes, warnings: &mut Vec<Warning>) -> 
         }
         (Takes::Object(table), Value::Object(fields)) => {
             object(&format!("{at}."), fields, table, warnings)?;
+            true
+        }
+        (Takes::ObjectWhere(table, conditions), Value::Object(fields)) => {
+            object(&format!("{at}."), fields, table, warnings)?;
+            conditions.iter().try_for_each(|conditions| one_holds(at, fields, table, conditions))?;
             true
         }
         (Takes::Map(of), Value::Object(fields)) => {
@@ -87,17 +92,42 @@ fn check(at: &str, value: &Value, takes: Takes, warnings: &mut Vec<Warning>) -> 
     if right { Ok(()) } else { Err(Problem::parameter(&shortened(at), accepted(takes))) }
 }
 
+/// What is missing is named by the first parameter that would do.
+fn one_holds(
+    at: &str,
+    fields: &Map<String, Value>,
+    table: &[Parameter],
+    conditions: &[Holds],
+) -> Result<(), Problem> {
+    let holds = |condition: &Holds| match *condition {
+        Holds::Has(name) => fields.get(name).is_some_and(|value| !value.is_null()),
+        Holds::Says(name, text) => fields.get(name).is_some_and(|value| value == text),
+        Holds::Fits(..) => true,
+    };
+    let wanted = conditions.iter().find_map(|condition| match condition {
+        Holds::Has(name) => table.iter().find(|row| row.name == *name),
+        Holds::Says(..) | Holds::Fits(..) => None,
+    });
+    match wanted {
+        Some(wanted) if !conditions.iter().any(holds) => {
+            let name = shortened(&format!("{at}.{}", wanted.name));
+            Err(Problem::missing_parameter(&name, accepted(wanted.takes)))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn has_type(takes: Takes, value: &Value) -> bool {
     match takes {
         Takes::Any => true,
         Takes::Bool => value.is_boolean(),
         Takes::Integer(..) | Takes::Number(..) => value.is_number(),
-        Takes::Text(_) | Takes::OneOf(_) => value.is_string(),
+        Takes::Text(_) | Takes::Like(..) | Takes::OneOf(_) => value.is_string(),
         Takes::List(of, _) => {
             // Lists of different things are told apart by their first element.
             value.as_array().is_some_and(|elements| elements.first().is_none_or(|first| has_type(*of, first)))
         }
-        Takes::Object(_) | Takes::Map(_) => value.is_object(),
+        Takes::Object(_) | Takes::ObjectWhere(..) | Takes::Map(_) => value.is_object(),
         Takes::Either(choices) => choices.iter().any(|choice| has_type(*choice, value)),
     }
 }
@@ -128,13 +158,14 @@ pub(super) fn accepted(takes: Takes) -> String {
         },
         Takes::Text(usize::MAX) => "text".to_owned(),
         Takes::Text(max) => format!("text of at most {max} bytes"),
+        Takes::Like(max, _, words) => format!("{words}, in at most {max} bytes"),
         Takes::OneOf(names) => {
             let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             names.join(" or ")
         }
         Takes::List(of, max) if max >= 1 << 20 => format!("a list, each element {}", accepted(*of)),
         Takes::List(of, max) => format!("a list of at most {max}, each element {}", accepted(*of)),
-        Takes::Object(table) => {
+        Takes::Object(table) | Takes::ObjectWhere(table, _) => {
             let required = table.iter().filter(|row| matches!(row.standing, Standing::Required));
             let names: Vec<&str> = required.map(|row| row.name).collect();
             if names.is_empty() {

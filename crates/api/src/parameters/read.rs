@@ -30,6 +30,24 @@ pub(crate) async fn body(
     whole(headers, body, bytes_max, table).instrument(tracing::debug_span!("validate")).await
 }
 
+/// The same for addresses of our own, where what is unknown is refused.
+pub(crate) async fn body_of_known(
+    headers: &HeaderMap,
+    request: Body,
+    bytes_max: usize,
+    table: &[Parameter],
+) -> Result<Read, Problem> {
+    let read = body(headers, request, bytes_max, table).await?;
+    match read.warnings.first() {
+        None => Ok(read),
+        Some(unknown) => {
+            let known: Vec<&str> = table.iter().map(|row| row.name).collect();
+            let accepted = format!("nothing: only {} are known here", known.join(", "));
+            Err(Problem::parameter(&unknown.parameter, accepted))
+        }
+    }
+}
+
 async fn whole(
     headers: &HeaderMap,
     body: Body,

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::{Parameter, Standing, Takes};
+use super::{Holds, Parameter, Standing, Takes};
 
 /// Describes a table as a JSON schema of the body.
 pub(crate) fn schema(table: &[Parameter]) -> Value {
@@ -27,6 +27,27 @@ pub(crate) fn schema(table: &[Parameter]) -> Value {
         object["required"] = json!(required);
     }
     object
+}
+
+/// The same for a body whose unknown parameters are refused.
+pub(crate) fn schema_of_known(table: &[Parameter]) -> Value {
+    let mut schema = schema(table);
+    schema["additionalProperties"] = false.into();
+    schema
+}
+
+fn condition_of(table: &[Parameter], condition: Holds) -> Value {
+    let (name, property) = match condition {
+        Holds::Fits(name, takes) => {
+            return json!({ "type": "object", "properties": { name: or_null(of(*takes)) } });
+        }
+        // Without the `null` that stands for leaving out.
+        Holds::Has(name) => {
+            (name, table.iter().find(|row| row.name == name).map_or(json!({}), |row| of(row.takes)))
+        }
+        Holds::Says(name, text) => (name, json!({ "type": "string", "enum": [text] })),
+    };
+    json!({ "type": "object", "properties": { name: property }, "required": [name] })
 }
 
 /// Leaving out and `null` are the same.
@@ -73,9 +94,18 @@ fn of(takes: Takes) -> Value {
             }
             schema
         }
+        Takes::Like(max, pattern, _) => json!({ "type": "string", "maxLength": max, "pattern": pattern }),
         Takes::OneOf(names) => json!({ "type": "string", "enum": names }),
         Takes::List(element, max) => json!({ "type": "array", "items": of(*element), "maxItems": max }),
         Takes::Object(table) => schema(table),
+        Takes::ObjectWhere(table, conditions) => {
+            let any = |conditions: &&[Holds]| {
+                let conditions = conditions.iter().map(|condition| condition_of(table, *condition));
+                json!({ "anyOf": conditions.collect::<Vec<_>>() })
+            };
+            let all: Vec<Value> = std::iter::once(schema(table)).chain(conditions.iter().map(any)).collect();
+            json!({ "allOf": all })
+        }
         Takes::Map(value) => json!({ "type": "object", "additionalProperties": of(*value) }),
         Takes::Either(choices) => {
             let choices: Vec<Value> = choices.iter().map(|choice| of(*choice)).collect();

@@ -218,6 +218,7 @@ impl Answer {
         let seed = sampling.seed.wrapping_add(which as u64);
         let request = Request {
             prompt: prompt.tokens.clone(),
+            pictures: prompt.pictures.clone(),
             tokens_max: prompt.tokens_max,
             sampling: Sampling { seed, ..sampling.clone() },
             prompt_logprobs: self.request.prompt_logprobs.filter(|_| which == 0),

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    Answer, Counts, Keeping, Loaded,
+    Answer, Counts, Keeping, Limits, Loaded, Talk,
     calling::{self, Calling, Conversing},
     models::in_background,
     room::{Cut, Room},
@@ -16,10 +16,11 @@ use crate::{
 };
 use athenaeum_inference::{
     constraint::{self, Grammar},
-    engine::{Refused, Request},
-    local::PromptError,
+    decoder::GIVEN,
+    engine::{Pictured, Refused, Request},
+    local::{PromptError, Seat},
     sampling::Sampling,
-    template::{Change, Conversation},
+    template::Change,
 };
 
 /// What a request asks of a model, whichever dialect it came in.
@@ -52,7 +53,7 @@ pub(crate) struct Ask {
     /// Goes on after tokens that end an answer.
     pub(crate) ignore_ends: bool,
     /// Tokens that are guessed at once.
-    pub(crate) guesses: usize,
+    pub(crate) guesses: Option<usize>,
     /// What is done with a prompt that does not fit.
     pub(crate) truncation: Truncation,
     /// Tokens of prompt and answer together at most, where that is to be less than what the model's context has.
@@ -67,6 +68,8 @@ pub(crate) struct Ask {
     pub(crate) owner: u64,
     /// Where it is counted.
     pub(crate) counts: Arc<Counts>,
+    /// How much of pictures is taken.
+    pub(crate) pictures: Limits,
     /// Where the conversation is kept, if it is.
     pub(crate) keeping: Option<Keeping>,
 }
@@ -79,7 +82,14 @@ pub(crate) enum Input {
     /// The same in tokens.
     Tokens(Vec<u32>),
     /// A conversation; the model's template makes it a prompt.
-    Conversation(Box<Conversation>),
+    Conversation(Box<Talk>),
+}
+
+impl Input {
+    /// A conversation.
+    pub(crate) fn talk(talk: impl Into<Talk>) -> Self {
+        Self::Conversation(Box::new(talk.into()))
+    }
 }
 
 /// What is done with a prompt that does not fit.
@@ -95,6 +105,10 @@ pub(crate) enum Truncation {
 /// How a prompt came out.
 pub(super) struct Prompt {
     pub(super) tokens: Vec<u32>,
+    /// Where pictures are among them.
+    pub(super) seats: Vec<Seat>,
+    /// What was seen in them.
+    pub(super) pictures: Vec<Pictured>,
     /// Tokens of an answer at most.
     pub(super) tokens_max: Option<usize>,
     pub(super) changes: Vec<Change>,
@@ -105,7 +119,16 @@ pub(super) struct Prompt {
 
 impl Prompt {
     pub(super) fn of(tokens: Vec<u32>) -> Self {
-        Self { tokens, tokens_max: None, changes: Vec::new(), reply: None, cut: None, conversing: None }
+        Self {
+            tokens,
+            seats: Vec::new(),
+            pictures: Vec::new(),
+            tokens_max: None,
+            changes: Vec::new(),
+            reply: None,
+            cut: None,
+            conversing: None,
+        }
     }
 }
 
@@ -133,7 +156,7 @@ impl Ask {
             logprobs_as_drawn: false,
             progress: false,
             ignore_ends: false,
-            guesses: 0,
+            guesses: None,
             truncation: Truncation::Refuse,
             context_tokens: None,
             before: Vec::new(),
@@ -141,6 +164,7 @@ impl Ask {
             priority: 0,
             owner: 0,
             counts: Arc::default(),
+            pictures: Limits::default(),
             keeping: None,
         }
     }
@@ -162,6 +186,7 @@ impl Loaded {
             context_tokens: ask.context_tokens.map_or(context_tokens, |asked| asked.min(context_tokens)),
             tokens_max: ask.tokens_max,
             truncation: ask.truncation,
+            pictures: ask.pictures,
         };
         let begin =
             |keeping: Keeping| keeping.begin(&ask.input, &self.entry.name, &ask.sampling, ask.tokens_max);
@@ -170,8 +195,8 @@ impl Loaded {
             prompts.push(room.prompt(&self.model, input, &ask.before)?);
         }
         let vocabulary = self.model.tokenizer().len();
-        for Prompt { tokens, tokens_max, .. } in &mut prompts {
-            if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+        for Prompt { tokens, seats, pictures, tokens_max, .. } in &mut prompts {
+            if let Some(token) = unknown(tokens, seats, vocabulary) {
                 return Err(Refused::UnknownToken { token, vocabulary }.into());
             }
             match tokens.len() {
@@ -184,6 +209,7 @@ impl Loaded {
                 }
                 _ => *tokens_max = ask.tokens_max,
             }
+            *pictures = self.model.see(seats)?;
         }
         let conversing = prompts.iter().find_map(|prompt| prompt.conversing.as_ref());
         let (form, warnings) = match conversing {
@@ -222,6 +248,14 @@ impl Loaded {
             (ask.counts, kept),
         )?)
     }
+}
+
+/// Finds a token that stands for nothing: beyond the vocabulary, and for no row of a picture.
+fn unknown(tokens: &[u32], seats: &[Seat], vocabulary: usize) -> Option<u32> {
+    let given = tokens.iter().filter(|&&token| token >= GIVEN).count();
+    let rows: usize = seats.iter().map(|seat| seat.count).sum();
+    let beyond = |&token: &u32| token as usize >= vocabulary && (token < GIVEN || given != rows);
+    tokens.iter().copied().find(beyond)
 }
 
 impl From<Refused> for Problem {

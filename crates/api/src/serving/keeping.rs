@@ -1,11 +1,11 @@
-use athenaeum_core::{Block, BlockKind, Message, Role, Timestamp, ToolCall};
+use athenaeum_core::{Attachment, Block, BlockKind, Message, Role, Timestamp, ToolCall};
 use athenaeum_inference::{engine::Reason, sampling::Sampling, template};
 use athenaeum_retrieval::{Chats, Exchange};
 use athenaeum_tenancy::Scope;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::{Choice, Ended, Input, Said};
+use super::{Choice, Ended, Input, Said, Talk};
 
 /// Where a conversation is kept, and for whom.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ impl Keeping {
         max: Option<usize>,
     ) -> Option<Kept> {
         let Input::Conversation(conversation) = input else { return None };
-        let mut messages: Vec<Message> = conversation.messages.iter().map(message).collect();
+        let turns = conversation.messages.iter();
+        let mut messages: Vec<Message> = turns.map(|turn| message(conversation, turn)).collect();
         let mut begun = String::new();
         if conversation.continue_final_message
             && let Some(last) = messages.pop_if(|message| message.role == Role::Assistant)
@@ -159,7 +160,7 @@ fn reason(ended: &Ended) -> &'static str {
 }
 
 /// A turn of a template as one of the archive.
-fn message(turn: &template::Message) -> Message {
+fn message(talk: &Talk, turn: &template::Message) -> Message {
     let field = |name: &str| turn.field(name).and_then(|value| value.as_str().map(str::to_owned));
     let role = Role::from_name(&turn.role()).unwrap_or(Role::User);
     let mut blocks = Vec::new();
@@ -174,6 +175,15 @@ fn message(turn: &template::Message) -> Message {
         });
     }
     let mut message = Message { author: name, ..Message::new(role, blocks) };
+    // That there was a picture, not what it showed.
+    let parts = turn.field("content").into_iter().flat_map(|content| content.elements());
+    message.attachments.extend(parts.filter(|part| template::place(part).is_some()).map(|part| Attachment {
+        name: None,
+        id: None,
+        media_type: Some(talk.media_type(&part).unwrap_or_else(|| "image/*".to_owned())),
+        size: None,
+        path: None,
+    }));
     let calls: Vec<_> = turn.field("tool_calls").iter().flat_map(template::Json::elements).collect();
     let calls = calls.iter().filter_map(|call| {
         let function = call.field("function")?;

@@ -92,6 +92,13 @@ impl Models {
         in_background(move || models.catalog().resolve(name.as_deref())).await?.map_err(Problem::from)
     }
 
+    /// Returns the name of the model that is meant where none is named; `None` where the settings name none.
+    pub(crate) async fn usual(&self) -> Result<Option<String>, Problem> {
+        let models = self.clone();
+        let usual = move || models.catalog().settings().default.clone().filter(|name| !name.is_empty());
+        in_background(usual).await
+    }
+
     /// Lists all there are, each with whether it is in memory.
     pub(crate) async fn list(&self) -> Result<Vec<(Entry, bool)>, Problem> {
         let models = self.clone();

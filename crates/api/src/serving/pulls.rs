@@ -94,7 +94,7 @@ impl Pulls {
         }
         if running().count() >= RUNNING_MAX {
             let detail = format!("{RUNNING_MAX} models are being fetched already; wait for one of them.");
-            return Err(Problem::new(Kind::Busy, detail).retry_after(std::time::Duration::from_secs(30)));
+            return Err(Problem::new(Kind::Conflict, detail).retry_after(std::time::Duration::from_secs(30)));
         }
         let asking = Progress {
             phase: pull::Phase::Asking,

@@ -3,7 +3,7 @@
 use athenaeum_inference::{local::LocalModel, template::Conversation};
 use serde::Serialize;
 
-use super::{Input, Truncation, ask::Prompt, calling::Conversing};
+use super::{Input, Limits, Truncation, ask::Prompt, calling::Conversing};
 use crate::problem::Problem;
 
 /// What there is room for.
@@ -15,6 +15,8 @@ pub(super) struct Room {
     pub(super) tokens_max: Option<usize>,
     /// What is done with a prompt that does not fit.
     pub(super) truncation: Truncation,
+    /// How much of pictures is taken.
+    pub(super) pictures: Limits,
 }
 
 /// What was left out of a prompt that was too long.
@@ -41,25 +43,32 @@ impl Room {
     pub(super) fn prompt(self, model: &LocalModel, input: Input, before: &[u32]) -> Result<Prompt, Problem> {
         let mut prompt = match input {
             // What an earlier answer left is cut by tokens, as a text is.
-            Input::Conversation(conversation) if before.is_empty() => {
-                return self.messages(model, *conversation);
+            Input::Conversation(talk) if before.is_empty() => {
+                return self.messages(model, talk.read(model, self.pictures)?);
             }
-            Input::Conversation(conversation) => whole(model, &conversation)?,
+            Input::Conversation(talk) => whole(model, &talk.read(model, self.pictures)?)?,
             Input::Text(text) => Prompt::of(model.completion_prompt(&text)),
             Input::Tokens(tokens) => Prompt::of(tokens),
         };
         if !before.is_empty() {
             let begins = begins(model, &prompt.tokens);
             prompt.tokens = before.iter().copied().chain(prompt.tokens.drain(begins..)).collect();
+            prompt.seats.iter_mut().for_each(|seat| seat.at = seat.at + before.len() - begins);
         }
         let tokens = &prompt.tokens;
         let too_many = if tokens.len() >= self.context_tokens { tokens.len() - self.for_prompt() } else { 0 };
         if too_many > 0 && self.truncation == Truncation::Oldest {
             // What begins every text stays.
             let begins = begins(model, tokens);
-            let rest = tokens.get(begins + too_many..).unwrap_or_default();
+            // A picture goes whole.
+            let end = begins + too_many;
+            let within = prompt.seats.iter().find(|seat| seat.at < end && end < seat.at + seat.count);
+            let end = within.map_or(end, |seat| seat.at + seat.count);
+            let rest = tokens.get(end..).unwrap_or_default();
             prompt.tokens = tokens[..begins].iter().chain(rest).copied().collect();
-            prompt.cut = Some(Cut { messages: 0, tokens: too_many });
+            prompt.seats.retain(|seat| seat.at >= end);
+            prompt.seats.iter_mut().for_each(|seat| seat.at -= end - begins);
+            prompt.cut = Some(Cut { messages: 0, tokens: end - begins });
         }
         Ok(prompt)
     }
@@ -118,6 +127,7 @@ fn whole(model: &LocalModel, conversation: &Conversation) -> Result<Prompt, Prob
     let whole = model.chat_prompt(conversation)?;
     let conversing = Conversing { format: whole.format, lead: whole.lead, tools: conversation.tools.clone() };
     Ok(Prompt {
+        seats: whole.pictures,
         changes: whole.changes,
         reply: Some(whole.reply),
         conversing: Some(conversing),

@@ -89,7 +89,7 @@ async fn what_is_wrong_is_named_with_what_is_right() {
         .await;
     let image = json!([{ "type": "image_url", "image_url": { "url": "data:" } }]);
     let image = json!({ "messages": [{ "role": "user", "content": image }] });
-    check(image, 400, "messages[0].content[0].type", "\"text\"").await;
+    check(image, 400, "messages[0].content[0].image_url.url", "reads text only").await;
     check(json!({ "top_logprobs": 3 }), 400, "top_logprobs", "logprobs").await;
     check(json!({ "logit_bias": [[1]] }), 400, "logit_bias", "tokens").await;
     check(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use athenaeum_api::Settings;
 use serde_json::Value;
 
 use crate::server::Server;
@@ -60,6 +61,52 @@ fn every_operation_is_fully_described() {
             let described = property["description"].is_string() || property["$ref"].is_string();
             assert!(described || property["oneOf"].is_array(), "{name}.{field}");
         }
+    }
+}
+
+/// What tools that make requests of the description once ran into: they were refused, and it let them.
+#[tokio::test]
+async fn what_is_refused_is_described_so() {
+    let document: Value = serde_json::from_str(&athenaeum_api::document().to_json().unwrap()).unwrap();
+    let schema = |place: &str| document.pointer(place).map(|schema| resolved(&document, schema).clone());
+    for path in [
+        "/v1/chat/completions",
+        "/v1/chat/completions/{completion_id}/messages",
+        "/v1/responses/{response_id}/input_items",
+    ] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let one = |name: &str| parameters.iter().find(|one| one["name"] == name).unwrap()["schema"].clone();
+        let order = one("order").to_string();
+        assert!(order.contains("DirectionName"), "{path}: {order}");
+        assert_eq!(one("limit")["maximum"], 100, "{path}");
+    }
+    assert_eq!(
+        schema("/components/schemas/DirectionName").unwrap()["enum"],
+        serde_json::json!(["asc", "desc"])
+    );
+    let pull =
+        &document["paths"]["/athenaeum/v1/pulls"]["post"]["requestBody"]["content"]["application/json"];
+    let source = resolved(&document, &pull["schema"])["properties"]["source"].clone();
+    assert_eq!(source["pattern"], athenaeum_inference::pull::Source::PATTERN);
+
+    let server = Server::with_model(Settings::default()).await;
+    for (target, part, body) in [
+        (
+            "/v1/chat/completions",
+            "messages[0].content[0].image_url",
+            serde_json::json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url" }] }] }),
+        ),
+        (
+            "/v1/responses",
+            "input[0].content[0].image_url",
+            serde_json::json!({ "input": [{ "role": "user", "content": [{ "type": "input_image" }] }] }),
+        ),
+    ] {
+        let error = server.post(target, &body).await.refusal(target)["error"].clone();
+        assert_eq!(error["param"], part, "{error}");
+        let body = &document["paths"][target]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let body = resolved(&document, body).to_string();
+        assert!(body.contains(r#""required":["image_url"]"#), "{target}");
     }
 }
 

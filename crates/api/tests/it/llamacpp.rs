@@ -80,7 +80,10 @@ async fn what_is_wrong_is_told_in_its_words() {
         assert!(error["code"].as_u64().unwrap() >= 400, "{error}");
     }
     let infill = json!({ "input_prefix": "a", "input_suffix": "b" });
-    assert_eq!(server.post("/infill", &infill).await.status, 501);
+    let refused = server.post("/infill", &infill).await;
+    assert_eq!(refused.status, 400, "from 500 up, clients ask again and operators are woken");
+    let error = refused.refusal("/infill")["error"].clone();
+    assert!(error["message"].as_str().unwrap().contains("not learnt to fill gaps"), "{error}");
 }
 
 #[tokio::test]

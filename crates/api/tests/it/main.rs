@@ -16,6 +16,8 @@ mod library;
 mod llamacpp;
 mod matrix;
 mod mcp;
+mod mcp_ask;
+mod memories;
 mod messages;
 mod models;
 mod ollama;
@@ -28,6 +30,7 @@ mod socket;
 mod texts;
 mod tools;
 mod traced;
+mod vision;
 
 /// Small encoders, as the engine's own tests have them.
 #[path = "../../../inference/tests/it/encoder/models.rs"]

@@ -116,10 +116,10 @@ async fn tools_tell_what_they_take_and_give() {
     let tools = list["tools"].as_array().unwrap();
     assert_eq!(
         tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect::<Vec<_>>(),
-        ["search", "open"]
+        ["search", "open", "ask", "remember", "recall"]
     );
     for tool in tools {
-        assert_eq!(tool["annotations"]["readOnlyHint"], true);
+        assert_eq!(tool["annotations"]["readOnlyHint"], tool["name"] != "remember");
         assert_eq!(tool["annotations"]["openWorldHint"], false);
         for schema in ["inputSchema", "outputSchema"] {
             assert_eq!(tool[schema]["type"], "object", "{tool}");
@@ -127,13 +127,47 @@ async fn tools_tell_what_they_take_and_give() {
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
         assert!(!tool["outputSchema"].to_string().contains("\"format\""), "{tool}");
         // Whatever is written must be in the schema, or strict clients refuse the answer.
-        let arguments =
-            if tool["name"] == "search" { json!({ "query": "sourdough" }) } else { json!({ "message": 1 }) };
+        let arguments = match tool["name"].as_str().unwrap() {
+            "search" => json!({ "query": "sourdough" }),
+            "ask" => json!({ "question": "Does it take about twelve hours?" }),
+            "remember" => json!({ "text": "The starter is fed on Sundays." }),
+            "recall" => json!({ "query": "starter" }),
+            _ => json!({ "message": 1 }),
+        };
         let (_, value) = call(&server.app, tool["name"].as_str().unwrap(), arguments).await;
         let known = tool["outputSchema"]["properties"].as_object().unwrap();
         let given = value.as_object().unwrap();
         assert_eq!(known.keys().collect::<Vec<_>>(), given.keys().collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_recalled_and_nobody_elses() {
+    let server = Server::start().await;
+    let id = server.id_of("c-bread").await;
+    let said = json!({ "text": "Ada is allergic to walnuts.", "conversation": id, "message": 7 });
+    let (text, remembered) = call(&server.app, "remember", said.clone()).await;
+    assert_eq!((text.as_str(), &remembered["new"]), ("It is remembered.", &json!(true)));
+    assert_eq!(call(&server.app, "remember", said).await.0, "It was remembered before.");
+    let passed = json!({ "text": "The sun shines.", "if_surprising": true });
+    let (text, passed) = call(&server.app, "remember", passed).await;
+    assert!(passed["kept"] == false && text.contains("if_surprising"), "{text}");
+
+    let (text, found) = call(&server.app, "recall", json!({ "query": "walnut" })).await;
+    let memory = &found["memories"][0];
+    assert!(text.contains("allergic to walnuts"), "{text}");
+    assert_eq!((&memory["id"], &memory["conversation"]), (&remembered["id"], &json!(id)));
+    assert_eq!(call(&server.app, "recall", json!({})).await.1["memories"].as_array().unwrap().len(), 1);
+    assert_eq!(server.get("/athenaeum/v1/memories").await.json()["memories"][0]["uses"], 1);
+    for stranger in [server.as_stranger(), server.asked_by_stranger()] {
+        for arguments in [json!({}), json!({ "query": "walnut", "cold": true })] {
+            assert_eq!(call(&stranger, "recall", arguments).await.1["memories"], json!([]));
+        }
+    }
+    for wrong in [json!({}), json!({ "text": " " }), json!({ "text": "a", "conversation": "walnut" })] {
+        refusal(&server.app, "remember", wrong).await;
+    }
+    assert!(refusal(&server.app, "recall", json!({ "limit": 0 })).await.contains("1 to 50"));
 }
 
 #[tokio::test]
@@ -365,7 +399,7 @@ async fn a_tool_says_what_it_accepts() {
     }
     let unknown = request(&server.app, "tools/call", json!({ "name": "shell", "arguments": {} })).await;
     assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
-    assert!(unknown["error"]["message"].as_str().unwrap().contains("search and open"));
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("search, open, ask"));
     assert_eq!(request(&server.app, "tools/other", json!({})).await["error"]["code"], -32601);
 }
 

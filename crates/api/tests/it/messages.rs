@@ -92,7 +92,7 @@ async fn refusals_are_shaped_as_their_clients_expect() {
     check(json!({ "messages": [] }), 400, "invalid_request_error", "at least one message").await;
     check(json!({ "model": "claude" }), 404, "not_found_error", "claude").await;
     let image = json!([{ "role": "user", "content": [{ "type": "image", "source": {} }] }]);
-    check(json!({ "messages": image }), 400, "invalid_request_error", "messages[0].content[0].type").await;
+    check(json!({ "messages": image }), 400, "invalid_request_error", "messages[0].content[0].source").await;
     let call = json!([{ "role": "assistant", "content": [{ "type": "tool_use", "name": "x" }] }]);
     check(json!({ "messages": call }), 400, "invalid_request_error", "messages[0].content[0].id").await;
     check(json!({ "top_p": 2 }), 400, "invalid_request_error", "from 0 to 1").await;

@@ -91,7 +91,7 @@ async fn pages_of_hits_and_conversations_do_not_overlap() {
         assert_eq!(unique, seen);
     }
     let cursor = server.get("/athenaeum/v1/conversations?cursor=nonsense").await;
-    assert_eq!(cursor.status, 400);
+    assert_eq!(cursor.status, 404);
     cursor.problem();
 }
 

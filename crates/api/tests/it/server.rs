@@ -13,6 +13,7 @@ use athenaeum_retrieval::{
     documents::Options,
     librarian::{Librarian, Open, Opening},
     meaning::Meaning,
+    memory::{self, Place},
 };
 use athenaeum_tenancy::{Caller, Keys, Register};
 use axum::{
@@ -108,6 +109,9 @@ impl Server {
         let librarian = Librarian::new(shelves, &folder.path().join("drop"), Options::default());
         let api =
             Api::new(archive.clone(), Imports::new(archive.clone()), settings).with_librarian(librarian);
+        let memory =
+            Place::new(folder.path(), athenaeum_archive::Settings::default(), memory::Settings::default());
+        let api = api.with_memory(memory);
         Self { app: app(api.clone(), Router::new()), api, archive, folder }
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Api,
     contract::Contract,
+    dto::params,
     json::fresh,
     openai::list::{Part, page},
     parameters::{Parameter, Read, Takes, body},
@@ -56,15 +57,15 @@ async fn find(api: &Api, id: &str) -> Result<Record, Problem> {
 }
 
 /// List stored completions
+///
+/// The oldest first where nothing is said.
 #[utoipa::path(
     get,
     path = "/v1/chat/completions",
     operation_id = "listChatCompletions",
     tag = "openai",
     params(
-        ("limit" = Option<usize>, Query, description = "Completions at most, 1 to 100; 20 where nothing is said."),
-        ("order" = Option<String>, Query, description = "`asc` or `desc`; the oldest first where nothing is said."),
-        ("after" = Option<String>, Query, description = "The id of the last one that was seen."),
+        params::ListPart,
         ("model" = Option<String>, Query, description = "Only those of this model."),
     ),
     responses((status = 200, description = "The completions.", body = Object)),
@@ -153,12 +154,14 @@ pub(crate) async fn remove(api: Api, Path(id): Path<String>) -> Result<Response,
 }
 
 /// List the messages that a stored completion answers
+///
+/// The oldest first where nothing is said.
 #[utoipa::path(
     get,
     path = "/v1/chat/completions/{completion_id}/messages",
     operation_id = "listChatCompletionMessages",
     tag = "openai",
-    params(("completion_id" = String, Path, description = "Its id.")),
+    params(("completion_id" = String, Path, description = "Its id."), params::ListPart),
     responses((status = 200, description = "The messages.", body = Object)),
 )]
 pub(crate) async fn messages(

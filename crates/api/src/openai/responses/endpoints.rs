@@ -23,6 +23,7 @@ use super::{
 use crate::{
     Api,
     contract::{self, Contract},
+    dto::params,
     json::fresh,
     openai::conversation::allowed_calling,
     openai::{
@@ -150,7 +151,7 @@ pub(crate) async fn create(
         logprobs,
         ignore_ends: read.flag("ignore_eos").unwrap_or(false),
         truncation: Truncation::of(&read),
-        ..api.ask(Input::Conversation(Box::new(conversation)))
+        ..api.ask(Input::talk(conversation))
     };
     let answer = model.ask(ask).await?;
     let warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
@@ -224,7 +225,12 @@ pub(crate) async fn count(
     let conversation = input::conversation(&mut read, &items)?;
     contract.settle(&read.warnings)?;
     let model = api.models.load(read.text("model"), None).await?;
-    let prompt = in_background(move || model.model.chat_prompt(&conversation)).await??;
+    let limits = api.pictures();
+    let prompt = in_background(move || {
+        let conversation = conversation.read(&model.model, limits)?;
+        Ok::<_, Problem>(model.model.chat_prompt(&conversation)?)
+    });
+    let prompt = prompt.await??;
     let mut count = json!({ "object": "response.input_tokens", "input_tokens": prompt.tokens.len() });
     if !read.warnings.is_empty() {
         count["warnings"] = json!(read.warnings);
@@ -326,6 +332,8 @@ pub(crate) async fn cancel(api: Api, Path(id): Path<String>) -> Result<Response,
 }
 
 /// List what a response was asked
+///
+/// The newest first where nothing is said.
 #[utoipa::path(
     get,
     path = "/v1/responses/{response_id}/input_items",
@@ -333,9 +341,7 @@ pub(crate) async fn cancel(api: Api, Path(id): Path<String>) -> Result<Response,
     tag = "openai",
     params(
         ("response_id" = String, Path, description = "Its id."),
-        ("limit" = Option<usize>, Query, description = "Items at most, 1 to 100; 20 where nothing is said."),
-        ("order" = Option<String>, Query, description = "`asc` or `desc`; the newest first where nothing is said."),
-        ("after" = Option<String>, Query, description = "The id of the last item that was seen."),
+        params::ListPart,
     ),
     responses((status = 200, description = "The items.", body = Object)),
 )]

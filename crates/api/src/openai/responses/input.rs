@@ -4,9 +4,13 @@ use athenaeum_inference::template::{Conversation, Json, Message};
 use serde_json::{Value, json};
 
 use crate::{
-    openai::parameters::ANY_TEXT,
-    parameters::{Parameter, Read, Takes},
+    openai::{
+        conversation::{DETAIL, IMAGE_URL, SHOWS, not_here, picture},
+        parameters::ANY_TEXT,
+    },
+    parameters::{Holds, Parameter, Read, Takes},
     problem::Problem,
+    serving::{Pictures, Talk},
 };
 
 const NAME: Takes = Takes::Text(256);
@@ -15,7 +19,7 @@ const NAME: Takes = Takes::Text(256);
 pub(super) const CONVERSATION: &[Parameter] = &[
     Parameter::required(
         "input",
-        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(ITEM), 1 << 20)]),
+        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::ObjectWhere(ITEM, &[SHOWS]), 1 << 20)]),
         "What is said, or items: messages, calls of tools, and what they gave back.",
     ),
     Parameter::new(
@@ -37,13 +41,13 @@ pub(super) const CONVERSATION: &[Parameter] = &[
 
 /// The fields of all kinds of item; which ones a kind needs is looked at when it is read.
 const ITEM: &[Parameter] = &[
-    Parameter::new("type", Takes::OneOf(KINDS), "The kind of item; the model reads text only."),
+    Parameter::new("type", Takes::OneOf(KINDS), "The kind of item."),
     Parameter::new("id", NAME, "Its id."),
     Parameter::new("status", NAME, "How far it is."),
     Parameter::new("role", Takes::OneOf(&["system", "developer", "user", "assistant"]), "Who speaks."),
     Parameter::new(
         "content",
-        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(PART), 4096)]),
+        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::ObjectWhere(PART, &[SHOWN]), 4096)]),
         "What is said.",
     ),
     Parameter::new("call_id", NAME, "Which call a result answers."),
@@ -51,12 +55,12 @@ const ITEM: &[Parameter] = &[
     Parameter::new("arguments", ANY_TEXT, "What it is called with: a JSON object, as text."),
     Parameter::new(
         "output",
-        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::Object(PART), 4096)]),
+        Takes::Either(&[ANY_TEXT, Takes::List(&Takes::ObjectWhere(PART, &[SHOWN]), 4096)]),
         "What the tool gave back.",
     ),
     Parameter::new(
         "summary",
-        Takes::List(&Takes::Object(PART), 4096),
+        Takes::List(&Takes::ObjectWhere(PART, &[SHOWN]), 4096),
         "What the model said to itself, in short.",
     ),
     Parameter::without_effect("encrypted_content", ANY_TEXT, "what was made unreadable is left out"),
@@ -65,11 +69,38 @@ const ITEM: &[Parameter] = &[
 
 const KINDS: &[&str] = &["message", "function_call", "function_call_output", "reasoning"];
 
+/// A part that is a picture has one.
+const SHOWN: &[Holds] = &[
+    Holds::Has("image_url"),
+    Holds::Says("type", "input_text"),
+    Holds::Says("type", "output_text"),
+    Holds::Says("type", "text"),
+    Holds::Says("type", "refusal"),
+    Holds::Says("type", "reasoning_text"),
+    Holds::Says("type", "summary_text"),
+];
+
 const PART: &[Parameter] = &[
     Parameter::required(
         "type",
-        Takes::OneOf(&["input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text"]),
-        "The kind of part; the model reads text only.",
+        Takes::OneOf(&[
+            "input_text",
+            "output_text",
+            "text",
+            "refusal",
+            "reasoning_text",
+            "summary_text",
+            "input_image",
+        ]),
+        "The kind of part: text, or a picture, for models that see.",
+    ),
+    Parameter::new("image_url", ANY_TEXT, IMAGE_URL),
+    DETAIL,
+    Parameter::only(
+        "file_id",
+        Takes::Any,
+        &[],
+        "this server keeps no files; send the picture itself as image_url",
     ),
     Parameter::new("text", ANY_TEXT, "The text."),
     Parameter::new("refusal", ANY_TEXT, "The text of a refusal."),
@@ -152,7 +183,7 @@ pub(super) fn id(mark: &str) -> String {
 }
 
 /// Makes the conversation of all items so far, and the rest of a body that was read against [`CONVERSATION`].
-pub(super) fn conversation(read: &mut Read, items: &[Value]) -> Result<Conversation, Problem> {
+pub(super) fn conversation(read: &mut Read, items: &[Value]) -> Result<Talk, Problem> {
     let mut turns = Turns::default();
     if let Some(instructions) = read.text("instructions").filter(|text| !text.is_empty()) {
         turns.messages.push(Message::new("system", instructions));
@@ -161,6 +192,7 @@ pub(super) fn conversation(read: &mut Read, items: &[Value]) -> Result<Conversat
         turns.add(&format!("input[{index}]"), item)?;
     }
     turns.flush()?;
+    let pictures = turns.pictures;
     let mut conversation = Conversation::new(turns.messages);
     if conversation.messages.is_empty() {
         return Err(Problem::parameter("input", "at least one message"));
@@ -179,13 +211,14 @@ pub(super) fn conversation(read: &mut Read, items: &[Value]) -> Result<Conversat
     for (name, value) in variables {
         conversation.variables.insert(name, json_of(&value)?);
     }
-    Ok(conversation)
+    Ok(pictures.shown_in(conversation))
 }
 
 /// Items one after the other: what the model thought and called stands before what it said, in one turn.
 #[derive(Default)]
 struct Turns {
     messages: Vec<Message>,
+    pictures: Pictures,
     thought: Vec<String>,
     calls: Vec<Value>,
 }
@@ -210,6 +243,9 @@ impl Turns {
             }
             "function_call_output" => {
                 self.flush()?;
+                if let Some(place) = shows(&item["output"]) {
+                    return Err(not_here(&format!("{at}.output[{place}]")));
+                }
                 let result = Message::new("tool", text(&item["output"]));
                 self.messages.push(result.with("tool_call_id", needed("call_id")?));
             }
@@ -221,7 +257,12 @@ impl Turns {
                 if role != "assistant" || !self.calls.is_empty() {
                     self.flush()?;
                 }
-                let mut message = Message::new(role, text(&item["content"]));
+                let content = match shows(&item["content"]) {
+                    Some(place) if role != "user" => return Err(not_here(&format!("{at}.content[{place}]"))),
+                    Some(_) => self.parts(at, &item["content"])?,
+                    None => text(&item["content"]).into(),
+                };
+                let mut message = Message::new(role, content);
                 if !self.thought.is_empty() {
                     message = message.with("reasoning_content", std::mem::take(&mut self.thought).join("\n"));
                 }
@@ -229,6 +270,16 @@ impl Turns {
             }
         }
         Ok(())
+    }
+
+    /// What the user says where that shows pictures.
+    fn parts(&mut self, at: &str, content: &Value) -> Result<Json, Problem> {
+        let parts = content.as_array().map(Vec::as_slice).unwrap_or_default().iter().enumerate();
+        let parts = parts.map(|(place, part)| {
+            let picture = picture(&format!("{at}.content[{place}]"), part, &mut self.pictures)?;
+            Ok(picture.unwrap_or_else(|| json!({ "type": "text", "text": text(&json!([part])) })))
+        });
+        json_of(&Value::Array(parts.collect::<Result<_, Problem>>()?))
     }
 
     /// Puts down what was called and thought.
@@ -248,6 +299,11 @@ impl Turns {
         self.messages.push(turn);
         Ok(())
     }
+}
+
+/// The place of the first picture among parts.
+fn shows(content: &Value) -> Option<usize> {
+    content.as_array()?.iter().position(|part| part["type"] == "input_image")
 }
 
 fn text(content: &Value) -> String {
