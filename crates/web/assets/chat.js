@@ -19,14 +19,21 @@
   const NUMBERS = ["temperature", "top_p", "max_tokens", "seed"];
   const FILE_BYTES_MAX = 1 << 20;
   const FILES_MAX = 20;
+  const PICTURE_BYTES_MAX = 20_000_000;
+  const PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 
   // === The conversation ===
 
-  /** Turns by name: { id, parent, role, text, reasoning, files, model, reason, tokens, at, html, hidden, kept }. */
+  /**
+   * Turns by name: { id, parent, role, text, reasoning, files, pictures, model, reason, tokens, at, html, hidden, kept }.
+   * Pictures are { name, media_type, bytes }, with { data, bitmap } as long as the page lasts: the archive keeps that there
+   * was one, not what it showed.
+   */
   const turns = new Map();
   let path = [];
   let conversation = newName();
   let files = [];
+  let pictures = [];
   let running = null;
 
   function newName() {
@@ -36,7 +43,7 @@
 
   function addTurn(turn) {
     const whole = {
-      id: newName(), parent: path.at(-1) ?? null, text: "", reasoning: "", files: [], html: "", at: Date.now(), ...turn,
+      id: newName(), parent: path.at(-1) ?? null, text: "", reasoning: "", files: [], pictures: [], html: "", at: Date.now(), ...turn,
     };
     turns.set(whole.id, whole);
     return whole;
@@ -77,9 +84,31 @@
     element.dataset.item = "";
     element.setAttribute("aria-label", name);
     turn.prose = make("div", { className: "prose" });
-    element.append(make("header"), turn.prose);
+    element.append(make("header"), turn.prose, ...gallery(turn));
     fill(turn, turn.html);
     return element;
+  }
+
+  /** The pictures of a turn; of those that were shown before the page was opened, that they are not here any more. */
+  function gallery({ pictures: shown }) {
+    const seen = shown.filter((picture) => picture.bitmap).map((picture) => canvas(picture, 480, 320));
+    const parts = seen.length ? [make("div", { className: "pictures" }, ...seen)] : [];
+    const gone = shown.length - seen.length;
+    if (gone) {
+      const which = gone === 1 ? "The picture is not kept, and is not shown to the model again." : `${gone} pictures are not kept, and are not shown to the model again.`;
+      parts.push(make("p", { className: "quiet small gone", textContent: which }));
+    }
+    return parts;
+  }
+
+  /** A picture drawn within so much room: a content policy that loads no foreign picture has nothing to say about that. */
+  function canvas({ name, bitmap }, width, height) {
+    const scale = Math.min(1, width / bitmap.width, height / bitmap.height);
+    const drawn = make("canvas", { width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)) });
+    drawn.setAttribute("role", "img");
+    drawn.setAttribute("aria-label", name);
+    drawn.getContext("2d").drawImage(bitmap, 0, 0, drawn.width, drawn.height);
+    return drawn;
   }
 
   function dressHeader(turn) {
@@ -139,8 +168,8 @@
     turn.prose.dispatchEvent(new Event("dress-up", { bubbles: true }));
   }
 
-  const said = ({ role, text, reasoning, files, model, reason, tokens, at }) => ({
-    role, text, reasoning, files, model: model ?? null, reason: reason ?? null, tokens: tokens ?? null, at,
+  const said = ({ role, text, reasoning, files, pictures, model, reason, tokens, at }) => ({
+    role, text, reasoning, files, pictures: pictures.map(({ name, media_type, bytes }) => ({ name, media_type, bytes })), model: model ?? null, reason: reason ?? null, tokens: tokens ?? null, at,
   });
 
   async function post(address, body) {
@@ -242,7 +271,10 @@
       const fence = "`".repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
       return `File ${name}:\n${fence}\n${text}\n${fence}`;
     });
-    return [turn.text, ...shown].filter((part) => part !== "").join("\n\n");
+    const text = [turn.text, ...shown].filter((part) => part !== "").join("\n\n");
+    const seen = turn.pictures.filter((picture) => picture.data).map(({ data }) => ({ type: "image_url", image_url: { url: data } }));
+    if (!seen.length) return text;
+    return text === "" ? seen : [...seen, { type: "text", text }];
   }
 
   /** Yields the objects of a stream of server-sent events. */
@@ -431,8 +463,8 @@
     room.classList.toggle("busy", busy);
   }
 
-  async function ask(text, attached, parent) {
-    const turn = addTurn({ role: "user", parent, text, files: attached });
+  async function ask(text, attached, seen, parent) {
+    const turn = addTurn({ role: "user", parent, text, files: attached, pictures: seen });
     path = [...before(turn), turn.id];
     show();
     fill(turn, "", text);
@@ -448,7 +480,7 @@
     const area = make("textarea", { value: turn.text, rows: Math.min(12, turn.text.split("\n").length + 1) });
     area.setAttribute("aria-label", "Ask this otherwise");
     const back = () => { fill(turn, turn.html); turn.article.focus(); };
-    const send = () => { if (area.value.trim() && !running) { back(); ask(area.value, turn.files, turn.parent); } };
+    const send = () => { if (area.value.trim() && !running) { back(); ask(area.value, turn.files, turn.pictures, turn.parent); } };
     area.onkeydown = (event) => {
       if (event.key === "Escape") { event.stopPropagation(); back(); }
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); send(); }
@@ -535,14 +567,34 @@
     set(name, value) { try { localStorage.setItem(name, value); } catch { /* it lasts for this page */ } },
   };
 
+  /** Names of models that see. */
+  let seeing = [];
+
+  /** Whether pictures wait for a model that does not see; tells what helps. */
+  function isBlind() {
+    if (!pictures.length || !places.model.value || seeing.includes(places.model.value)) return false;
+    const use = (name) => [`Ask ${name}`, () => {
+      places.model.value = name;
+      remembered.set("model", name);
+      calm();
+      places.ask.focus();
+    }];
+    const ways = seeing.length ? seeing.slice(0, 3).map(use) : [["Get one that sees", "/shelf"]];
+    const leave = ["Leave the pictures out", () => { pictures = []; showFiles(); calm(); places.ask.focus(); }];
+    trouble(`${places.model.value} sees no pictures.`, ...ways, leave);
+    return true;
+  }
+
   async function chooseModel(wanted) {
     try {
       const answered = await fetch("/v1/models");
       if (!answered.ok) throw failure(await answered.json().catch(() => null), answered.status);
       const models = (await answered.json()).data.filter((model) => model.purpose === "generate");
-      const options = models.map((model) => make("option", {
-        value: model.id, textContent: model.loaded ? `${model.id} (loaded)` : model.id,
-      }));
+      seeing = models.filter((model) => model.capabilities.includes("vision")).map((model) => model.id);
+      const options = models.map((model) => {
+        const marks = [seeing.includes(model.id) && "sees pictures", model.loaded && "loaded"].filter(Boolean).join(", ");
+        return make("option", { value: model.id, textContent: marks ? `${model.id} (${marks})` : model.id });
+      });
       places.model.replaceChildren(...options);
       const asked = new URL(location.href).searchParams.get("model");
       const choices = [asked, wanted, remembered.get("model"), models.find((model) => model.loaded)?.id];
@@ -568,7 +620,11 @@
   async function attach(list) {
     const refused = [];
     for (const file of list) {
-      if (files.length >= FILES_MAX) { refused.push(`${file.name}: at most ${FILES_MAX} files go along`); continue; }
+      if (files.length + pictures.length >= FILES_MAX) { refused.push(`${file.name}: at most ${FILES_MAX} files go along`); continue; }
+      if (file.type.startsWith("image/") && file.type !== "image/svg+xml") {
+        try { pictures.push(await picture(file)); } catch (error) { refused.push(error.message); }
+        continue;
+      }
       if (file.size > FILE_BYTES_MAX) { refused.push(`${file.name} has more than 1 MB; give the part that matters`); continue; }
       const bytes = new Uint8Array(await file.arrayBuffer());
       try {
@@ -576,23 +632,43 @@
         if (text.includes("\0")) throw new Error();
         files.push({ name: file.name.slice(0, 200), text });
       } catch {
-        refused.push(`${file.name} is not text, and models here read text only`);
+        refused.push(`${file.name} is neither text nor a picture, and models here take nothing else`);
       }
     }
     showFiles();
     if (refused.length) trouble(`Not attached: ${refused.join("; ")}.`);
+    else isBlind();
     places.ask.focus();
   }
 
+  /** Takes a picture in: as it is, for the model, and as what it shows, for people. */
+  async function picture(file) {
+    const name = file.name.slice(0, 200) || "Picture";
+    if (!PICTURE_TYPES.includes(file.type)) throw new Error(`${name} is no PNG, JPEG, WebP, GIF or BMP`);
+    if (file.size > PICTURE_BYTES_MAX) throw new Error(`${name} has more than 20 MB`);
+    const bitmap = await createImageBitmap(file).catch(() => { throw new Error(`${name} holds no picture that can be read`); });
+    const data = await new Promise((done, failed) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result);
+      reader.onerror = () => failed(new Error(`${name} cannot be read`));
+      reader.readAsDataURL(file);
+    });
+    return { name, media_type: file.type, bytes: file.size, data, bitmap };
+  }
+
   function showFiles() {
-    places.files.hidden = files.length === 0;
-    places.files.replaceChildren(...files.map((file) => {
-      const kilobytes = Math.max(1, Math.round(new Blob([file.text]).size / 1000));
+    places.files.hidden = files.length + pictures.length === 0;
+    const entry = (name, bytes, leave, ...before) => {
       const remove = make("button", { type: "button", className: "x", textContent: "×" });
-      remove.setAttribute("aria-label", `Leave ${file.name} out`);
-      remove.onclick = () => { files = files.filter((other) => other !== file); showFiles(); };
-      return make("li", {}, file.name, make("span", { className: "quiet", textContent: ` ${kilobytes} kB ` }), remove);
-    }));
+      remove.setAttribute("aria-label", `Leave ${name} out`);
+      remove.onclick = () => { leave(); showFiles(); };
+      const size = make("span", { className: "quiet", textContent: ` ${Math.max(1, Math.round(bytes / 1000))} kB ` });
+      return make("li", {}, ...before, name, size, remove);
+    };
+    places.files.replaceChildren(
+      ...pictures.map((shown) => entry(shown.name, shown.bytes, () => { pictures = pictures.filter((other) => other !== shown); }, canvas(shown, 72, 48))),
+      ...files.map((file) => entry(file.name, new Blob([file.text]).size, () => { files = files.filter((other) => other !== file); })),
+    );
   }
 
   // === Begin ===
@@ -605,15 +681,15 @@
   places.composer.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = places.ask.value.trim();
-    if (running || (!text && !files.length)) return;
+    if (running || (!text && !files.length && !pictures.length) || isBlind()) return;
     const wrong = NUMBERS.map((name) => $(`#p-${name}`)).find((field) => !field.checkValidity());
     if (wrong) { $("#settings").open = true; wrong.reportValidity(); return; }
-    const attached = files;
-    files = [];
+    const [attached, seen] = [files, pictures];
+    [files, pictures] = [[], []];
     places.ask.value = "";
     showFiles();
     grow();
-    ask(text, attached, path.at(-1) ?? null);
+    ask(text, attached, seen, path.at(-1) ?? null);
   });
   places.ask.addEventListener("input", grow);
   places.ask.addEventListener("keydown", (event) => {
@@ -641,7 +717,10 @@
       if (kind === "drop") attach([...event.dataTransfer.files]);
     });
   }
-  places.model.addEventListener("change", () => remembered.set("model", places.model.value));
+  places.model.addEventListener("change", () => {
+    remembered.set("model", places.model.value);
+    if (pictures.length && !isBlind()) calm();
+  });
   $("#settings").addEventListener("input", peek);
   addEventListener("beforeunload", (event) => { if (running) event.preventDefault(); });
   peek();

@@ -112,7 +112,7 @@
     }
     const facts = [
       PURPOSES[model.purpose] ?? model.purpose, model.architecture, `${rounded(model.parameters)} parameters`, model.quantization,
-      bytes(model.bytes), model.context_tokens && `${model.context_tokens.toLocaleString("en")} tokens of context`, model.found_in,
+      model.vision && "sees pictures", bytes(model.bytes), model.context_tokens && `${model.context_tokens.toLocaleString("en")} tokens of context`, model.found_in,
     ];
     const notes = [model.fit?.reason];
     if (loaded) {

@@ -105,7 +105,8 @@ pub(crate) fn merge(
 fn title(said: &Said) -> String {
     let line = said.text.lines().find(|line| !line.trim().is_empty());
     let file = said.files.first().map(|file| file.name.as_str());
-    shortened(line.or(file).unwrap_or_default(), 80)
+    let picture = said.pictures.first().map(|picture| picture.name.as_str());
+    shortened(line.or(file).or(picture).unwrap_or_default(), 80)
 }
 
 /// What pages call conversations and turns.

@@ -1,5 +1,5 @@
 use athenaeum_archive::StoredMessage;
-use athenaeum_core::{Block, BlockKind, Message, Role, Timestamp};
+use athenaeum_core::{Attachment, Block, BlockKind, Message, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a page tells of its conversation.
@@ -39,6 +39,8 @@ pub(crate) struct Said {
     pub(crate) reasoning: String,
     /// Files that were shown to the model, as text.
     pub(crate) files: Vec<File>,
+    /// Pictures that were shown to the model. What they showed is not kept.
+    pub(crate) pictures: Vec<Picture>,
     pub(crate) model: Option<String>,
     /// Why the answer ended.
     pub(crate) reason: Option<String>,
@@ -53,6 +55,15 @@ pub(crate) struct Said {
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) text: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Picture {
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    /// Bytes of its file.
+    pub(crate) bytes: Option<u64>,
 }
 
 /// What a page calls a message: by the name that a page gave it, or by the archive's where it came from elsewhere.
@@ -75,6 +86,12 @@ impl Said {
             |file: &File| Block::new(BlockKind::Attachment, file.text.clone()).labelled(file.name.clone());
         blocks.extend(self.files.iter().map(file));
         let mut message = Message::new(role, blocks);
+        message.attachments.extend(self.pictures.iter().map(|picture| Attachment {
+            name: Some(picture.name.clone()).filter(|name| !name.is_empty()),
+            media_type: Some(picture.media_type.clone()),
+            size: picture.bytes,
+            ..Attachment::default()
+        }));
         message.created_at = Some(self.time(now));
         message.finish_reason.clone_from(&self.reason);
         if role == Role::Assistant {
@@ -100,6 +117,15 @@ impl Said {
             at: message.created_at.map(|time| time.as_micros() / 1_000),
             ..Self::default()
         };
+        let pictures = message.attachments.iter().filter_map(|attachment| {
+            let media_type = attachment.media_type.clone().filter(|kind| kind.starts_with("image/"))?;
+            Some(Picture {
+                name: attachment.name.clone().unwrap_or_default(),
+                media_type,
+                bytes: attachment.size,
+            })
+        });
+        said.pictures.extend(pictures);
         let add = |to: &mut String, text: &str| {
             if !to.is_empty() {
                 to.push_str("\n\n");
@@ -125,3 +151,35 @@ impl Said {
 }
 
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_read_back() {
+        let picture = |name: &str| Picture {
+            name: name.to_owned(),
+            media_type: "image/png".to_owned(),
+            bytes: Some(2_000),
+        };
+        let said = Said {
+            role: "user".to_owned(),
+            text: "What is this?".to_owned(),
+            files: vec![File { name: "a.txt".to_owned(), text: "a".to_owned() }],
+            pictures: vec![picture("shot.png"), picture("")],
+            at: Some(1_700_000_000_000),
+            ..Said::default()
+        };
+        let message = said.message(Timestamp::from_micros(1_700_000_000_000_000)).unwrap();
+        let back = Said::of(&message);
+        assert_eq!((&back.text, &back.pictures, back.at), (&said.text, &said.pictures, said.at));
+        assert_eq!(back.files.len(), 1);
+        // What other sources attached, and is no picture, is none here either.
+        let mut message = message;
+        message
+            .attachments
+            .push(Attachment { media_type: Some("application/pdf".to_owned()), ..Attachment::default() });
+        assert_eq!(Said::of(&message).pictures.len(), 2);
+    }
+}

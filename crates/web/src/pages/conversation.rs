@@ -41,6 +41,7 @@ pub(crate) async fn show(
 ) -> Result<Html<String>, Error> {
     let id: ConversationId = id.parse().map_err(|_| Error::NotFound)?;
     let conversation = desk.archive.conversation(&athenaeum_tenancy::local(), id).await?;
+    desk.librarian.opened(&athenaeum_tenancy::local(), id);
     let asked = Asked::read(&parameters);
     let per_page = desk.settings.messages_per_page.max(1);
     let clock = Clock::now(desk.settings.time_zone.as_deref());

@@ -9,7 +9,8 @@ use athenaeum_archive::{
 };
 use athenaeum_retrieval::{
     UploadFolder,
-    librarian::{Activity, Pace, TakeInError},
+    librarian::{Activity, Embedding, Folder, Pace, TakeInError, Watched},
+    search::Coverage,
 };
 use axum::{
     Form,
@@ -50,6 +51,7 @@ pub(crate) async fn show(State(desk): State<Desk>, parameters: Parameters) -> Re
         busy: activity.is_busy(),
         ledger,
         folder,
+        folders: activity.folders.iter().filter_map(|folder| watched(&desk, folder)).collect(),
     })
 }
 
@@ -165,6 +167,22 @@ struct LibraryPage {
     busy: bool,
     ledger: String,
     folder: String,
+    /// Folders that are watched, with what is to be said about that.
+    folders: Vec<(String, String)>,
+}
+
+/// Tells of a folder that is watched; `None` of the one that everybody has.
+fn watched(desk: &Desk, folder: &Folder) -> Option<(String, String)> {
+    let own = desk.librarian.drop_folder(&athenaeum_tenancy::local());
+    let said = match &folder.watched {
+        Watched::Always => String::new(),
+        Watched::NowAndThen { every, why } => {
+            format!("looked through every {}, as {why}", counted(every.as_secs(), "second", "seconds"))
+        }
+        Watched::Missing => "it is not there; it is watched as soon as it is".to_owned(),
+        Watched::ByAnother => "another program watches it".to_owned(),
+    };
+    (folder.path != own).then(|| (folder.path.display().to_string(), said))
 }
 
 #[derive(Template)]
@@ -213,7 +231,7 @@ async fn ledger(desk: &Desk, parameters: &[(String, String)]) -> Result<Ledger, 
             .next
             .map(|cursor| Address::new(PATH).with("state", chosen).with("cursor", &cursor.0).finish()),
         any_failed: stats.files.iter().any(|(state, _)| *state == FileState::Failed),
-        pausable: matches!(activity.embedding.pace, Pace::Running | Pace::Paused),
+        pausable: matches!(activity.embedding.pace, Pace::Running | Pace::Elsewhere | Pace::Paused),
         paused: activity.embedding.pace == Pace::Paused,
     })
 }
@@ -226,6 +244,10 @@ fn figures(stats: &LibraryStats, activity: &Activity) -> Vec<(String, &'static s
     ];
     if let Some(coverage) = activity.embedding.coverage.filter(|coverage| coverage.total > 0) {
         figures.push((format!("{} %", coverage.embedded * 100 / coverage.total), "found by meaning"));
+    }
+    if let Some(coverage) = activity.embedding.messages.filter(|coverage| coverage.total > 0) {
+        let share = format!("{} %", coverage.embedded * 100 / coverage.total);
+        figures.push((share, "of conversations found by meaning"));
     }
     figures
 }
@@ -284,10 +306,15 @@ fn told(activity: &Activity) -> String {
     }
     let embedding = &activity.embedding;
     match embedding.pace {
+        Pace::Elsewhere => "Another program makes everything findable by meaning …".to_owned(),
         Pace::Running => {
-            let share = embedding.coverage.map_or_else(String::new, |coverage| {
-                format!("{} of {} passages", grouped(coverage.embedded), grouped(coverage.total))
-            });
+            // Documents come first.
+            let open = |coverage: Option<Coverage>| coverage.filter(|all| all.embedded < all.total);
+            let share = match (open(embedding.coverage), open(embedding.messages)) {
+                (Some(all), _) => format!("{} of {} passages", grouped(all.embedded), grouped(all.total)),
+                (None, Some(all)) => format!("{} of {} messages", grouped(all.embedded), grouped(all.total)),
+                (None, None) => "almost done".to_owned(),
+            };
             let left = embedding
                 .remaining
                 .map_or_else(String::new, |left| format!(", {} left", span(left.as_secs())));
@@ -334,6 +361,11 @@ fn part(activity: &Activity) -> Option<f64> {
     if let Some(adding) = &activity.adding {
         return (adding.files > 0).then(|| adding.done() as f64 / adding.files as f64);
     }
-    let coverage = activity.embedding.coverage.filter(|coverage| coverage.total > 0)?;
-    Some(coverage.embedded as f64 / coverage.total as f64)
+    let Embedding { coverage, messages, .. } = &activity.embedding;
+    let (mut embedded, mut total) = (0, 0);
+    for coverage in [coverage, messages].into_iter().flatten() {
+        embedded += coverage.embedded;
+        total += coverage.total;
+    }
+    (total > 0).then(|| embedded as f64 / total as f64)
 }

@@ -128,7 +128,7 @@ async fn results(desk: &Desk, choice: &Choice, open: &str) -> Result<Results, Er
         Err(_) => None,
     };
     let mut groups = Vec::new();
-    if found.is_some() && (!choice.within.is_empty() || has_documents(desk).await?) {
+    if found.is_some() && (!choice.within.is_empty() || has_more(desk).await?) {
         groups = places(choice);
     }
     groups.extend(facets::of_messages(choice, &facets, PATH));
@@ -163,7 +163,7 @@ async fn everything(
     }
     let scope = athenaeum_tenancy::local();
     let only_documents = choice.within == "library";
-    if !only_documents && !has_documents(desk).await? {
+    if !only_documents && !has_more(desk).await? {
         return Ok(None);
     }
     // Without a model there is no need to say at every search that there is none.
@@ -211,9 +211,12 @@ async fn everything(
     }))
 }
 
-async fn has_documents(desk: &Desk) -> Result<bool, Error> {
+/// Tells whether there is more to look through than the words of conversations.
+async fn has_more(desk: &Desk) -> Result<bool, Error> {
+    let scope = athenaeum_tenancy::local();
     let library = desk.librarian.library().await?;
-    Ok(library.chunk_count(&athenaeum_tenancy::local()).await? > 0)
+    let messages = desk.librarian.watch(&scope).borrow().embedding.messages;
+    Ok(library.chunk_count(&scope).await? > 0 || messages.is_some_and(|messages| messages.embedded > 0))
 }
 
 /// The filter that says where to look.
@@ -312,7 +315,8 @@ fn view_of_chunk(hit: &library::Hit, reason: &Why, choice: &Choice) -> HitView {
 
 /// Tells why something was found: its place in each list.
 fn why(why: &Why) -> String {
-    let told = [(why.text, "by its words"), (why.meaning, "by its meaning")];
+    let told =
+        [(why.text, "by its words"), (why.meaning, "by its meaning"), (why.rerank, "as a model reads it")];
     let told: Vec<String> = told
         .into_iter()
         .filter_map(|(rank, how)| rank.map(|rank| format!("no. {} {how}", rank.rank)))
