@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod documents;
 pub(crate) mod engine;
+pub(crate) mod memories;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -64,6 +65,11 @@ pub(crate) enum Command {
     Ask(Box<documents::Ask>),
     /// Check an answer of `ask --json` against the files that it cites
     Verify(documents::Verify),
+    /// Keep a sentence or two that are to be remembered
+    Remember(Box<memories::Remember>),
+    /// List, find and forget what is remembered
+    #[command(subcommand)]
+    Memories(memories::Memories),
     /// Show one conversation
     Show(Show),
     /// Write conversations to files: Markdown, JSON or plain text
@@ -338,12 +344,16 @@ pub(crate) struct Serve {
     /// Serve a small sample library instead of your own, to look around
     #[arg(long)]
     pub(crate) sample: bool,
+    /// Watch this folder as well: documents that are put there are found within a moment, nothing is moved (repeatable)
+    #[arg(long = "drop", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) drops: Vec<PathBuf>,
 }
 
 const SERVE_HELP: &str = "\
 Examples:
   athenaeum serve                        http://127.0.0.1:7878
-  athenaeum serve --sample               a dozen made-up conversations, apart from your own
+  athenaeum serve --sample               made-up conversations and documents, apart from your own
+  athenaeum serve --drop ~/Inbox         and the documents in a folder, as they come and go
   athenaeum serve --addr 127.0.0.1:0     any free port; the address is printed
   athenaeum serve --addr 0.0.0.0:7878    every machine that reaches this one, with a key (`athenaeum keys add NAME`)
 

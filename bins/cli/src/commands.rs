@@ -16,10 +16,12 @@ mod import;
 mod imports;
 mod keys;
 mod library;
+mod library_doctor;
 mod list;
 mod local;
 mod manual;
 mod mcp;
+mod memories;
 mod models;
 mod rerank;
 mod search;
@@ -31,17 +33,18 @@ mod verify;
 use std::{
     fmt::Display,
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 use athenaeum::{
+    Start,
     archive::{self, Archive, library::Library},
     core::{ConversationId, MessageId},
     inference::processor::Processor,
-    retrieval::meaning::Meaning,
-    settings::{Layered, Places, Settings},
+    retrieval::{meaning::Meaning, search::Searcher},
+    settings::{Layered, Places},
     tenancy::Scope,
 };
 
@@ -82,6 +85,8 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Add(args) => add::run(context, &args).await,
         Command::Library(args) => library::run(context, &args).await,
         Command::Ask(args) => ask::run(context, &args).await,
+        Command::Remember(args) => memories::remember(context, &args).await,
+        Command::Memories(args) => memories::run(context, &args).await,
         Command::Verify(args) => verify::run(context, &args),
         Command::Search(args) => search::run(context, args).await,
         Command::Show(args) => show::run(context, &args).await,
@@ -127,20 +132,12 @@ pub(crate) struct Context {
 
 impl Context {
     fn new(global: &Global, flag: Option<(&str, String)>) -> anyhow::Result<Self> {
-        let places = Places::find(|name| std::env::var_os(name).map(PathBuf::from));
-        let mut flags: Vec<(&str, String)> = flag.into_iter().collect();
-        if let Some(data) = &global.data {
-            let data = data.to_str().context("the path given with --data is not valid Unicode")?;
-            flags.push(("data", data.to_owned()));
-        }
-        if let Some(log) = &global.log {
-            flags.push(("log", log.clone()));
-        }
-        let given = global.config.clone().or_else(|| std::env::var_os("ATHENAEUM_CONFIG").map(PathBuf::from));
-        let config_file = given.clone().or_else(|| places.config.clone());
-        let variable = |name: &str| std::env::var(name).ok();
-        let settings = Settings::layered(config_file.as_deref(), given.is_some(), variable, &flags)?;
-        athenaeum::telemetry(&settings.settings.log)?;
+        let data = global.data.as_ref().map(|data| {
+            data.to_str().map(str::to_owned).context("the path given with --data is not valid Unicode")
+        });
+        let given = [("data", data.transpose()?), ("log", global.log.clone())];
+        let flags = flag.into_iter().map(|(name, value)| (name, Some(value))).chain(given);
+        let Start { settings, places, config_file } = Start::of(global.config.clone(), flags)?;
         Ok(Self {
             settings,
             places,
@@ -172,8 +169,43 @@ impl Context {
 
     /// Opens what is needed to search by meaning; `None` where this program has no model for it.
     pub(crate) async fn meaning(&self) -> anyhow::Result<Option<Meaning>> {
+        self.meaning_in(&self.data()?).await
+    }
+
+    /// Does the same for vectors that lie elsewhere.
+    pub(crate) async fn meaning_in(&self, data: &Path) -> anyhow::Result<Option<Meaning>> {
         let threads = local::threads(self).unwrap_or(std::num::NonZeroUsize::MIN);
-        Ok(athenaeum::open_meaning(&self.data()?, &Processor::new(threads)).await?)
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let settings = &self.settings.settings;
+        let catalog = self.places.catalog(settings, variable)?;
+        Ok(athenaeum::open_meaning(data, settings, catalog, &Processor::new(threads)).await?)
+    }
+
+    /// Searches what was opened as the settings say; `rerank` as in a request.
+    pub(crate) fn searcher(
+        &self,
+        archive: Option<Archive>,
+        library: Option<Library>,
+        meaning: Option<Meaning>,
+        rerank: Option<bool>,
+    ) -> anyhow::Result<Searcher> {
+        let settings = &self.settings.settings;
+        let wanted = !settings.library.reranker.is_empty() && rerank != Some(false);
+        let reranker = if wanted {
+            let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+            let threads = local::threads(self).unwrap_or(std::num::NonZeroUsize::MIN);
+            let catalog = self.places.catalog(settings, variable)?;
+            athenaeum::open_reranker(settings, catalog, &Processor::new(threads))?
+        } else {
+            None
+        };
+        let searcher = Searcher::new(archive, library, meaning);
+        Ok(searcher.with_settings(athenaeum::search_settings(settings), reranker))
+    }
+
+    /// Returns whether anything was ever given a vector.
+    pub(crate) fn has_vectors(&self) -> anyhow::Result<bool> {
+        Ok(athenaeum::has_vectors(&self.data()?))
     }
 
     /// Opens everything that can be searched.

@@ -3,10 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use athenaeum::{
-    Athenaeum,
-    settings::{Places, Settings},
-};
+use athenaeum::{Athenaeum, Start};
 use clap::Parser;
 
 /// Serves a library of LLM conversations to this machine, and to others who have a key.
@@ -34,14 +31,10 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     let args = Args::parse();
-    let places = Places::find(|name| std::env::var_os(name).map(PathBuf::from));
-    let flags =
-        [("server.addr", args.addr.map(|addr| addr.to_string())), ("data", args.data), ("log", args.log)];
-    let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let config = args.config.clone().or_else(|| places.config.clone());
-    let variable = |name: &str| std::env::var(name).ok();
-    let settings = Settings::layered(config.as_deref(), args.config.is_some(), variable, &flags)?.settings;
-    athenaeum::telemetry(&settings.log)?;
+    let addr = args.addr.map(|addr| addr.to_string());
+    let flags = [("server.addr", addr), ("data", args.data), ("log", args.log)];
+    let Start { settings, places, .. } = Start::of(args.config, flags)?;
+    let settings = settings.settings;
     let data = places.data_folder(&settings)?;
 
     // Two threads: one answers while another parses an upload or renders a long page.
@@ -58,7 +51,8 @@ fn main() -> anyhow::Result<ExitCode> {
         let catalog = places.catalog(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
         let athenaeum = athenaeum
             .with_models(catalog, &settings)
-            .with_documents(athenaeum::documents_options(), &settings);
+            .with_documents(athenaeum::documents_options(), &settings)
+            .with_folders(places.document_folders(&settings));
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
         Ok(ExitCode::SUCCESS)

@@ -29,8 +29,14 @@ that begin with a dot are passed over. Stop with Ctrl-C at any time; the next ru
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Library {
-    /// Count documents, files and what became of them
+    /// Count documents, files, what became of them, and how much of everything is found by meaning
     Status,
+    /// Make the vectors that are missing now, of documents and conversations; a running server does so by itself
+    Embed {
+        /// Only what is in documents, or only what was said in conversations
+        #[arg(long = "in", value_enum, value_name = "WHERE", default_value_t = Within::All)]
+        within: Within,
+    },
     /// List files with what became of each
     Files {
         /// Only those whose path begins so
@@ -40,6 +46,8 @@ pub(crate) enum Library {
         #[arg(long, value_enum)]
         state: Option<State>,
     },
+    /// Compare the ledger with the disk and the vectors with what they are of, and say what to do
+    Doctor,
     /// Read files once more that could not be read
     Retry {
         /// Only those whose path begins so
@@ -77,6 +85,13 @@ pub(crate) struct Where {
     /// How to look
     #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
     pub(crate) mode: Mode,
+    /// Have the best hits ordered anew by the model that the setting library.reranker names; it does so by itself where one
+    /// is named
+    #[arg(long, overrides_with = "no_rerank")]
+    pub(crate) rerank: bool,
+    /// Leave the hits as they were found
+    #[arg(long)]
+    pub(crate) no_rerank: bool,
     /// Only documents of this format: pdf, markdown, … (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Vec<String>,
@@ -85,10 +100,13 @@ pub(crate) struct Where {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Within {
     /// Conversations and documents
+    #[value(alias = "everything")]
     All,
     /// Conversations
+    #[value(alias = "conversations")]
     Chats,
     /// Documents
+    #[value(alias = "documents")]
     Library,
 }
 

@@ -80,7 +80,7 @@ pub(crate) struct Sampling {
 #[derive(Debug, Args)]
 pub(crate) struct Guessing {
     /// Guess up to so many tokens at once, from what was said before or by --draft; the text stays the same
-    /// [default: 4 with --draft, otherwise 0]
+    /// [default: 4 by --draft, up to 15 of what was said before as long as they come true; with `bench`, 0 of that]
     #[arg(long, value_name = "COUNT")]
     pub(crate) guess: Option<usize>,
     /// A smaller model of the same vocabulary that guesses: a name, a part of it, or a path
@@ -89,7 +89,8 @@ pub(crate) struct Guessing {
 }
 
 impl Guessing {
-    pub(crate) fn count(&self) -> usize {
+    /// Where speed is measured, and what is said before says nothing.
+    pub(crate) fn measured(&self) -> usize {
         self.guess.unwrap_or(if self.draft.is_some() { 4 } else { 0 })
     }
 }
@@ -107,6 +108,12 @@ pub(crate) struct Complete {
     pub(crate) guessing: Guessing,
     #[command(flatten)]
     pub(crate) shape: Shape,
+    /// Show this picture before the text, to a model that sees (repeatable): PNG, JPEG, WebP, GIF or BMP
+    #[arg(long = "image", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) images: Vec<PathBuf>,
+    /// The projector that the model sees with [default: mmproj-….gguf beside it]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) mmproj: Option<PathBuf>,
     /// With --json: probabilities of each token, with so many of the likeliest
     #[arg(long, value_name = "COUNT")]
     pub(crate) logprobs: Option<usize>,
@@ -135,6 +142,7 @@ Examples:
   athenaeum complete --model examples/models/tiny.gguf --temperature 0 'Shall I compare thee'
   git diff | athenaeum complete -m qwen3 -n 200
   athenaeum complete -m qwen3-8b --draft qwen3-0.6b 'Once upon a time'
+  athenaeum complete -m gemma3 --image page.png 'The first line of this page reads:'
   athenaeum complete -m qwen3 --json-schema recipe.schema.json 'A recipe for bread, as JSON: '
 
 The text goes to stdout as it comes. With --json: one object per token, then one with the whole text, why it ended,
@@ -152,6 +160,12 @@ pub(crate) struct Chat {
     /// What the model is told before everything else
     #[arg(long, value_name = "TEXT")]
     pub(crate) system: Option<String>,
+    /// Show this picture with the first message, to a model that sees (repeatable): PNG, JPEG, WebP, GIF or BMP
+    #[arg(long = "image", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) images: Vec<PathBuf>,
+    /// The projector that the model sees with [default: mmproj-….gguf beside it]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) mmproj: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sampling: Sampling,
     #[command(flatten)]
@@ -165,11 +179,13 @@ const CHAT_HELP: &str = "\
 Examples:
   athenaeum chat --model qwen3
   athenaeum chat -m qwen3 --system 'Answer in one sentence.' 'Why is the sky blue?'
+  athenaeum chat -m gemma3 --image page.png 'What does this say?'
   athenaeum chat --model examples/models/tiny.gguf --temperature 0
 
 While the model writes, Ctrl-C stops it; what is written so far stays. At the prompt:
   /regenerate   throw the last answer away and ask for another
   /undo         take the last question and its answer back
+  /image FILE   show a picture with what is said next
   /system TEXT  tell the model this before everything else
   /clear        begin a new conversation
   /exit         end (as does Ctrl-D)

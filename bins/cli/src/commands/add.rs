@@ -1,11 +1,11 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Instant};
 
 use athenaeum::{
-    archive::library::Library,
+    archive::{Archive, library::Library},
     core::ChunkId,
     retrieval::{
         documents::{self, Error, Options, Progress, Report},
-        meaning::Filling,
+        meaning::{Filled, Filling, Meaning},
         with_causes,
     },
 };
@@ -47,7 +47,8 @@ struct Problem<'a> {
 
 pub(super) async fn run(context: &mut Context, args: &Add) -> Outcome {
     let library = context.library().await?;
-    let options = Options { again: args.again, ..athenaeum::documents_options() };
+    let options = athenaeum::apart_from(&context.data()?, athenaeum::documents_options());
+    let options = Options { again: args.again, ..options };
     let mut shown = Shown::new();
     let told = |progress: &Progress| shown.show(progress);
     let cancel = cancel_on_interrupt();
@@ -68,18 +69,40 @@ pub(super) async fn embed(context: &Context, library: &Library, removed: &[Chunk
     let Some(meaning) = context.meaning().await? else { return Ok(()) };
     meaning.remove_chunks(&context.scope, removed).await?;
     let mut shown = Shown::new();
-    let told = |filling: &Filling| shown.say(|| embedding(filling));
+    let told = |filling: &Filling| shown.say(|| embedding(filling, "chunk"));
     let filled = meaning.fill(&context.scope, library, told, &cancel_on_interrupt()).await?;
     shown.end();
-    if filled.stopped {
-        note(&"stopped; what has no vector yet is found by its words, and the next run goes on");
-    }
+    tell_stopped(&filled);
     Ok(())
 }
 
-fn embedding(filling: &Filling) -> String {
+/// Has what was said in conversations found by meaning, too. Stopped, it leaves the rest to the next run.
+pub(super) async fn embed_conversations(
+    context: &Context,
+    archive: &Archive,
+    meaning: &Meaning,
+) -> anyhow::Result<Filled> {
+    let mut shown = Shown::new();
+    let told = |filling: &Filling| shown.say(|| embedding(filling, "message"));
+    let cancel = cancel_on_interrupt();
+    let filled = meaning.fill_conversations(&context.scope, archive, &[], told, &cancel).await?;
+    shown.end();
+    tell_stopped(&filled);
+    Ok(filled)
+}
+
+fn tell_stopped(filled: &Filled) {
+    if filled.stopped {
+        note(&"stopped; what has no vector yet is found by its words, and the next run goes on");
+    }
+}
+
+fn embedding(filling: &Filling, what: &str) -> String {
+    if filling.waiting {
+        return "another program makes the vectors; waiting for it".to_owned();
+    }
     let left = filling.remaining().map_or_else(String::new, |left| format!(", {} left", HumanDuration(left)));
-    format!("{} of {} can be found by meaning{left}", grouped(filling.seen), counted(filling.total, "chunk"))
+    format!("{} of {} can be found by meaning{left}", grouped(filling.seen), counted(filling.total, what))
 }
 
 /// Tells what came of adding.

@@ -9,7 +9,7 @@ use athenaeum::{
     },
     retrieval::{
         ask::{self, Answer, Budget, Citation, Kind, Origin, Passage},
-        search::{self, Searcher},
+        search,
     },
 };
 
@@ -24,9 +24,10 @@ pub(super) async fn run(context: &mut Context, args: &Ask) -> Outcome {
     let question = args.question.join(" ");
     let sources = context.sources().await?;
     let meaning = context.meaning().await?;
-    let searcher = Searcher::new(sources.archive.clone(), sources.library.clone(), meaning.clone());
     let request =
         search::Request { query: question.clone(), limit: LOOKED_AT, ..super::search::request(&args.place) };
+    let (archive, library) = (sources.archive.clone(), sources.library.clone());
+    let searcher = context.searcher(archive, library, meaning.clone(), request.rerank)?;
     let found = searcher.search(&context.scope, &request).await?;
     for notice in &found.notices {
         note(&format_args!("note: {}", one_line(&notice.0, 400)));

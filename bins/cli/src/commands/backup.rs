@@ -4,7 +4,10 @@ use std::{
 };
 
 use anyhow::bail;
-use athenaeum::{archive::Archive, core::Timestamp};
+use athenaeum::{
+    archive::{Archive, memories::Memories},
+    core::Timestamp,
+};
 use serde::Serialize;
 
 use super::{Context, Outcome, note};
@@ -17,6 +20,9 @@ use crate::{
 struct Written {
     written: String,
     bytes: u64,
+    /// Where what is remembered was written, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memories: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -24,26 +30,66 @@ struct Restored {
     restored: String,
     conversations: u64,
     messages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memories: Option<u64>,
 }
 
 pub(super) async fn backup(context: &mut Context, args: &Backup) -> Outcome {
     let archive = context.open_existing().await?;
     let to = args.to.clone().unwrap_or_else(default_name);
-    let beside = check_target(&to, args.force)?;
+    let memories = with_memories(&to);
+    let (beside, memories_beside) = (check_target(&to, args.force)?, check_target(&memories, args.force)?);
     archive.backup(&beside).await?;
-    if beside != to {
-        std::fs::rename(&beside, &to)?;
+    let remembered = backup_memories(context, &memories_beside).await?;
+    for (written, to) in
+        [(&beside, &to)].into_iter().chain(remembered.then_some((&memories_beside, &memories)))
+    {
+        if written != to {
+            std::fs::rename(written, to)?;
+        }
+    }
+    if !remembered && memories.exists() {
+        // Of an earlier backup: beside this one it would be taken for what belongs to it.
+        std::fs::remove_file(&memories)?;
     }
     let size = std::fs::metadata(&to)?.len();
     match context.output.json {
-        true => context.output.object(&Written { written: to.display().to_string(), bytes: size })?,
-        false => context.output.line(format_args!(
-            "Wrote {} ({}). `athenaeum restore {0}` brings it back.",
-            to.display(),
-            bytes(size)
-        ))?,
+        true => context.output.object(&Written {
+            written: to.display().to_string(),
+            bytes: size,
+            memories: remembered.then(|| memories.display().to_string()),
+        })?,
+        false => {
+            let beside = match remembered {
+                true => format!(", and what is remembered beside it, {}", memories.display()),
+                false => String::new(),
+            };
+            context.output.line(format_args!(
+                "Wrote {} ({}){beside}. `athenaeum restore {0}` brings it back.",
+                to.display(),
+                bytes(size)
+            ))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what is remembered; false where nothing is.
+async fn backup_memories(context: &Context, to: &Path) -> anyhow::Result<bool> {
+    let data = context.data()?;
+    if !data.join("memories.db").is_file() {
+        return Ok(false);
+    }
+    let settings = athenaeum::archive_settings(&context.settings.settings);
+    let memories = Memories::open_read_only(&data, &settings).await?;
+    memories.backup(to).await?;
+    memories.close().await;
+    Ok(true)
+}
+
+/// Returns where the memories of a backup are: `kept.memories.db` beside `kept.db`.
+fn with_memories(backup: &Path) -> PathBuf {
+    backup.with_extension("memories.db")
 }
 
 fn default_name() -> PathBuf {
@@ -78,10 +124,12 @@ pub(super) async fn restore(context: &mut Context, args: &Restore) -> Outcome {
             data.display()
         );
     }
+    let memories = with_memories(&args.from);
     let kept = Archive::restore(&data, &args.from).await?;
     if let Some(kept) = kept {
         note(&format_args!("The archive that was there is kept as {}.", kept.display()));
     }
+    let remembered = restore_memories(context, &data, &memories).await?;
     let archive = context.open().await?;
     let stats = archive.stats(&context.scope).await?;
     let (conversations, messages) = (stats.conversations, stats.messages);
@@ -91,15 +139,34 @@ pub(super) async fn restore(context: &mut Context, args: &Restore) -> Outcome {
                 restored: data.display().to_string(),
                 conversations,
                 messages,
+                memories: remembered,
             })?;
         }
-        false => context.output.line(format_args!(
-            "Restored {} conversations with {} messages into {}.",
-            conversations,
-            messages,
-            data.display()
-        ))?,
+        false => {
+            let memories = remembered.map_or_else(String::new, |count| format!(" and {count} memories"));
+            context.output.line(format_args!(
+                "Restored {conversations} conversations with {messages} messages{memories} into {}.",
+                data.display()
+            ))?;
+        }
     }
     archive.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts what was remembered in its place, where the backup has it; returns how many memories there are. Without it, those that
+/// are there stay.
+async fn restore_memories(context: &Context, data: &Path, from: &Path) -> anyhow::Result<Option<u64>> {
+    if !from.is_file() {
+        return Ok(None);
+    }
+    if let Some(kept) = Memories::restore(data, from).await? {
+        note(&format_args!("What was remembered there is kept as {}.", kept.display()));
+    }
+    athenaeum::forget_memory_vectors(data, &context.scope).await?;
+    let settings = athenaeum::archive_settings(&context.settings.settings);
+    let memories = Memories::open_read_only(data, &settings).await?;
+    let stats = memories.stats(&context.scope).await?;
+    memories.close().await;
+    Ok(Some(stats.hot + stats.cold))
 }

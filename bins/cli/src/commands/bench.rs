@@ -1,7 +1,12 @@
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
-use athenaeum::inference::{engine::Request, local::LocalModel, sampling::Sampling};
+use athenaeum::inference::{
+    engine::Request,
+    kernels::{Instructions, use_at_most},
+    local::LocalModel,
+    sampling::Sampling,
+};
 use serde::Serialize;
 
 use super::{Context, Outcome, local};
@@ -21,6 +26,8 @@ struct Measured<'a> {
     rss_bytes: Option<u64>,
     threads: usize,
     device: String,
+    /// What the processor computes with.
+    kernel: &'static str,
     /// The processor, where it has a name.
     machine: Option<String>,
 }
@@ -37,7 +44,7 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
     let mut generations = Vec::new();
     for round in 1..=args.repeat.get() {
         let (prompt, generation) =
-            measure(&model, (args.prompt, args.generate), args.guessing.count(), round).await?;
+            measure(&model, (args.prompt, args.generate), args.guessing.measured(), round).await?;
         firsts.push(prompt);
         generations.push(args.generate.saturating_sub(1) as f64 / generation);
     }
@@ -53,6 +60,8 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
         rss_bytes: athenaeum::hardware::resident_bytes(),
         threads: model.engine().settings().threads.get(),
         device: local::device(context, &args.running).to_string(),
+        // It is settled by now, and this only asks.
+        kernel: use_at_most(Instructions::Avx512).as_str(),
         machine: athenaeum::hardware::probe().cpu.model,
     };
     if context.output.json {
@@ -60,7 +69,7 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let Measured { prompt_tokens_per_s: prompt, generate_tokens_per_s: generate, .. } = measured;
-    let Measured { first_token_ms: first, load_ms, threads, device, machine, .. } = &measured;
+    let Measured { first_token_ms: first, load_ms, threads, device, kernel, machine, .. } = &measured;
     context.output.line(format_args!("prompt    {prompt:9.1} tokens/s  ({} tokens)", args.prompt))?;
     context.output.line(format_args!("generate  {generate:9.1} tokens/s  ({} tokens)", args.generate))?;
     context
@@ -70,7 +79,7 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
     if let Some(bytes) = measured.rss_bytes {
         context.output.line(format_args!("memory    {:>12}", crate::output::bytes(bytes)))?;
     }
-    context.output.line(format_args!("threads   {threads:7}          ({device})"))?;
+    context.output.line(format_args!("threads   {threads:7}          ({device}, {kernel})"))?;
     if let Some(machine) = machine {
         context.output.line(format_args!("machine   {machine}"))?;
     }
@@ -91,7 +100,7 @@ async fn measure(
         sampling: Sampling::greedy(),
         tokens_max: Some(generate.max(1)),
         ignore_ends: true,
-        guesses,
+        guesses: Some(guesses),
         ..Request::new(tokens)
     };
     let started = Instant::now();

@@ -2,7 +2,9 @@ mod keep;
 
 use std::{
     io::{BufRead as _, IsTerminal, Write as _},
+    path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -10,7 +12,8 @@ use athenaeum::inference::{
     engine::{self, Event, Reason},
     local::LocalModel,
     reply::{self, Reply},
-    template::{Change, Conversation, Message},
+    template::{Change, Conversation, Json, Message},
+    vision::Picture,
 };
 
 use super::{Context, Outcome, complete::of_end, local, note};
@@ -22,13 +25,16 @@ use keep::Kept;
 
 pub(super) async fn run(context: &mut Context, args: Chat) -> Outcome {
     let (name, draft) = (args.model.model.as_deref(), args.guessing.draft.as_deref());
-    let model = local::load(context, name, draft, &args.model.running)?;
+    let model = local::load_to_see(context, (name, draft), args.mmproj.clone(), &args.model.running)?;
     anyhow::ensure!(
         model.template().is_some(),
         "this model has no chat template; `athenaeum complete` goes on from text"
     );
     let kept = if args.forget { None } else { Some(Kept::begin(context, &model).await?) };
-    let mut talk = Talk { model, args, messages: Vec::new(), kept, told: Vec::new() };
+    let mut talk = Talk { model, args, messages: Vec::new(), shown: Vec::new(), kept, told: Vec::new() };
+    for path in std::mem::take(&mut talk.args.images) {
+        talk.shown.push(local::picture(&path)?);
+    }
     if let Some(system) = talk.args.system.take() {
         talk.set_system(system);
     }
@@ -47,6 +53,8 @@ struct Talk {
     model: LocalModel,
     args: Chat,
     messages: Vec<Said>,
+    /// Pictures for what is said next.
+    shown: Vec<Arc<Picture>>,
     kept: Option<Kept>,
     /// Changes to conversations that the person was told of.
     told: Vec<Change>,
@@ -57,9 +65,16 @@ struct Talk {
 struct Said {
     role: &'static str,
     text: String,
+    pictures: Vec<Arc<Picture>>,
 }
 
-const COMMANDS: &str = "/regenerate  /undo  /system TEXT  /clear  /exit; Ctrl-C stops an answer";
+impl Said {
+    fn new(role: &'static str, text: String) -> Self {
+        Self { role, text, pictures: Vec::new() }
+    }
+}
+
+const COMMANDS: &str = "/regenerate  /undo  /image FILE  /system TEXT  /clear  /exit; Ctrl-C stops an answer";
 
 impl Talk {
     /// Reads lines until there are no more.
@@ -84,14 +99,24 @@ impl Talk {
                     note(&"a new conversation");
                 }
                 "/undo" => match self.undo() {
-                    Some(question) => {
-                        note(&format_args!("taken back: {}", crate::output::one_line(&question, 70)));
+                    Some(Said { text, .. }) => {
+                        note(&format_args!("taken back: {}", crate::output::one_line(&text, 70)));
                     }
                     None => note(&"there is nothing to take back"),
                 },
                 "/system" => self.set_system(rest.trim().to_owned()),
+                "/image" => match local::picture(Path::new(rest.trim())) {
+                    Ok(picture) => {
+                        self.shown.push(picture);
+                        note(&"it is shown with what you say next");
+                    }
+                    Err(error) => note(&format_args!("{error:#}")),
+                },
                 "/regenerate" | "/retry" => match self.undo() {
-                    Some(question) => code = self.ask(context, question).await?,
+                    Some(Said { text, pictures, .. }) => {
+                        self.shown = pictures;
+                        code = self.ask(context, text).await?;
+                    }
                     None => note(&"there is no answer yet"),
                 },
                 unknown if unknown.starts_with('/') && rest.is_empty() => {
@@ -105,27 +130,28 @@ impl Talk {
     fn set_system(&mut self, text: String) {
         self.messages.retain(|said| said.role != "system");
         if !text.is_empty() {
-            self.messages.insert(0, Said { role: "system", text });
+            self.messages.insert(0, Said::new("system", text));
         }
     }
 
     /// Takes the last question back, with its answer, and returns it.
-    fn undo(&mut self) -> Option<String> {
+    fn undo(&mut self) -> Option<Said> {
         let index = self.messages.iter().rposition(|said| said.role == "user")?;
-        let question = self.messages[index].text.clone();
+        let question = self.messages[index].clone();
         self.messages.truncate(index);
         Some(question)
     }
 
     /// Asks, and writes the answer as it comes. A question that cannot be answered is taken back.
     async fn ask(&mut self, context: &mut Context, question: String) -> Outcome {
-        self.messages.push(Said { role: "user", text: question });
+        let pictures = std::mem::take(&mut self.shown);
+        self.messages.push(Said { pictures, ..Said::new("user", question) });
         let answered = self.answer(context).await;
         if answered.is_err() {
             self.undo();
         }
         let (answer, reason) = answered?;
-        self.messages.push(Said { role: "assistant", text: answer });
+        self.messages.push(Said::new("assistant", answer));
         if let Some(kept) = &mut self.kept {
             kept.keep(&self.messages, &reason).await?;
         }
@@ -133,14 +159,28 @@ impl Talk {
     }
 
     async fn answer(&mut self, context: &mut Context) -> anyhow::Result<(String, Reason)> {
-        let messages = self.messages.iter().map(|said| Message::new(said.role, said.text.as_str()));
-        let prompt = self.model.chat_prompt(&Conversation::new(messages))?;
+        let mut conversation = Conversation::new([]);
+        for Said { role, text, pictures } in &self.messages {
+            let mut parts: Vec<Json> =
+                pictures.iter().map(|picture| conversation.part(Arc::clone(picture))).collect();
+            let text = Json::from(text.as_str());
+            let content = if parts.is_empty() {
+                text
+            } else {
+                parts.push(Json::object([("type", Json::from("text")), ("text", text)]));
+                Json::array(parts)
+            };
+            conversation.messages.push(Message::new(role, content));
+        }
+        let prompt = self.model.chat_prompt(&conversation)?;
+        // Takes seconds where a picture is new; nothing else goes on meanwhile.
+        let pictures = self.model.see(&prompt.pictures)?;
         for change in prompt.changes.iter().filter(|change| !self.told.contains(change)) {
             note(&change.as_str());
         }
         self.told.extend(prompt.changes);
         let request = local::request(prompt.tokens, &self.args.sampling, &self.args.guessing);
-        let request = engine::Request { show_special: true, ..request };
+        let request = engine::Request { show_special: true, pictures, ..request };
         let mut generation = self.model.engine().submit(request)?;
         let mut answer = Answer { reply: prompt.reply, text: String::new() };
         loop {

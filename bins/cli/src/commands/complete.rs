@@ -48,8 +48,11 @@ pub(super) async fn run(context: &mut Context, args: &Complete) -> Outcome {
     let grammar = local::grammar(&args.shape)?;
     let text = prompt(args.prompt.as_deref())?;
     let (name, draft) = (args.model.model.as_deref(), args.guessing.draft.as_deref());
-    let model = local::load(context, name, draft, &args.model.running)?;
-    let mut request = local::request(model.completion_prompt(&text), &args.sampling, &args.guessing);
+    let pictures: Vec<_> = args.images.iter().map(|path| local::picture(path)).collect::<Result<_, _>>()?;
+    let model = local::load_to_see(context, (name, draft), args.mmproj.clone(), &args.model.running)?;
+    let (prompt, seats) = model.completion_prompt_showing(&pictures, &text)?;
+    let mut request = local::request(prompt, &args.sampling, &args.guessing);
+    request.pictures = model.see(&seats)?;
     request.logprobs = args.logprobs;
     if let Some(grammar) = grammar {
         request.constraint = Some(model.constraint(&grammar).context("the answer cannot be held to that")?);

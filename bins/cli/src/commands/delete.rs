@@ -13,6 +13,7 @@ struct Deleted {
 pub(super) async fn run(context: &mut Context, args: &Delete) -> Outcome {
     let archive = context.open_existing().await?;
     let mut failed = false;
+    let mut deleted = Vec::new();
     for text in &args.ids {
         let id = context.conversation_id(&archive, text).await?;
         let conversation = archive.conversation(&context.scope, id).await?;
@@ -24,6 +25,7 @@ pub(super) async fn run(context: &mut Context, args: &Delete) -> Outcome {
             continue;
         }
         archive.delete(&context.scope, id).await?;
+        deleted.push(id);
         match context.output.json {
             true => context.output.object(&Deleted { deleted: id.to_string() })?,
             false => context
@@ -32,6 +34,7 @@ pub(super) async fn run(context: &mut Context, args: &Delete) -> Outcome {
         }
     }
     context.output.flush()?;
+    athenaeum::forget_vectors(&context.data()?, &context.scope, &deleted, &[]).await?;
     archive.close().await;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,6 +1,6 @@
 use std::{path::Path, process::ExitCode};
 
-use athenaeum::{address_is_free, api::Hardware, hardware, settings::Settings};
+use athenaeum::{address_is_free, api::Hardware, archive::memories::Memories, hardware, settings::Settings};
 use serde::Serialize;
 
 use super::{Context, Outcome};
@@ -27,6 +27,7 @@ pub(super) async fn run(context: &mut Context) -> Outcome {
         vec![settings(context), folder(&data), rights(&data), server(&context.settings.settings).await];
     findings.push(keys(&context.settings.settings, &data).await);
     findings.extend(archive(context, &data).await);
+    findings.extend(memories(context, &data).await);
     findings.extend(machine::findings(hardware::probe(), &context.settings.settings.hardware));
     for finding in &findings {
         match context.output.json {
@@ -174,4 +175,27 @@ async fn archive(context: &Context, data: &Path) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Looks at what is remembered, where anything is.
+async fn memories(context: &Context, data: &Path) -> Option<Finding> {
+    if !data.join("memories.db").is_file() {
+        return None;
+    }
+    let settings = athenaeum::archive_settings(&context.settings.settings);
+    let looked_at = async {
+        let memories = Memories::open_read_only(data, &settings).await?;
+        let problems = memories.check().await?;
+        let stats = memories.stats(&context.scope).await?;
+        memories.close().await;
+        Ok::<_, athenaeum::archive::Error>((problems, stats))
+    };
+    let advice = "`athenaeum restore FROM` puts those of a backup in their place";
+    Some(match looked_at.await {
+        Ok((problems, stats)) if problems.is_empty() => {
+            good("memories", format!("{} are found, {} are cold; the file is sound", stats.hot, stats.cold))
+        }
+        Ok((problems, _)) => bad("memories", format!("memories.db: {}", problems.join("; ")), advice),
+        Err(error) => bad("memories", format!("{:#}", anyhow::Error::from(error)), advice),
+    })
 }

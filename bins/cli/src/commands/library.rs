@@ -2,14 +2,20 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use athenaeum::{
-    archive::library::{File, FileState},
-    retrieval::documents::{self, Options},
+    archive::{
+        self, Archive,
+        library::{File, FileState},
+    },
+    retrieval::{
+        documents::{self, Options},
+        meaning::Meaning,
+    },
 };
 use serde::Serialize;
 
-use super::{Context, Outcome, add};
+use super::{Context, Outcome, add, library_doctor};
 use crate::{
-    args::documents::{Library, State},
+    args::documents::{Library, State, Within},
     interrupt::cancel_on_interrupt,
     output::{Output, Style, bytes, counted, grouped, one_line},
 };
@@ -22,6 +28,7 @@ struct Status {
     text_bytes: u64,
     files: BTreeMap<&'static str, u64>,
     formats: BTreeMap<String, u64>,
+    found_by_meaning: Covered,
 }
 
 /// A line of `library files --json`.
@@ -42,6 +49,8 @@ struct Entry<'a> {
 pub(super) async fn run(context: &mut Context, args: &Library) -> Outcome {
     match args {
         Library::Status => status(context).await,
+        Library::Embed { within } => embed(context, *within).await,
+        Library::Doctor => library_doctor::run(context).await,
         Library::Files { under, state } => {
             let library = context.library().await?;
             let mut after = None;
@@ -105,7 +114,8 @@ pub(super) async fn run(context: &mut Context, args: &Library) -> Outcome {
                     }
                 }
             }
-            library.forget(&context.scope, &forgotten).await?;
+            let removed = library.forget(&context.scope, &forgotten).await?;
+            athenaeum::forget_vectors(&context.data()?, &context.scope, &[], &removed).await?;
             library.close().await;
             let said = format!(
                 "{} forgotten; the files themselves are where they were.",
@@ -117,9 +127,123 @@ pub(super) async fn run(context: &mut Context, args: &Library) -> Outcome {
     }
 }
 
+/// Makes the vectors that are missing.
+async fn embed(context: &mut Context, within: Within) -> Outcome {
+    let Some(meaning) = context.meaning().await? else {
+        anyhow::bail!("this program has no model within it; name one with the setting library.embedder");
+    };
+    let sources = context.sources().await?;
+    let library = sources.library.filter(|_| within != Within::Chats);
+    let archive = sources.archive.filter(|_| within != Within::Library);
+    if let Some(library) = &library {
+        add::embed(context, library, &[]).await?;
+    }
+    if let Some(archive) = &archive {
+        add::embed_conversations(context, archive, &meaning).await?;
+    }
+    let covered = Covered::of(context, Some(&meaning), library.as_ref(), archive.as_ref()).await?;
+    match context.output.json {
+        true => context.output.object(&covered)?,
+        false => covered.tell(&mut context.output)?,
+    }
+    Ok(if covered.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How much is found by meaning, in `library status --json` and `library embed --json`.
+#[derive(Debug, Default, Serialize)]
+struct Covered {
+    chunks: u64,
+    chunks_total: u64,
+    messages: u64,
+    messages_total: u64,
+    /// Which model makes the vectors.
+    model: Option<String>,
+    /// Those whose vectors answer until its own are whole.
+    formers: Vec<String>,
+    /// Another program makes vectors now.
+    running: bool,
+    /// How long it will take, where it knows.
+    remaining_seconds: Option<u64>,
+}
+
+impl Covered {
+    async fn of(
+        context: &Context,
+        meaning: Option<&Meaning>,
+        library: Option<&archive::library::Library>,
+        archive: Option<&Archive>,
+    ) -> anyhow::Result<Self> {
+        let scope = &context.scope;
+        let Some(meaning) = meaning else {
+            return Ok(Self {
+                chunks_total: match library {
+                    Some(library) => library.chunk_count(scope).await?,
+                    None => 0,
+                },
+                messages_total: match archive {
+                    Some(archive) => archive.count(scope).await?.1,
+                    None => 0,
+                },
+                ..Self::default()
+            });
+        };
+        let chunks = meaning.progress(scope, library, None).await?;
+        let messages = meaning.progress(scope, None, archive).await?;
+        let elsewhere = meaning.elsewhere(scope)?;
+        Ok(Self {
+            chunks: chunks.embedded,
+            chunks_total: chunks.total,
+            messages: messages.embedded,
+            messages_total: messages.total,
+            model: Some(meaning.embedder().model().name.clone()),
+            formers: meaning.formers(scope).await?,
+            running: elsewhere.is_some(),
+            remaining_seconds: elsewhere.flatten().map(|left| left.as_secs()),
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.chunks >= self.chunks_total && self.messages >= self.messages_total
+    }
+
+    fn tell(&self, output: &mut Output) -> std::io::Result<()> {
+        let part = |done: u64, total: u64, what: &str| {
+            (total > 0).then(|| format!("{} of {}", grouped(done), counted(total, what)))
+        };
+        let parts = [
+            part(self.chunks, self.chunks_total, "chunk"),
+            part(self.messages, self.messages_total, "message"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let left = self.remaining_seconds.map_or_else(String::new, |left| {
+            format!(", {} left", indicatif::HumanDuration(std::time::Duration::from_secs(left)))
+        });
+        let running = if self.running { format!("; a program is at it{left}") } else { String::new() };
+        let said = format!("Found by meaning: {}{running}", parts.join(", "));
+        output.line(output.paint(Style::Faint, &said))?;
+        if !self.formers.is_empty() {
+            let said = format!(
+                "Until all of it is made by {}, vectors of {} answer.",
+                self.model.as_deref().unwrap_or("the model"),
+                self.formers.join(", ")
+            );
+            output.line(output.paint(Style::Faint, &said))?;
+        }
+        Ok(())
+    }
+}
+
 async fn status(context: &mut Context) -> Outcome {
     let library = context.library().await?;
     let stats = library.stats(&context.scope).await?;
+    // Looking makes nothing.
+    let meaning = if context.has_vectors()? { context.meaning().await? } else { None };
+    let archive = context.data()?.join("archive.db").is_file();
+    let archive = if archive { Some(context.open_read_only().await?) } else { None };
+    let covered = Covered::of(context, meaning.as_ref(), Some(&library), archive.as_ref()).await?;
     let output = &mut context.output;
     if output.json {
         output.object(&Status {
@@ -128,6 +252,7 @@ async fn status(context: &mut Context) -> Outcome {
             text_bytes: stats.text_bytes,
             files: stats.files.iter().map(|(state, count)| (state.as_str(), *count)).collect(),
             formats: stats.formats.into_iter().collect(),
+            found_by_meaning: covered,
         })?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -146,6 +271,7 @@ async fn status(context: &mut Context) -> Outcome {
     if !formats.is_empty() {
         output.line(format_args!("  {}", formats.join(" · ")))?;
     }
+    covered.tell(output)?;
     if stats.files.iter().any(|(state, _)| *state == FileState::Failed) {
         output.line(
             "`athenaeum library files --state failed` says why, `athenaeum library retry` tries once more.",

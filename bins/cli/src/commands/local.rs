@@ -1,8 +1,11 @@
 //! Finding, loading and asking a model of this machine.
 
 use std::{
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, anyhow};
@@ -14,6 +17,7 @@ use athenaeum::{
         engine::{self, Reason},
         local::{self, LocalModel},
         sampling,
+        vision::{Limits, Picture},
         weights::Access,
     },
     retrieval::CancellationToken,
@@ -29,9 +33,19 @@ pub(super) fn load(
     draft: Option<&str>,
     running: &Running,
 ) -> anyhow::Result<LocalModel> {
+    load_to_see(context, (name, draft), None, running)
+}
+
+/// The same with the projector that was named.
+pub(super) fn load_to_see(
+    context: &Context,
+    (name, draft): (Option<&str>, Option<&str>),
+    projector: Option<PathBuf>,
+    running: &Running,
+) -> anyhow::Result<LocalModel> {
     let path = find(context, name, Purpose::Generate)?;
     let draft = draft.map(|draft| find(context, Some(draft), Purpose::Generate)).transpose()?;
-    let settings = local::Settings { draft, ..settings(context, running) };
+    let settings = local::Settings { draft, projector, ..settings(context, running) };
     LocalModel::load(&path, &settings).with_context(|| format!("cannot use {}", path.display()))
 }
 
@@ -89,6 +103,16 @@ impl From<CacheFormat> for athenaeum::inference::kernels::Format {
     }
 }
 
+/// Reads a picture from a file.
+pub(super) fn picture(path: &Path) -> anyhow::Result<Arc<Picture>> {
+    let limits = Limits::default();
+    let failed = || format!("cannot show {}", path.display());
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(failed)?;
+    file.take(limits.bytes as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
+    Ok(Arc::new(Picture::read(&bytes, limits).with_context(failed)?))
+}
+
 /// Makes a request of a prompt and what was typed.
 pub(super) fn request(prompt: Vec<u32>, typed: &Sampling, guessing: &Guessing) -> engine::Request {
     let sampling = sampling::Sampling {
@@ -104,7 +128,7 @@ pub(super) fn request(prompt: Vec<u32>, typed: &Sampling, guessing: &Guessing) -
         sampling,
         stops: typed.stops.clone(),
         tokens_max: typed.max_tokens,
-        guesses: guessing.count(),
+        guesses: guessing.guess,
         ..engine::Request::new(prompt)
     }
 }

@@ -1,6 +1,6 @@
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use athenaeum::api::Mcp;
+use athenaeum::{Athenaeum, tenancy::Keys};
 
 use super::{Context, Outcome};
 
@@ -14,16 +14,20 @@ pub(super) fn run(context: Context) -> Outcome {
 }
 
 async fn talk(context: Context) -> anyhow::Result<()> {
-    let archive = context.open().await?;
+    let (data, settings) = (context.data()?, context.settings.settings.clone());
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let catalog = context.places.catalog(&settings, variable)?;
+    // Whoever started us is asked for no key.
+    let athenaeum = Athenaeum::open_with(&data, &settings, Keys::none()).await?;
+    let athenaeum =
+        athenaeum.with_models(catalog, &settings).with_documents(athenaeum::documents_options(), &settings);
     // The output holds standard output for itself, and from here on that belongs to the protocol.
-    let Context { settings, scope, output, .. } = context;
-    drop(output);
-    let pages = format!("http://{}", settings.settings.server.addr);
-    let mcp = Mcp::new(archive.clone(), scope, Some(pages));
+    drop(context.output);
+    let mcp = athenaeum.mcp(Some(format!("http://{}", settings.server.addr)));
     tokio::select! {
         ended = mcp.talk(tokio::io::stdin(), tokio::io::stdout()) => ended?,
         () = athenaeum::interrupted() => {}
     }
-    archive.close().await;
+    athenaeum.close().await;
     Ok(())
 }

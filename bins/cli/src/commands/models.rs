@@ -11,7 +11,10 @@ use std::{
 use anyhow::Context as _;
 use athenaeum::{
     hardware,
-    inference::model::{self, Fit, FitVerdict, Found, Limits, Root, Search, Summary, TensorRow},
+    inference::{
+        model::{self, Fit, FitVerdict, Found, Limits, Root, Search, Summary, TensorRow},
+        vision::beside,
+    },
 };
 use serde::Serialize;
 
@@ -32,6 +35,9 @@ struct Listed<'a> {
     summary: Option<Summary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fit: Option<FitLine>,
+    /// The file that a model sees with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    projector: Option<String>,
     /// Of models that were pulled or added: whether their files have the lengths that were recorded. `models verify`
     /// reads them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +100,16 @@ fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
         }
         there.into_iter().cloned().map(Root::recognised).collect()
     };
-    let Search { found, skipped } = model::find(&roots, Limits::default());
+    let Search { mut found, skipped } = model::find(&roots, Limits::default());
+    // What a model sees with is told of beside it, and is no model.
+    found.retain(|found| match found.model.as_ref().ok().and_then(beside::check) {
+        None => true,
+        Some(Ok(())) => false,
+        Some(Err(error)) => {
+            note(&format_args!("{}: {}", tame(&found.path.display().to_string()), tame(&chain(&error))));
+            false
+        }
+    });
     // The machine is looked at only where there is something to hold against it.
     let budget = if found.is_empty() { 0 } else { memory_budget(context) };
     for model in &found {
@@ -132,10 +147,19 @@ fn listed(found: &Found, budget: u64) -> Listed<'_> {
         path: found.path.display().to_string(),
         found_in: (!in_program.is_empty()).then_some(in_program),
         fit: summary.as_ref().map(|summary| fit_line(&summary.fit(budget))),
+        projector: summary
+            .as_ref()
+            .and_then(|summary| projector(&found.path, summary))
+            .map(|path| path.display().to_string()),
         recorded_lengths_hold: model::lengths_hold(&found.path),
         summary,
         error,
     }
+}
+
+/// The projector beside a model.
+fn projector(path: &Path, summary: &Summary) -> Option<PathBuf> {
+    beside::find(path, summary.embedding_size?)
 }
 
 fn fit_line(fit: &Fit) -> FitLine {
@@ -169,6 +193,7 @@ fn line(output: &mut Output, found: &Found, budget: u64) -> std::io::Result<()> 
                 summary.quantization.as_deref().map(|text| one_line(text, 20)),
                 summary.context_tokens.map(|tokens| format!("{} tokens of context", grouped(tokens))),
                 Some(bytes(summary.bytes)),
+                projector(&found.path, &summary).map(|_| "sees pictures".to_owned()),
             ];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             output.line(format_args!("{name}  {}", parts.join(", ")))?;
@@ -240,6 +265,7 @@ fn people(output: &mut Output, path: &Path, summary: &Summary) -> std::io::Resul
         Some(shared) if shared != heads => format!("{heads}, {shared} for keys and values"),
         _ => heads.to_string(),
     });
+    let projector = projector(path, summary);
     let template = match &summary.chat_template {
         Some(template) => format!("yes, {}", counted(template.chars().count() as u64, "character")),
         None => "none".to_owned(),
@@ -259,6 +285,10 @@ fn people(output: &mut Output, path: &Path, summary: &Summary) -> std::io::Resul
         ("vocabulary", summary.vocabulary.map(|tokens| counted(tokens, "token"))),
         ("tokenizer", text(&summary.tokenizer)),
         ("chat template", Some(template)),
+        (
+            "sees by",
+            projector.as_deref().and_then(Path::file_name).map(|name| one_line(&name.to_string_lossy(), 80)),
+        ),
         ("licence", text(&summary.licence)),
         ("size", Some(bytes(summary.bytes))),
     ] {

@@ -8,16 +8,20 @@ pub(super) use everywhere::request;
 
 use super::{Context, Outcome, note};
 use crate::{
-    args::{Search, SortChoice, documents::Within},
+    args::{
+        Search, SortChoice,
+        documents::{Mode, Within},
+    },
     output::{Output, Style, counted, grouped, one_line},
     wire::Found,
 };
 
 pub(super) async fn run(context: &mut Context, args: Search) -> Outcome {
-    // Pages and the newest first are orders of one list; so is what there is without documents.
-    let one_list =
-        args.cursor.is_some() || args.sort == SortChoice::Recent || args.place.within == Within::Chats;
-    if !one_list && context.has_library()? {
+    // Pages and the newest first are orders of one list; so is what there is without documents and vectors.
+    let one_list = args.cursor.is_some() || args.sort == SortChoice::Recent;
+    let by_word = args.place.mode == Mode::Text || !context.has_vectors()?;
+    let chats_alone = args.place.within == Within::Chats || !context.has_library()?;
+    if !(one_list || chats_alone && by_word) {
         return everywhere::run(context, args).await;
     }
     let archive = context.open_read_only().await?;

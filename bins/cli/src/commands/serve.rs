@@ -37,6 +37,12 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     let catalog = context.places.catalog(&settings, variable)?;
     let athenaeum =
         athenaeum.with_models(catalog, &settings).with_documents(athenaeum::documents_options(), &settings);
+    // The sample is a library of its own: a person's folders are no part of it, unless they say so now.
+    let named = match args.sample {
+        true => vec![sample::documents_folder(&data)],
+        false => context.places.document_folders(&settings),
+    };
+    let athenaeum = athenaeum.with_folders(named.into_iter().chain(args.drops.iter().cloned()));
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }

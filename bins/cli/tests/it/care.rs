@@ -32,6 +32,40 @@ fn a_backup_brings_back_what_was_deleted() {
 }
 
 #[test]
+fn what_is_remembered_is_backed_up_restored_and_looked_after() {
+    let library = filled();
+    assert!(!library.ok(&["doctor"]).contains("memories"), "where nothing is remembered, nothing is said");
+    library.ok(&["remember", "Ada is allergic to walnuts"]);
+    let said = library.json(&["backup", "kept.db"]).remove(0);
+    assert!(said["memories"].as_str().unwrap().ends_with("kept.memories.db"), "{said}");
+    let id = library.json(&["memories", "list"])[0]["id"].as_str().unwrap().to_owned();
+    library.ok(&["memories", "forget", &id]);
+    library.ok(&["remember", "The train to Basel leaves at nine"]);
+    let gone = library.run(&["memories", "search", "nuts for Ada"]);
+    assert_eq!(gone.code, Some(1), "nothing of that is left: {gone:?}");
+
+    let said = library.json(&["restore", "kept.db", "--force"]).remove(0);
+    assert_eq!((&said["conversations"], &said["memories"]), (&2.into(), &1.into()));
+    assert_eq!(library.json(&["memories", "list"]).len(), 1);
+    // As many as before, and others: their vectors are made anew.
+    let found = library.json(&["memories", "search", "which nuts must nobody serve her?"]);
+    assert_eq!(found[0]["id"], id.as_str(), "{found:?}");
+
+    assert!(library.ok(&["doctor"]).contains("1 are found, 0 are cold"));
+    for name in ["memories.db", "memories.db-wal"] {
+        let path = library.data().join(name);
+        if path.exists() {
+            std::fs::write(path, "torn").unwrap();
+        }
+    }
+    let ran = library.run(&["doctor"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("memories"), "{ran:?}");
+    library.ok(&["restore", "kept.db", "--force"]);
+    assert_eq!(library.json(&["memories", "list"]).len(), 1);
+}
+
+#[test]
 fn a_file_that_is_no_backup_is_refused() {
     let library = filled();
     library.write("noise.db", "not a database at all");

@@ -1,18 +1,20 @@
 //! The pages that ask models, in a real browser against the whole server: pages and API only meet here. Without a
 //! Chromium these tests say that they were skipped.
 
+use athenaeum_inference::synthetic;
 use serde_json::{Value, json};
 
 use crate::{
     chromium::Chromium,
+    models::sighted,
     support::{Library, Server},
 };
 
 /// The small model of the examples.
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
 
-/// Has the model go on until it is stopped, where the page says `window.forever`; and reads what is asked of it.
-const FOREVER: &str = "const plain = fetch; window.fetch = (address, request) => { if (window.forever && String(address).endsWith('/completions')) { window.asked = JSON.parse(request.body); request.body = JSON.stringify({ ...window.asked, ignore_eos: true }); } return plain(address, request); };";
+/// Has the model go on until it is stopped, where the page says `window.forever`; and notes what is asked of it.
+const FOREVER: &str = "const plain = fetch; window.fetch = (address, request) => { if (String(address).endsWith('/completions')) window.asked = JSON.parse(request.body); if (window.forever && String(address).endsWith('/completions')) { request.body = JSON.stringify({ ...window.asked, ignore_eos: true }); } return plain(address, request); };";
 
 /// A library with a model, a server over it, and a browser; `None` where there is no browser.
 fn open() -> Option<(Library, Server, Chromium)> {
@@ -87,6 +89,76 @@ fn a_conversation_is_held_stopped_given_anew_and_kept() {
     let found: Value = serde_json::from_str(&server.get("/athenaeum/v1/search?q=Tiny").1).unwrap();
     assert!(found["hits"].as_array().is_some_and(|hits| !hits.is_empty()), "{found}");
     browser.assert_quiet(&origin);
+}
+
+#[test]
+fn pictures_are_attached_shown_and_sent_to_a_model_that_sees() {
+    let Some(mut browser) = Chromium::start() else { return };
+    let library = Library::new();
+    let models = library.data().join("models");
+    sighted(&models);
+    std::fs::create_dir_all(models.join("alone")).unwrap();
+    std::fs::copy(TINY, models.join("alone/blind.gguf")).unwrap();
+    let server = library.serve(&[]);
+    let origin = format!("http://{}", server.addr);
+    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": FOREVER }));
+    browser.go(&format!("{origin}/chat?model=blind"));
+    browser.wait("document.querySelector('#model').value === 'blind'");
+    browser.wait("document.querySelector('#model').textContent.includes('tiny (sees pictures')");
+    // No list takes what the model sees with for a model.
+    for (list, at) in [("/v1/models", "data"), ("/api/tags", "models"), ("/athenaeum/v1/models", "models")] {
+        let told: Value = serde_json::from_str(&server.get(list).1).unwrap();
+        assert_eq!(told[at].as_array().map(Vec::len), Some(2), "{list}: {told}");
+    }
+    attach(&mut browser, "no.png", b"no picture");
+    browser.wait("document.querySelector('#trouble').textContent.includes('no.png holds no picture')");
+    assert_eq!(browser.evaluate("document.querySelectorAll('#files li').length"), 0);
+    attach(&mut browser, "shot.png", &synthetic::vision::png(40, 24, 1).unwrap());
+    browser.wait("document.querySelector('#trouble').textContent.includes('blind sees no pictures')");
+    // It is not sent to whoever cannot see it.
+    browser.evaluate("document.querySelector('#ask').focus()");
+    browser.call("Input.insertText", json!({ "text": "Who are you?" }));
+    browser.press("Enter");
+    assert_eq!(browser.evaluate("document.querySelectorAll('.message').length"), 0);
+    browser.evaluate("[...document.querySelectorAll('#trouble button')].find((button) => button.textContent === 'Ask tiny').click()");
+    assert_eq!(browser.evaluate("document.querySelector('#trouble').hidden"), true);
+    browser.press("Enter");
+    settled(&mut browser, 1);
+    let asked = browser.evaluate("window.asked");
+    let parts = &asked["messages"][0]["content"];
+    assert!(
+        parts[0]["image_url"]["url"].as_str().unwrap().starts_with("data:image/png;base64,iVBOR"),
+        "{asked}"
+    );
+    assert_eq!((&parts[1]["text"], &asked["model"]), (&json!("Who are you?"), &json!("tiny")));
+    let shown = "[...document.querySelectorAll('.message.user canvas[aria-label=\"shot.png\"]')].map((one) => [one.width, one.height, one.getContext('2d').getImageData(3, 3, 1, 1).data[3]])";
+    assert_eq!(browser.evaluate(shown), json!([[40, 24, 255]]));
+    // It goes along as the conversation goes on.
+    say(&mut browser, "Count to ten.", 2);
+    assert_eq!(browser.evaluate("window.asked.messages[0].content[0].type"), "image_url");
+    assert_eq!(browser.evaluate("window.asked.messages.length"), 3);
+    // The archive keeps that there was one.
+    let kept = browser.evaluate("location.href").as_str().unwrap().to_owned();
+    browser.go(&kept);
+    browser.wait("document.querySelector('.message.user .gone')?.textContent.includes('not kept')");
+    browser.wait("document.querySelector('.message.user .attachments').textContent.includes('shot.png')");
+    browser.go(&kept.replace("/chat/", "/conversations/"));
+    browser
+        .wait("document.querySelector('.message .attachments')?.textContent.includes('shot.png image/png')");
+    browser.go(&format!("{origin}/shelf"));
+    browser.wait("document.querySelectorAll('.model-card').length === 2");
+    browser.wait("document.querySelector('.model-list').textContent.includes('sees pictures')");
+    browser.assert_quiet(&origin);
+}
+
+/// Chooses a file, as by the button for that.
+fn attach(browser: &mut Chromium, name: &str, bytes: &[u8]) {
+    browser.evaluate(&format!(
+        "(() => {{ const chosen = new DataTransfer(); \
+         chosen.items.add(new File([new Uint8Array({bytes:?})], '{name}', {{ type: 'image/png' }})); \
+         const input = document.querySelector('#attach'); input.files = chosen.files; \
+         input.dispatchEvent(new Event('change')); }})()"
+    ));
 }
 
 #[test]

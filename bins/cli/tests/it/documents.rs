@@ -1,6 +1,8 @@
 //! Documents on the command line.
 
-use crate::support::Library;
+use std::process::Stdio;
+
+use crate::support::{Library, line};
 
 #[test]
 fn a_folder_is_added_told_of_and_forgotten() {
@@ -121,7 +123,8 @@ fn a_pdf_is_read_in_a_process_of_its_own() {
 fn killed_while_it_adds_it_loses_and_doubles_nothing() {
     let library = Library::new();
     std::fs::create_dir(library.path("notes")).unwrap();
-    let files = 4_000;
+    // `ATHENAEUM_FILES=10000` where there is time for it.
+    let files = std::env::var("ATHENAEUM_FILES").map_or(4_000, |count| count.parse().unwrap());
     for n in 0..files {
         library.write(&format!("notes/{n}.md"), &format!("# Note {n}\n\nIt speaks of matter {n}.\n"));
     }
@@ -142,10 +145,106 @@ fn killed_while_it_adds_it_loses_and_doubles_nothing() {
     let said = library.json(&["add", "--text-only", "notes"]).remove(0);
     assert_eq!(said["added"].as_u64().unwrap() + before, files, "{said}");
     assert_eq!(kept(), files);
-    for n in [0, 1_999, 3_999] {
+    for n in [0, files / 2, files - 1] {
         let found = library.json(&["search", "--in", "library", "--mode", "text", &format!("matter {n}")]);
         assert_eq!(found[0]["title"], format!("Note {n}"));
     }
     let states = library.json(&["library", "status"]).remove(0)["files"].clone();
     assert_eq!(states, serde_json::json!({ "kept": files }));
+}
+
+#[test]
+fn conversations_are_embedded_at_once_and_found_in_other_words() {
+    let library = Library::new();
+    let talks = [
+        line("pets", "Pets", "My kitten sleeps all day long.", "That is what kittens do."),
+        line("oven", "Oven", "How hot must it be for bread?", "Two hundred and fifty degrees."),
+    ];
+    library.ok(&["import", library.write("talks.jsonl", &talks.concat()).to_str().unwrap()]);
+    // Nothing has a vector yet: words are looked for, and nothing is opened or made for it.
+    assert!(library.json(&["search", "a cat at rest"]).is_empty());
+    assert!(!library.data().join("vectors").exists());
+    let status = library.json(&["library", "status"]).remove(0);
+    assert_eq!(status["found_by_meaning"]["messages_total"], 4, "{status}");
+    assert_eq!(status["found_by_meaning"]["messages"], 0);
+
+    let done = library.json(&["library", "embed", "--in", "conversations"]).remove(0);
+    assert_eq!((&done["messages"], &done["messages_total"]), (&4.into(), &4.into()), "{done}");
+    assert_eq!(library.json(&["library", "embed"]).remove(0)["messages"], 4);
+    for place in ["conversations", "everything"] {
+        let found = library.json(&["search", "--in", place, "a cat at rest"]);
+        assert_eq!((&found[0]["kind"], &found[0]["title"]), (&"message".into(), &"Pets".into()), "{found:?}");
+        assert!(found[0]["why"]["meaning"]["rank"] == 1 && found[0]["why"]["text"].is_null());
+    }
+    assert!(library.json(&["search", "--mode", "text", "a cat at rest"]).is_empty());
+    let told = library.ok(&["search", "a cat at rest"]);
+    assert!(told.contains("My kitten sleeps") && told.contains("meaning #1"), "{told}");
+    let other = library.json(&["search", "a cat at rest", "--provider", "chatgpt"]);
+    assert!(other.is_empty(), "{other:?}");
+
+    let id = library.json(&["list"])[0]["id"].as_str().unwrap().to_owned();
+    library.ok(&["delete", "--yes", &id]);
+    let status = library.json(&["library", "status"]).remove(0);
+    let meaning = &status["found_by_meaning"];
+    assert_eq!((&meaning["messages"], &meaning["messages_total"]), (&2.into(), &2.into()), "{status}");
+}
+
+#[test]
+fn the_doctor_tells_what_is_not_as_the_ledger_has_it() {
+    let library = Library::new();
+    std::fs::create_dir(library.path("notes")).unwrap();
+    for name in ["a", "b", "c"] {
+        library.write(&format!("notes/{name}.md"), &format!("Note {name} of three.\n"));
+    }
+    library.write("notes/broken.pdf", "%PDF-1.4 and nothing of the kind");
+    library.ok(&["add", "--text-only", "notes"]);
+    let findings = || {
+        let ran = library.run(&["library", "doctor", "--json"]);
+        let findings: Vec<serde_json::Value> =
+            ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told = findings.iter().map(|found| {
+            assert!(found["ok"] == true || found["advice"].is_string(), "{found}");
+            format!("{} {}", found["check"].as_str().unwrap(), found["count"])
+        });
+        (ran.code, told.collect::<Vec<_>>())
+    };
+    assert_eq!(findings(), (Some(1), vec!["ledger 4".into(), "failed 1".into(), "vectors 3".into()]));
+    std::fs::remove_file(library.path("notes/broken.pdf")).unwrap();
+    library.ok(&["add", "notes"]);
+    assert_eq!(findings(), (Some(0), vec!["ledger 3".into(), "vectors 0".into()]));
+    std::fs::remove_file(library.path("notes/a.md")).unwrap();
+    library.write("notes/b.md", "Note b is another one now, and longer.\n");
+    let expected = vec!["ledger 3".into(), "missing 1".into(), "changed 1".into(), "vectors 0".into()];
+    assert_eq!(findings(), (Some(1), expected));
+    let said = library.run(&["library", "doctor"]).stdout;
+    assert!(said.contains("a.md") && said.contains("athenaeum library forget"), "{said}");
+}
+
+/// Two programs read the same folder into the same library at the same time.
+#[test]
+fn two_at_once_lose_and_double_nothing() {
+    let library = Library::new();
+    std::fs::create_dir(library.path("notes")).unwrap();
+    for n in 0..600 {
+        library.write(&format!("notes/{n}.md"), &format!("# Note {n}\n\nIt speaks of matter {n}.\n"));
+    }
+    let add =
+        || library.command().args(["add", "--text-only", "--json", "notes"]).stdout(Stdio::piped()).spawn();
+    let both = [add().unwrap(), add().unwrap()];
+    let mut added = 0;
+    for child in both {
+        let ended = child.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        let said: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!((&said["files"], &said["failed"]), (&600.into(), &0.into()), "{said}");
+        added += said["added"].as_u64().unwrap();
+    }
+    assert_eq!(added, 600, "each document is new once");
+    let status = library.json(&["library", "status"]).remove(0);
+    assert_eq!((&status["documents"], &status["chunks"]), (&600.into(), &600.into()), "{status}");
+    assert_eq!(status["files"], serde_json::json!({ "kept": 600 }));
+    for n in [0, 299, 599] {
+        let found = library.json(&["search", "--in", "library", "--mode", "text", &format!("matter {n}")]);
+        assert_eq!(found[0]["title"], format!("Note {n}"));
+    }
 }

@@ -13,6 +13,9 @@ fn the_reference_is_what_the_program_says() {
     for command in [
         "",
         "import",
+        "remember",
+        "memories",
+        "memories search",
         "search",
         "show",
         "export",

@@ -1,3 +1,7 @@
+use std::path::Path;
+
+use athenaeum_inference::{synthetic, vision::kind};
+
 use crate::support::Library;
 
 /// The smallest sound file that says something: one key, one tensor of 32 numbers.
@@ -39,6 +43,36 @@ fn models_are_listed_with_those_that_cannot_be_used() {
     assert_eq!(elsewhere.code, Some(1));
     assert!(elsewhere.stderr.contains("there is no folder nowhere"));
 }
+
+#[test]
+fn what_a_model_sees_with_is_told_beside_it_and_is_no_model() {
+    let library = Library::new();
+    let folder = library.data().join("models");
+    sighted(&folder);
+    let lines = library.json(&["models", "list"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0]["projector"].as_str().unwrap().ends_with("mmproj-tiny.gguf"), "{lines:?}");
+    assert!(library.ok(&["models", "list"]).contains(", sees pictures\n"));
+    // One of a kind that is not computed is none that a model sees with, and that is said.
+    let mut strange = std::fs::read(folder.join("mmproj-tiny.gguf")).unwrap();
+    let at = strange.windows(3).position(|bytes| bytes == b"mlp").unwrap();
+    strange[at..at + 3].copy_from_slice(b"xyz");
+    std::fs::write(folder.join("mmproj-tiny.gguf"), strange).unwrap();
+    let ran = library.run(&["models", "list", "--json"]);
+    assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
+    assert!(!ran.stdout.contains("projector") && ran.stderr.contains("xyz"), "{ran:?}");
+}
+
+/// Puts the model of the examples and something to see with into a folder.
+pub(crate) fn sighted(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::copy(TINY, folder.join("tiny.gguf")).unwrap();
+    let projector = synthetic::vision::projector(kind::find("mlp").unwrap(), 128).unwrap();
+    std::fs::write(folder.join("mmproj-tiny.gguf"), projector).unwrap();
+}
+
+/// The small model of the examples.
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
 
 #[test]
 fn a_model_is_shown_or_refused_with_a_reason() {

@@ -121,9 +121,20 @@ impl Server {
         self.send(addr, "/athenaeum/v1/stats", &format!("Host: {host}\r\n{headers}")).0
     }
 
+    /// Posts JSON; returns status and body.
+    pub(crate) fn post(&self, target: &str, body: &str) -> (u16, String) {
+        let (addr, length) = (&self.addr, body.len());
+        let head = format!("Host: {addr}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n");
+        self.exchange(addr, &format!("POST {target} HTTP/1.0\r\n{head}\r\n{body}"))
+    }
+
     fn send(&self, addr: &str, target: &str, headers: &str) -> (u16, String) {
+        self.exchange(addr, &format!("GET {target} HTTP/1.0\r\n{headers}\r\n"))
+    }
+
+    fn exchange(&self, addr: &str, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(addr).unwrap();
-        write!(stream, "GET {target} HTTP/1.0\r\n{headers}\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8(answer).unwrap();

@@ -1,4 +1,6 @@
-use crate::support::Library;
+use athenaeum_inference::synthetic;
+
+use crate::{models::sighted, support::Library};
 
 /// The small model of the examples.
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/tiny.gguf");
@@ -39,6 +41,28 @@ fn a_text_is_gone_on_from_in_either_format() {
 }
 
 #[test]
+fn a_text_is_gone_on_from_with_a_picture_in_view() {
+    let library = Library::new();
+    sighted(&library.data().join("models"));
+    std::fs::write(library.path("shot.png"), synthetic::vision::png(40, 24, 1).unwrap()).unwrap();
+    let complete = |more: &[&str]| {
+        let ask = ["complete", "--json", "--temperature", "0", "-n", "4", "Shall I compare thee"];
+        library.run(&[&ask[..], more].concat())
+    };
+    let tokens = |ran: &crate::support::Ran| {
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let last = ran.stdout.lines().last().unwrap();
+        serde_json::from_str::<serde_json::Value>(last).unwrap()["prompt_tokens"].as_u64().unwrap()
+    };
+    let (none, one) = (tokens(&complete(&[])), tokens(&complete(&["--image", "shot.png"])));
+    let two = tokens(&complete(&["--image", "shot.png", "--image", "shot.png"]));
+    assert!(one > none + 4 && two - one == one - none, "{none} {one} {two}");
+    let blind = complete(&["--model", TINY, "--image", "shot.png"]);
+    assert!(blind.code == Some(1) && blind.stderr.contains("reads text only"), "{}", blind.stderr);
+    assert!(complete(&["--image", "absent.png"]).stderr.contains("cannot show absent.png"));
+}
+
+#[test]
 fn a_draft_may_guess() {
     let library = Library::new();
     let complete = |more: &[&str]| {
@@ -63,18 +87,23 @@ fn what_computes_can_be_chosen() {
     let plain = complete(&[]).stdout;
     for (device, feature, built) in [
         ("cpu", "", true),
-        ("candle", "candle", cfg!(feature = "candle")),
-        ("cuda:0", "cuda", false),
-        ("metal", "metal", false),
+        ("candle", "candle", cfg!(any(feature = "candle", feature = "cuda", feature = "metal"))),
+        ("cuda:63", "cuda", cfg!(feature = "cuda")),
+        ("metal", "metal", cfg!(feature = "metal")),
     ] {
         let told = complete(&["--device", device]);
+        if built && told.stderr.contains("cannot be used") {
+            // Built for it, and it is not there.
+            assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{device}");
+            continue;
+        }
         if built {
             assert_eq!((told.code, &told.stdout), (Some(0), &plain), "{device}: {}", told.stderr);
             continue;
         }
         assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{device}");
         let how = format!("cargo build --release --features {feature}");
-        assert!(told.stderr.contains(&how) || cfg!(feature = "candle"), "{}", told.stderr);
+        assert!(told.stderr.contains(&how), "{}", told.stderr);
     }
     let none = complete(&["--device", "gpu"]);
     assert_eq!(none.code, Some(2));
@@ -174,4 +203,13 @@ fn speed_and_quality_are_measured() {
     let known = &library.json(&["eval", "perplexity", TINY, text, "--window", "64"])[0];
     let perplexity = known["perplexity"].as_f64().unwrap();
     assert!(perplexity > 1.0 && perplexity < 1.5, "it knows this text by heart: {known}");
+}
+
+#[test]
+fn the_kernels_that_are_set_are_those_that_compute() {
+    let library = Library::new();
+    let measure = ["--json", "bench", TINY, "-p", "8", "-n", "2", "--repeat", "1"];
+    let output = library.command().args(measure).env("ATHENAEUM_HARDWARE_KERNEL", "scalar").output().unwrap();
+    let measured: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(measured["kernel"], "plain", "{measured}");
 }

@@ -61,6 +61,14 @@ impl Kept {
             let mut message = core::Message::new(role, vec![Block::new(BlockKind::Text, said.text.clone())]);
             message.parent = u32::try_from(index).ok().and_then(|index| index.checked_sub(1));
             message.created_at = Some(time);
+            // That there was a picture, not what it showed.
+            message.attachments.extend(said.pictures.iter().map(|_| core::Attachment {
+                name: None,
+                id: None,
+                media_type: Some("image/*".to_owned()),
+                size: None,
+                path: None,
+            }));
             message.hidden = role == Role::System;
             if role == Role::Assistant {
                 message.model = Some(self.model.clone());

@@ -6,7 +6,6 @@ use athenaeum::{
         Settings,
         library::{Library, NewDocument, NewFile},
     },
-    inference::processor::Processor,
     ingest::document,
     retrieval::{
         CancellationToken,
@@ -18,7 +17,7 @@ use athenaeum::{
 };
 use serde::Serialize;
 
-use super::{Context, Outcome, local, note};
+use super::{Context, Outcome, note};
 use crate::args::engine::EvalMode;
 
 /// A line of `eval retrieval --json`.
@@ -48,10 +47,9 @@ pub(super) async fn run(context: &mut Context, folder: &Path, mode: EvalMode) ->
     let place = tempfile::tempdir().context("there is no room for a library of its own")?;
     let library = Library::open(place.path(), &Settings::default()).await?;
     keep(context, &library, &collection.documents).await?;
-    let threads = local::threads(context).unwrap_or(std::num::NonZeroUsize::MIN);
     let meaning = match modes.as_slice() {
         [Mode::Text] => None,
-        _ => athenaeum::open_meaning(place.path(), &Processor::new(threads)).await?,
+        _ => context.meaning_in(place.path()).await?,
     };
     if let Some(meaning) = &meaning {
         fill(context, meaning, &library).await?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use athenaeum::{
     archive::library,
-    retrieval::search::{Coverage, Found, Hit, Mode, Rank, Request, Results, Searcher, Why, Within},
+    retrieval::search::{Coverage, Found, Hit, Mode, Rank, Request, Results, Why, Within},
 };
 use serde::Serialize;
 
@@ -49,6 +49,9 @@ enum Told<'a> {
 struct Reason {
     text: Option<Place>,
     meaning: Option<Place>,
+    /// Among those that a model has read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rerank: Option<Place>,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,8 +70,8 @@ pub(super) async fn run(context: &mut Context, args: Search) -> Outcome {
     };
     let sources = context.sources().await?;
     let meaning = if asked.mode == Mode::Text { None } else { context.meaning().await? };
-    let results =
-        Searcher::new(sources.archive, sources.library, meaning).search(&context.scope, &asked).await?;
+    let searcher = context.searcher(sources.archive, sources.library, meaning, asked.rerank)?;
+    let results = searcher.search(&context.scope, &asked).await?;
     for notice in &results.notices {
         note(&format_args!("note: {}", one_line(&notice.0, 400)));
     }
@@ -97,6 +100,11 @@ pub(in crate::commands) fn request(place: &documents::Where) -> Request {
             documents::Mode::Hybrid => Mode::Hybrid,
         },
         formats: place.format.clone(),
+        rerank: match (place.rerank, place.no_rerank) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
         ..Request::default()
     }
 }
@@ -110,6 +118,9 @@ fn people(output: &mut Output, results: &Results, query: &str) -> std::io::Resul
             Found::Message(found) => {
                 heading(output, found)?;
                 passage(output, found)?;
+                if hit.why.meaning.is_some() {
+                    output.line(output.paint(Style::Faint, &format!("  {}", reason(&hit.why))))?;
+                }
             }
             Found::Chunk(found) => chunk(output, found, &hit.why)?,
         }
@@ -122,9 +133,10 @@ fn people(output: &mut Output, results: &Results, query: &str) -> std::io::Resul
     match results.coverage {
         Some(Coverage { embedded, total }) if embedded < total => {
             let said = format!(
-                "{} of {} can be found by meaning so far; `athenaeum add` goes on with the rest.",
+                "{} of {} passages and messages can be found by meaning so far; `athenaeum library embed` goes on with \
+                 the rest, and so does `athenaeum serve`.",
                 grouped(embedded),
-                counted(total, "chunk")
+                grouped(total)
             );
             output.line(output.paint(Style::Faint, &said))
         }
@@ -147,7 +159,7 @@ fn chunk(output: &mut Output, found: &library::Hit, why: &Why) -> std::io::Resul
 
 fn reason(why: &Why) -> String {
     let place = |name: &str, rank: Option<Rank>| rank.map(|rank| format!("{name} #{}", rank.rank));
-    [place("words", why.text), place("meaning", why.meaning)]
+    [place("words", why.text), place("meaning", why.meaning), place("read", why.rerank)]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
@@ -156,7 +168,8 @@ fn reason(why: &Why) -> String {
 
 fn told(hit: &Hit) -> Told<'_> {
     let place = |rank: Option<Rank>| rank.map(|Rank { rank, score }| Place { rank, score });
-    let why = Reason { text: place(hit.why.text), meaning: place(hit.why.meaning) };
+    let Why { text, meaning, rerank } = hit.why;
+    let why = Reason { text: place(text), meaning: place(meaning), rerank: place(rerank) };
     match &hit.found {
         Found::Message(found) => Told::Message { hit: wire::Found::from(&**found), why },
         Found::Chunk(found) => {
