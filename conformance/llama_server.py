@@ -1,6 +1,7 @@
 """pytest plugin: runs the tests of llama.cpp's server against ours, with models that lie here.
 
-ATHENAEUM_MODELS is the folder that `cargo run -p athenaeum-inference --example synthetic` writes, ATHENAEUM_TINY is
+ATHENAEUM_MODELS is the folder that `cargo run -p athenaeum-inference --example synthetic` writes, with what
+`synthetic_reranker` writes in `reranker`; ATHENAEUM_TINY is
 examples/models/tiny.gguf, and LLAMA_SERVER_BIN_PATH is what the tests start. `cargo xtask conformance` sets them.
 """
 
@@ -20,6 +21,9 @@ OTHERS = {
     "test_metrics_timings_on_prompt_progress": os.environ["ATHENAEUM_TINY"],
     "test_anthropic_tool_use_basic": os.environ["ATHENAEUM_TINY"],
     "test_completion_without_tool_call_fast": os.environ["ATHENAEUM_TINY"],
+    # Its ranks mean nothing: only how many of them are told.
+    "test_rerank_top_n": os.path.join(MODELS, "reranker"),
+    "test_rerank_tei_top_n": os.path.join(MODELS, "reranker"),
 }
 running = ""
 

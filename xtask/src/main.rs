@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod book;
 mod ci;
 mod collections;
 mod conformance;
 mod corpus;
 mod embedder;
+mod sample;
 mod shell;
 mod soak;
 mod tidy;
@@ -37,6 +39,8 @@ enum Chore {
     Conformance(conformance::Conformance),
     /// Measure import, search, size, memory and start-up; beside the neighbour where there is one.
     Bench(bench::Bench),
+    /// Write the table of contents by which mdbook makes a book of the documents.
+    Book(book::Book),
     /// Keep the small model busy for an hour, and fail if anything is held or has grown at the end.
     Soak(soak::Soak),
     /// Train the small generative model that examples and tests run on, and write it in both formats.
@@ -45,6 +49,8 @@ enum Chore {
     Embedder(embedder::Embedder),
     /// Turn public collections of judged questions into BEIR's layout.
     Collections(collections::Collections),
+    /// Make the documents of the sample library that are no text themselves.
+    Sample(sample::Sample),
 }
 
 /// The word by which this program is asked to read one document, for itself.
@@ -66,9 +72,11 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Corpus(chore) => chore.run(),
         Chore::Conformance(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
+        Chore::Book(chore) => chore.run(),
         Chore::Soak(chore) => chore.run(),
         Chore::TrainTiny(chore) => chore.run(),
         Chore::Embedder(chore) => chore.run(),
         Chore::Collections(chore) => chore.run(),
+        Chore::Sample(chore) => chore.run(),
     }
 }

@@ -16,11 +16,22 @@ pub(crate) fn repository() -> PathBuf {
 
 /// Runs `program` in the repository with its output passed through; an exit status other than 0 is an error.
 pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> anyhow::Result<()> {
+    run_with(program, arguments, &[])
+}
+
+/// The same with variables of the environment.
+pub(crate) fn run_with<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: &[S],
+    variables: &[(&str, &str)],
+) -> anyhow::Result<()> {
     let shown: Vec<_> = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect();
-    let line = format!("{program} {}", shown.join(" "));
+    let variables_shown: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+    let line = format!("{variables_shown}{program} {}", shown.join(" "));
     say(&format!("\n── {line}"));
     let status = Command::new(program)
         .args(arguments)
+        .envs(variables.iter().copied())
         .current_dir(repository())
         .status()
         .with_context(|| format!("cannot start {program}"))?;

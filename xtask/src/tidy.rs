@@ -2,7 +2,10 @@
 
 use anyhow::bail;
 
-use crate::shell::{repository, say};
+use crate::{
+    book,
+    shell::{repository, say},
+};
 
 mod conformance;
 mod layers;
@@ -21,6 +24,7 @@ impl Tidy {
         complaints.extend(manifests::check(&root)?);
         complaints.extend(conformance::check(&root)?);
         complaints.extend(sources::check(&root)?);
+        complaints.extend(book::check(&root)?);
         if complaints.is_empty() {
             say("tidy");
             return Ok(());

@@ -19,11 +19,15 @@ pub(super) fn tests(folder: Option<&Path>, python: &str) -> anyhow::Result<u64> 
     let root = repository();
     let models = root.join("target/conformance/models");
     run("cargo", &["build", "--package", "athenaeum", "--example", "llama_server"])?;
-    if !models.join("llama.F16.gguf").exists() {
-        let models = models.to_string_lossy();
-        let synthetic =
-            ["run", "-p", "athenaeum-inference", "--features", "testing", "--example", "synthetic", "--"];
-        run("cargo", &[synthetic.as_slice(), &[models.as_ref()]].concat())?;
+    for (example, folder, last) in [
+        ("synthetic", models.clone(), models.join("llama.F16.gguf")),
+        ("synthetic_reranker", models.join("reranker"), models.join("reranker/model.safetensors.index.json")),
+    ] {
+        if !last.exists() {
+            let made =
+                ["run", "-p", "athenaeum-inference", "--features", "testing", "--example", example, "--"];
+            run("cargo", &[made.as_slice(), &[folder.to_string_lossy().as_ref()]].concat())?;
+        }
     }
     let path = std::env::join_paths([folder, &root.join("conformance")])?;
     let output = Command::new(python)
