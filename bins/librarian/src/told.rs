@@ -13,7 +13,8 @@ use tokio::sync::watch;
 pub(crate) struct Told {
     folders: Vec<String>,
     last: Option<Taken>,
-    is_embedded: bool,
+    /// How many parts all were, when all were found by meaning.
+    embedded: Option<u64>,
     told_at: Option<Instant>,
 }
 
@@ -44,15 +45,15 @@ impl Told {
             lines.extend(now.last.as_ref().and_then(taken));
             self.last.clone_from(&now.last);
         }
-        let coverage = now.embedding.coverage;
-        let is_embedded = now.embedding.pace == Pace::Idle
-            && coverage.is_some_and(|coverage| coverage.total > 0 && coverage.embedded == coverage.total);
-        if is_embedded && !self.is_embedded {
-            lines.extend(
-                coverage.map(|coverage| format!("all {} parts are found by meaning", coverage.total)),
-            );
+        // By its count: between two looks here one more part may have come and got its vector.
+        let coverage = now.embedding.coverage.filter(|_| now.embedding.pace == Pace::Idle);
+        let embedded = coverage.map(|coverage| (coverage.embedded, coverage.total));
+        let embedded =
+            embedded.filter(|(embedded, total)| *total > 0 && embedded == total).map(|(all, _)| all);
+        if let Some(all) = embedded.filter(|_| embedded != self.embedded) {
+            lines.push(format!("all {all} parts are found by meaning"));
         }
-        self.is_embedded = is_embedded;
+        self.embedded = embedded;
         let is_time = self.told_at.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
         if !lines.is_empty() {
             self.told_at = Some(Instant::now());
@@ -108,3 +109,31 @@ fn progress(now: &Activity) -> Option<String> {
 const APART: Duration = Duration::from_millis(200);
 
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use athenaeum::retrieval::{librarian::Embedding, search::Coverage};
+
+    use super::*;
+
+    fn at_rest(reading: u64, parts: u64) -> Activity {
+        Activity {
+            last: Some(Taken { reading, added: 1, ..Taken::default() }),
+            embedding: Embedding {
+                coverage: Some(Coverage { embedded: parts, total: parts }),
+                ..Embedding::default()
+            },
+            ..Activity::default()
+        }
+    }
+
+    /// Between two looks a note may have come, been read and found its vector.
+    #[test]
+    fn what_happened_between_two_looks_is_told() {
+        let mut told = Told::default();
+        let lines = |parts| vec!["read: 1 new".to_owned(), format!("all {parts} parts are found by meaning")];
+        assert_eq!(told.lines(&at_rest(1, 50)), lines(50));
+        assert_eq!(told.lines(&at_rest(1, 50)), Vec::<String>::new());
+        assert_eq!(told.lines(&at_rest(2, 51)), lines(51));
+    }
+}

@@ -99,9 +99,10 @@ fn it_watches_until_it_is_told_to_end() {
 #[test]
 fn two_of_them_keep_one_library() {
     let desk = Desk::new();
-    let first = Running(desk.command().arg("--quiet").spawn().unwrap());
-    let lock = desk.0.path().join("data/watching.lock");
-    wait_for(|| lock.exists());
+    let mut first = Running(desk.command().spawn().unwrap());
+    let mut said = BufReader::new(first.0.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("watching ")));
+    std::thread::spawn(move || said.for_each(drop));
     let mut second = Running(desk.command().spawn().unwrap());
     let mut lines = BufReader::new(second.0.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("by another program")));

@@ -70,6 +70,8 @@ impl Activity {
 /// What a reading did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
+    /// Which reading of this process it was, from 1: two that did the same are two.
+    pub reading: u64,
     /// Documents that are new.
     pub added: u64,
     /// Documents that changed.

@@ -128,7 +128,8 @@ impl Desk {
             self.activity.send_modify(|activity| {
                 activity.adding = None;
                 if is_news || activity.last.is_none() {
-                    activity.last = Some(taken);
+                    let before = activity.last.as_ref().map_or(0, |last| last.reading);
+                    activity.last = Some(Taken { reading: before + 1, ..taken });
                 }
                 activity.changes += u64::from(is_news);
             });
@@ -220,6 +221,7 @@ impl Desk {
             failed: counts.failed,
             skipped: counts.skipped,
             error,
+            ..Taken::default()
         };
         (taken, report)
     }
