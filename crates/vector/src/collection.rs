@@ -146,6 +146,8 @@ impl Collection {
                 return;
             }
             tracing::warn!(collection = inner.spec.name, "a segment of vectors is damaged, and made anew");
+            // Whoever reads now would say afterwards that what it read is as it should be.
+            let _reading = inner.reading.blocking_lock();
             if let Err(error) = inner.folder.discard() {
                 tracing::warn!(%error, "the list of segments cannot be removed");
             }
