@@ -26,13 +26,12 @@ impl Instructions {
 /// decides, for the whole program; where something was computed before, that had decided for the widest.
 pub fn use_at_most(most: Instructions) -> Instructions {
     MOST.get_or_init(|| most);
-    match Isa::best() {
-        Isa::Plain => Instructions::Plain,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => Instructions::Avx2,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => Instructions::Avx512,
-    }
+    instructions()
+}
+
+/// Returns how wide the vectors are that are computed with, and has them so for the whole program.
+pub fn instructions() -> Instructions {
+    Isa::best().instructions()
 }
 
 /// Says whether a way of computing may be gone, by its name.
@@ -80,16 +79,16 @@ impl Isa {
     #[inline]
     pub(crate) fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| Self::all().find(|isa| allows(isa.name())).unwrap_or(Self::Plain))
+        *BEST.get_or_init(|| Self::all().find(|isa| isa.instructions() <= most()).unwrap_or(Self::Plain))
     }
 
-    fn name(self) -> &'static str {
+    fn instructions(self) -> Instructions {
         match self {
-            Self::Plain => "plain",
+            Self::Plain => Instructions::Plain,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
+            Self::Avx2 => Instructions::Avx2,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => "avx512",
+            Self::Avx512 => Instructions::Avx512,
         }
     }
 

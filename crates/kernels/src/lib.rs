@@ -67,7 +67,7 @@ pub use float::{bf16_from_f32, bf16_to_f32, f16_from_f32, f16_to_f32};
 pub use format::Format;
 pub use hamming::hamming;
 pub use int8::{product_f32_i8, products_i8, products_i8_at};
-pub use isa::{Instructions, use_at_most};
+pub use isa::{Instructions, instructions, use_at_most};
 pub use matrix::Matrix;
 pub use nearest::quantize_nearest;
 pub use norm::{add_layer_norm, add_to_rows, layer_norm, rms_norm, rms_norm_in_place};

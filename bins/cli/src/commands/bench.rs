@@ -1,12 +1,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
-use athenaeum::inference::{
-    engine::Request,
-    kernels::{Instructions, use_at_most},
-    local::LocalModel,
-    sampling::Sampling,
-};
+use athenaeum::inference::{engine::Request, kernels, local::LocalModel, sampling::Sampling};
 use serde::Serialize;
 
 use super::{Context, Outcome, local};
@@ -61,7 +56,7 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
         threads: model.engine().settings().threads.get(),
         device: local::device(context, &args.running).to_string(),
         // It is settled by now, and this only asks.
-        kernel: use_at_most(Instructions::Avx512).as_str(),
+        kernel: kernels::instructions().as_str(),
         machine: athenaeum::hardware::probe().cpu.model,
     };
     if context.output.json {
