@@ -4,7 +4,7 @@ mod avx2;
 mod avx512;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::{eight_sums, four_sums};
+pub(crate) use avx512::{eight_folded, eight_sums, four_sums};
 
 use crate::{
     Format,

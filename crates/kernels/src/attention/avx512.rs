@@ -3,7 +3,10 @@
 
 use std::arch::x86_64::*;
 
-use crate::{activation::exp, vector::eight_sums};
+use crate::{
+    activation::exp,
+    vector::{eight_folded, eight_sums},
+};
 
 /// The length of rows that are done here: a page of the decoder's cache.
 pub(super) const LEN: usize = 32;
@@ -35,7 +38,7 @@ pub(super) fn add(
         }
         // SAFETY: eight numbers.
         let before = unsafe { _mm256_loadu_ps(largest.as_ptr()) };
-        let most = _mm256_max_ps(eight_largest(&most), before);
+        let most = _mm256_max_ps(eight_folded(&most, |a, b| _mm512_max_ps(a, b)), before);
         if _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(most, _mm256_set1_ps(f32::NEG_INFINITY)) != 0 {
             return done;
         }
@@ -65,32 +68,4 @@ pub(super) fn add(
         done += 8;
     }
     done
-}
-
-/// The largest lane of each vector.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-fn eight_largest(&[a, b, c, d, e, f, g, h]: &[__m512; 8]) -> __m256 {
-    // Halves of two vectors stand beside each other, then quarters of four: as in `eight_sums`.
-    let halves = |a, b| {
-        _mm512_max_ps(
-            _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b),
-        )
-    };
-    let quarters = |a, b| {
-        _mm512_max_ps(
-            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
-        )
-    };
-    let first = quarters(halves(a, b), halves(c, d));
-    let second = quarters(halves(e, f), halves(g, h));
-    let two = _mm512_max_ps(
-        _mm512_shuffle_ps::<0b01_00_01_00>(first, second),
-        _mm512_shuffle_ps::<0b11_10_11_10>(first, second),
-    );
-    let one = _mm512_max_ps(two, _mm512_movehdup_ps(two));
-    let order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 10, 6, 2, 12, 8, 4, 0);
-    _mm512_castps512_ps256(_mm512_permutexvar_ps(order, one))
 }

@@ -163,34 +163,36 @@ fn unpack<L: Load>(packed: &[u8], out: &mut [f32]) {
 /// share one.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(crate) fn eight_sums(&[a, b, c, d, e, f, g, h]: &[__m512; 8]) -> [f32; 8] {
-    let halves = |a, b| {
-        _mm512_add_ps(
-            _mm512_shuffle_f32x4::<0b01_00_01_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b),
-        )
-    };
-    let quarters = |a, b| {
-        _mm512_add_ps(
-            _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
-            _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
-        )
-    };
+pub(crate) fn eight_sums(vectors: &[__m512; 8]) -> [f32; 8] {
+    let mut sums = [0.0; 8];
+    let one = eight_folded(vectors, |a, b| _mm512_add_ps(a, b));
+    // SAFETY: there is room for eight numbers.
+    unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), one) };
+    sums
+}
+
+/// Joins the lanes of each vector to one: halves with halves until one is left.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn eight_folded(
+    &[a, b, c, d, e, f, g, h]: &[__m512; 8],
+    join: impl Fn(__m512, __m512) -> __m512,
+) -> __m256 {
+    // Halves of two vectors stand beside each other, then quarters of four.
+    let halves =
+        |a, b| join(_mm512_shuffle_f32x4::<0b01_00_01_00>(a, b), _mm512_shuffle_f32x4::<0b11_10_11_10>(a, b));
+    let quarters =
+        |a, b| join(_mm512_shuffle_f32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b));
     let first = quarters(halves(a, b), halves(c, d));
     let second = quarters(halves(e, f), halves(g, h));
-    let two = _mm512_add_ps(
+    let two = join(
         _mm512_shuffle_ps::<0b01_00_01_00>(first, second),
         _mm512_shuffle_ps::<0b11_10_11_10>(first, second),
     );
-    let one = _mm512_add_ps(two, _mm512_movehdup_ps(two));
-    // The sums of the first four stand at 0, 4, 8 and 12, those of the others at 2, 6, 10 and 14.
+    let one = join(two, _mm512_movehdup_ps(two));
+    // Those of the first four stand at 0, 4, 8 and 12, those of the others at 2, 6, 10 and 14.
     let order = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 10, 6, 2, 12, 8, 4, 0);
-    let mut sums = [0.0; 8];
-    // SAFETY: there is room for eight numbers.
-    unsafe {
-        _mm256_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps256(_mm512_permutexvar_ps(order, one)));
-    }
-    sums
+    _mm512_castps512_ps256(_mm512_permutexvar_ps(order, one))
 }
 
 /// The same for four vectors.
