@@ -29,6 +29,9 @@ const SOME: usize = 6;
 /// The same for formats with minimums, which take another register and another step.
 const SOME_WITH_MINS: usize = 4;
 
+/// Rows of weights whose sums for those are kept while a part of the inputs stays in the first cache.
+const GROUP: usize = 16;
+
 /// Bytes of weights that one thread multiplies by a single row before it asks for more.
 const TASK_BYTES: usize = 32 << 10;
 
@@ -70,8 +73,8 @@ thread_local! {
     static INPUTS_4: Cell<Vec<Inputs<4>>> = const { Cell::new(Vec::new()) };
     static INPUTS_8: Cell<Vec<Inputs<8>>> = const { Cell::new(Vec::new()) };
     static WEIGHTS_4: Cell<Vec<Weights<4>>> = const { Cell::new(Vec::new()) };
-    static RESULTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
     static WEIGHTS_8: Cell<Vec<Weights<8>>> = const { Cell::new(Vec::new()) };
+    static RESULTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 pub(super) fn multiply(matrix: &Matrix, shape: Shape, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
@@ -151,7 +154,7 @@ fn by_tiles<const STEPS: usize>(
     } else if count <= if shape.mins { SOME_WITH_MINS } else { SOME }
         && let Some(dots_of_some) = vectors.and_then(|vectors| vectors.dots_of_some)
     {
-        let task_rows = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(16);
+        let task_rows = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(GROUP);
         let out = Pointer(outputs.as_mut_ptr());
         pool.run(rows.div_ceil(task_rows), |task| {
             let from = task * task_rows;

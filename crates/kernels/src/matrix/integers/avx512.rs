@@ -9,7 +9,7 @@ pub(super) mod round;
 use std::arch::x86_64::*;
 
 use super::{
-    Inputs, Row, Weights,
+    GROUP, Inputs, Row, Weights,
     ahead::{NextTile, ask_for_more},
 };
 use crate::{
@@ -188,9 +188,6 @@ fn dots_of_some<const STEPS: usize, P: Packed<STEPS>>(
         }
     }
 }
-
-/// Rows of weights whose sums are kept while a part of the inputs stays in the first cache.
-const GROUP: usize = 16;
 
 /// Chunks of all input rows together that stay there: 28 KB.
 const SPAN: usize = 40;
