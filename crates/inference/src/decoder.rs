@@ -238,27 +238,24 @@ impl Decoder {
     ) -> Output<'a> {
         self.embed(rows, given, work);
         self.turn(rows, work);
-        let batch = Batch { rows, sequences };
-        let (last, layers) = self.layers.split_last().unzip();
-        for (index, layer) in layers.unwrap_or_default().iter().enumerate() {
+        let mut wanted = std::mem::take(&mut work.wanted_rows);
+        wanted.clear();
+        wanted.extend(rows.iter().filter(|row| row.want != Want::Nothing));
+        let mut batch = Batch { rows, sequences };
+        for (index, layer) in self.layers.iter().enumerate() {
             self.remember(index, layer, &batch, cache, work, pool);
+            if index + 1 == self.layers.len() {
+                // Of what the last layer computes, only its keys and values serve others than the rows that are wanted.
+                work.keep_wanted(rows, self.config.width);
+                batch.rows = &wanted;
+                if wanted.is_empty() {
+                    break;
+                }
+            }
             self.attend(index, layer, &batch, cache, work, pool);
             self.feed_forward(layer, work, pool);
         }
-        let Some(layer) = last else {
-            self.finish(rows, work, pool);
-            return work.output();
-        };
-        // Of what the last layer computes, only its keys and values serve other rows than those that are wanted.
-        let index = self.layers.len() - 1;
-        self.remember(index, layer, &batch, cache, work, pool);
-        work.keep_wanted(rows, self.config.width);
-        let wanted = std::mem::take(&mut work.wanted_rows);
-        if !wanted.is_empty() {
-            self.attend(index, layer, &Batch { rows: &wanted, sequences }, cache, work, pool);
-            self.feed_forward(layer, work, pool);
-        }
-        self.finish(&wanted, work, pool);
+        self.finish(batch.rows, work, pool);
         work.wanted_rows = wanted;
         work.output()
     }
@@ -463,22 +460,21 @@ const ROWS: usize = 8;
 impl Work {
     /// Lets go of the rows of which nothing is wanted, once their keys and values are kept.
     fn keep_wanted(&mut self, rows: &[Row], width: usize) {
-        self.wanted_rows.clear();
-        for (from, row) in rows.iter().enumerate().filter(|(_, row)| row.want != Want::Nothing) {
-            let to = self.wanted_rows.len();
+        let mut count = 0;
+        for (from, _) in rows.iter().enumerate().filter(|(_, row)| row.want != Want::Nothing) {
             for numbers in [&mut self.stream, &mut self.normed] {
-                numbers.copy_within(from * width..(from + 1) * width, to * width);
+                numbers.copy_within(from * width..(from + 1) * width, count * width);
             }
             for angles in [&mut self.angles, &mut self.angles_in_window] {
                 if from < angles.len() {
-                    angles.swap(from, to);
+                    angles.swap(from, count);
                 }
             }
-            self.sees_until.swap(from, to);
-            self.wanted_rows.push(*row);
+            self.sees_until.swap(from, count);
+            count += 1;
         }
         for numbers in [&mut self.stream, &mut self.normed] {
-            numbers.truncate(self.wanted_rows.len() * width);
+            numbers.truncate(count * width);
         }
     }
 

@@ -153,18 +153,13 @@ impl Work {
 
     /// Adds a page that some heads see all of.
     fn add_page(&mut self, config: &Config, heads: Range<usize>) {
-        let size = config.head_size;
         let scores = &mut self.scores[heads.start * PAGE..heads.end * PAGE];
-        let scale = capped(config, scores);
-        self.softmax.add(heads.clone(), scores, scale);
-        let sums = &mut self.sums[heads.start * size..heads.end * size];
-        shrink(sums, size, self.softmax.shrinks(heads));
-        add_product(scores, PAGE, &self.values, size, sums);
+        add_seen(config, heads, scores, &self.values, &mut self.softmax, &mut self.sums);
     }
 
     /// Adds what some heads of one row see of the page.
     fn add(&mut self, config: &Config, heads: Range<usize>, slots: Range<usize>) {
-        let size = config.head_size;
+        let values = &self.values[slots.start * config.head_size..];
         // What is seen of the page moves to the front, so that the heads' lie side by side.
         let mut weights = [0.0; 16 * PAGE];
         for some in heads.clone().step_by(16) {
@@ -173,13 +168,26 @@ impl Work {
             for (head, weights) in some.clone().zip(weights.chunks_exact_mut(slots.len())) {
                 weights.copy_from_slice(&self.scores[head * PAGE..][slots.clone()]);
             }
-            let scale = capped(config, weights);
-            self.softmax.add(some.clone(), weights, scale);
-            let sums = &mut self.sums[some.start * size..some.end * size];
-            shrink(sums, size, self.softmax.shrinks(some));
-            add_product(weights, slots.len(), &self.values[slots.start * size..], size, sums);
+            add_seen(config, some, weights, values, &mut self.softmax, &mut self.sums);
         }
     }
+}
+
+/// Adds what some heads see, by the scores of its tokens, to their sums. `values` begin with those of the first token.
+fn add_seen(
+    config: &Config,
+    heads: Range<usize>,
+    scores: &mut [f32],
+    values: &[f32],
+    softmax: &mut Softmaxes,
+    sums: &mut [f32],
+) {
+    let (size, tokens) = (config.head_size, scores.len() / heads.len());
+    let scale = capped(config, scores);
+    softmax.add(heads.clone(), scores, scale);
+    let sums = &mut sums[heads.start * size..heads.end * size];
+    shrink(sums, size, softmax.shrinks(heads));
+    add_product(scores, tokens, values, size, sums);
 }
 
 /// Makes the sums of heads smaller where a larger score has come.

@@ -415,6 +415,15 @@ impl Sequence {
         scratch: &mut Vec<f32>,
     ) -> Next {
         let choice = chooser.choose(raw, scratch);
+        self.chosen(chooser, choice, tokenizer)
+    }
+
+    fn chosen(
+        &mut self,
+        chooser: Box<Chooser>,
+        choice: Result<Choice, String>,
+        tokenizer: &Tokenizer,
+    ) -> Next {
         let must_end = chooser.must_end();
         self.choosing = Choosing::Here(chooser);
         match choice {
@@ -434,13 +443,8 @@ impl Sequence {
         match away.wait(until, most) {
             Ok(None) => Next::Waits,
             Ok(Some(Chosen { chooser, choice, took })) => {
-                let must_end = chooser.must_end();
-                self.choosing = Choosing::Here(chooser);
                 self.took = took;
-                match choice {
-                    Ok(choice) => self.take(choice, must_end, tokenizer),
-                    Err(error) => Next::Ends(Reason::Failed(error)),
-                }
+                self.chosen(chooser, choice, tokenizer)
             }
             Err(error) => Next::Ends(Reason::Failed(error)),
         }
