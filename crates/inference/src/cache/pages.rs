@@ -4,6 +4,8 @@ use super::{PAGE, Page};
 
 /// Who holds which page, and which beginnings are known.
 ///
+/// **Invariant:** of the beginnings that go on from the same one, none begins another; so a page is known once.
+///
 /// A beginning belongs to an owner, a number that the caller chooses: nobody can learn from the time an answer takes
 /// what others asked.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Pages {
     known: Vec<Option<Known>>,
     unused_known: Vec<usize>,
     by_tokens: HashMap<Step, usize>,
+    /// What goes on from where, full pages and begun ones.
+    after: HashMap<From, Vec<usize>>,
     clock: u64,
 }
 
@@ -27,7 +31,7 @@ struct Known {
     used: u64,
 }
 
-/// What leads from one known beginning to the next.
+/// What leads from one known beginning to the next: the tokens of a page, fewer where it was only begun.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Step {
     from: From,
@@ -53,6 +57,7 @@ impl Pages {
             known: Vec::new(),
             unused_known: Vec::new(),
             by_tokens: HashMap::new(),
+            after: HashMap::new(),
             clock: 0,
         }
     }
@@ -80,26 +85,54 @@ impl Pages {
     /// Returns the pages of the longest known beginning of `tokens`, held for the caller.
     pub fn find(&mut self, owner: u64, tokens: &[u32]) -> Prefix {
         self.clock += 1;
-        let mut from = From::Owner(owner);
         let mut found = Vec::new();
+        self.walk(owner, tokens, |known| found.push(known.page));
+        found.iter().for_each(|&page| *self.holders_of(page) += 1);
+        found
+    }
+
+    /// Returns a page, held for the caller, that has the numbers of the first tokens behind the known beginning of `tokens`,
+    /// and of how many: the most that there is. It goes on otherwise than `tokens` do, or another sequence goes on in it, so
+    /// it is there to be copied. `None` where the known beginning is not `full` pages long.
+    pub fn find_begun(&mut self, owner: u64, tokens: &[u32], full: usize) -> Option<(Page, usize)> {
+        let (from, walked) = self.walk(owner, tokens, |_| {});
+        let rest = tokens.get(full * PAGE..).filter(|_| walked == full)?;
+        let alike = |index: &usize| {
+            let known = self.known[*index].as_ref()?;
+            let pairs = known.step.tokens.iter().zip(rest);
+            Some((pairs.take_while(|(one, other)| one == other).count(), *index))
+        };
+        let (count, index) = self.after.get(&from)?.iter().filter_map(alike).max()?;
+        let known = self.known[index].as_mut().filter(|_| count > 0)?;
+        known.used = self.clock;
+        let page = known.page;
+        *self.holders_of(page) += 1;
+        Some((page, count))
+    }
+
+    /// Goes along the known full pages of `tokens`; returns where they end, and how many they are.
+    fn walk(&mut self, owner: u64, tokens: &[u32], mut each: impl FnMut(&Known)) -> (From, usize) {
+        let (mut from, mut count) = (From::Owner(owner), 0);
         for tokens in tokens.chunks_exact(PAGE) {
             let step = Step { from, tokens: tokens.into() };
             let Some(&index) = self.by_tokens.get(&step) else { break };
             let Some(known) = self.known[index].as_mut() else { break };
             known.used = self.clock;
-            found.push(known.page);
-            from = From::Known(index);
+            each(known);
+            (from, count) = (From::Known(index), count + 1);
         }
-        found.iter().for_each(|&page| *self.holders_of(page) += 1);
-        found
+        (from, count)
     }
 
-    /// Remembers the full pages of a sequence as beginnings of others. A page that is known already, from a sequence
-    /// that was computed at the same time, takes the place of the one in `pages`: both hold the same numbers.
+    /// Remembers the pages of a sequence as beginnings of others, the last one as far as it goes. A full page that is known
+    /// already, from a sequence that was computed at the same time, takes the place of the one in `pages`: both hold the same
+    /// numbers.
     pub fn remember(&mut self, owner: u64, tokens: &[u32], pages: &mut [Page]) {
         self.clock += 1;
         let mut from = From::Owner(owner);
-        for (tokens, page) in tokens.chunks_exact(PAGE).zip(pages) {
+        let (full, begun) = pages.split_at_mut(pages.len().min(tokens.len() / PAGE));
+        let rest = tokens.get(full.len() * PAGE..).filter(|rest| rest.len() < PAGE).unwrap_or_default();
+        for (tokens, page) in tokens.chunks_exact(PAGE).zip(full) {
             let step = Step { from, tokens: tokens.into() };
             let index = match self.by_tokens.get(&step) {
                 Some(&index) => index,
@@ -115,6 +148,17 @@ impl Pages {
             }
             from = From::Known(index);
         }
+        if let Some(&page) = begun.first().filter(|_| !rest.is_empty() && !self.is_begun(from, rest)) {
+            self.know(Step { from, tokens: rest.into() }, page);
+        }
+    }
+
+    /// Says whether something that goes on from there begins with these tokens.
+    fn is_begun(&self, from: From, tokens: &[u32]) -> bool {
+        let mut after = self.after.get(&from).into_iter().flatten();
+        after.any(|&index| {
+            self.known[index].as_ref().is_some_and(|known| known.step.tokens.starts_with(tokens))
+        })
     }
 
     /// How many pages can be taken.
@@ -130,6 +174,13 @@ impl Pages {
     }
 
     fn know(&mut self, step: Step, page: Page) -> usize {
+        let mut after = self.after.get(&step.from).into_iter().flatten();
+        let shorter = after.find(|&&index| {
+            self.known[index].as_ref().is_some_and(|known| step.tokens.starts_with(&known.step.tokens))
+        });
+        if let Some(&shorter) = shorter {
+            self.forget(shorter);
+        }
         if let From::Known(index) = step.from
             && let Some(known) = self.known[index].as_mut()
         {
@@ -142,6 +193,7 @@ impl Pages {
             self.known.len() - 1
         });
         self.known[index] = Some(known);
+        self.after.entry(step.from).or_default().push(index);
         self.by_tokens.insert(step, index);
         index
     }
@@ -151,10 +203,21 @@ impl Pages {
             let known = known.as_ref()?;
             (known.longer == 0 && self.holders[known.page.0 as usize] == 1).then_some((known.used, index))
         });
-        let Some((_, index)) = idle.min() else { return };
+        if let Some((_, index)) = idle.min() {
+            self.forget(index);
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
         let Some(known) = self.known[index].take() else { return };
         self.by_tokens.remove(&known.step);
         self.unused_known.push(index);
+        if let Some(after) = self.after.get_mut(&known.step.from) {
+            after.retain(|&other| other != index);
+            if after.is_empty() {
+                self.after.remove(&known.step.from);
+            }
+        }
         if let From::Known(shorter) = known.step.from
             && let Some(shorter) = self.known[shorter].as_mut()
         {
@@ -194,6 +257,51 @@ mod tests {
         assert_eq!(pages.find(7, &text), held[..2]);
     }
 
+    /// Fills pages for a text, remembers them, and lets go of them.
+    fn keep(pages: &mut Pages, text: &[u32]) {
+        let mut held = pages.find(0, text);
+        while held.len() < text.len().div_ceil(PAGE) {
+            held.push(pages.take().expect("a free page"));
+        }
+        pages.remember(0, text, &mut held);
+        held.into_iter().for_each(|page| pages.release(page));
+    }
+
+    fn begun(pages: &mut Pages, text: &[u32]) -> usize {
+        let full = pages.find(0, text);
+        let found = pages.find_begun(0, text, full.len());
+        full.into_iter().chain(found.map(|(page, _)| page)).for_each(|page| pages.release(page));
+        found.map_or(0, |(_, count)| count)
+    }
+
+    #[test]
+    fn a_page_that_was_begun_is_found_as_far_as_it_is_alike() {
+        let mut pages = Pages::new(4);
+        let text = tokens(2 * PAGE, 1);
+        let other = |same: usize, len: usize| {
+            let mut other = text[..same].to_vec();
+            other.resize(len, 999);
+            other
+        };
+        keep(&mut pages, &text[..PAGE + 10]);
+        for (same, alike) in [(PAGE, 0), (PAGE + 4, 4), (PAGE + 10, 10), (PAGE + 12, 10)] {
+            assert_eq!(begun(&mut pages, &other(same, PAGE + 20)), alike, "{same}");
+        }
+        assert_eq!(begun(&mut pages, &text[..PAGE - 5]), PAGE - 5, "of a page that is full as well");
+        assert_eq!(pages.find_begun(1, &text, 0), None, "another owner knows nothing of it");
+        assert_eq!(pages.find_begun(0, &text, 0), None, "what is asked for begins elsewhere");
+        // A longer one takes its place, a shorter one adds nothing, and one that goes on otherwise stands beside it.
+        keep(&mut pages, &text[..PAGE + 20]);
+        keep(&mut pages, &text[..PAGE + 5]);
+        keep(&mut pages, &other(PAGE + 5, PAGE + 9));
+        assert_eq!(begun(&mut pages, &text), 20);
+        assert_eq!(begun(&mut pages, &other(PAGE + 5, PAGE + 12)), 9);
+        assert_eq!((pages.free.len(), pages.available()), (1, 4));
+        keep(&mut pages, &text);
+        assert_eq!(pages.find(0, &text).len(), 2);
+        assert_eq!((pages.free.len(), pages.available()), (1, 2));
+    }
+
     #[test]
     fn equal_pages_become_one() {
         let mut pages = Pages::new(2);
@@ -209,13 +317,14 @@ mod tests {
     fn everything_comes_back() {
         let mut pages = Pages::new(8);
         for round in 0..50_u32 {
-            let text = tokens(PAGE * 3, round % 5);
+            let text = tokens(PAGE * 2 + round as usize % 33, round % 5);
             let mut held = pages.find(0, &text);
+            let begun = pages.find_begun(0, &text, held.len());
             while held.len() < 3 {
-                held.push(pages.take().expect("eight pages suffice for three"));
+                held.push(pages.take().expect("eight pages suffice for four"));
             }
             pages.remember(0, &text, &mut held);
-            held.into_iter().for_each(|page| pages.release(page));
+            held.into_iter().chain(begun.map(|(page, _)| page)).for_each(|page| pages.release(page));
         }
         assert_eq!((pages.available(), pages.in_use()), (8, 0));
     }

@@ -55,6 +55,15 @@ pub trait Backend: Send {
     fn put_back(&mut self, page: Page, bytes: &[u8]) {
         let _ = (page, bytes);
     }
+
+    /// Copies a page to another; `false` where pages cannot be taken out.
+    fn copy(&mut self, from: Page, to: Page) -> bool {
+        let Some(page_bytes) = self.page_bytes() else { return false };
+        let mut bytes = Vec::with_capacity(page_bytes);
+        self.take_out(from, &mut bytes);
+        self.put_back(to, &bytes);
+        true
+    }
 }
 
 /// The processor, by our own kernels.

@@ -157,8 +157,23 @@ impl Sequence {
         self.pages = pages.find(self.request.owner, tokens);
         keep.bring((self.request.owner, tokens), &mut self.pages, pages, backend);
         self.computed = self.pages.len() * PAGE;
+        if let Some((begun, count)) = pages.find_begun(self.request.owner, tokens, self.pages.len()) {
+            self.go_on_in_copy(begun, count, pages, backend);
+            pages.release(begun);
+        }
         if self.first_token.is_none() {
             self.cached_tokens = self.computed.min(self.prompt_tokens);
+        }
+    }
+
+    /// Others go on in the page, or it goes on otherwise.
+    fn go_on_in_copy(&mut self, begun: Page, count: usize, pages: &mut Pages, backend: &mut dyn Backend) {
+        let Some(page) = pages.take() else { return };
+        if backend.copy(begun, page) {
+            self.pages.push(page);
+            self.computed += count;
+        } else {
+            pages.release(page);
         }
     }
 
