@@ -8,12 +8,14 @@
 pub mod architecture;
 mod attention;
 mod config;
+mod cost;
 mod feed_forward;
 mod layer;
 mod rope;
 
 pub use config::{Config, Error as ConfigError, Experts};
 pub(crate) use config::{Described, Fields};
+pub use cost::Cost;
 #[cfg(feature = "candle")]
 pub(crate) use feed_forward::{FeedForward, Gated};
 pub(crate) use layer::{Layer, Linear};

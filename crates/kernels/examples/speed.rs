@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use athenaeum_kernels::{Bytes, Format, Instructions, Matrix, Pool, use_at_most};
+use athenaeum_kernels::{Bytes, Format, Instructions, Matrix, Pool, limits, use_at_most};
 
 const COLS: usize = 4096;
 
@@ -44,7 +44,10 @@ fn main() {
     let names: Vec<String> = arguments.collect();
     for threads in threads {
         let pool = Pool::new(threads);
-        println!("{threads} threads; memory is read at {:.2} GB/s", read(&pool));
+        println!("{threads} threads; memory is read at {:.2} GB/s", limits::read_speed(&pool) / 1e9);
+        if let Some(speed) = limits::integer_speed(&pool) {
+            println!("bytes are multiplied at {:.0} Gop/s", speed / 1e9);
+        }
         if threads > 1 {
             println!(
                 "handing a loop to all threads: {:.2} µs awake, {:.1} asleep",
@@ -141,25 +144,6 @@ fn taking(pool: &Pool) -> [f64; 3] {
         });
     });
     [spans, counter, lock].map(|seconds| seconds * 1e9 / INDEXES as f64)
-}
-
-/// GB a second of plain reading, in the same pieces as a product's.
-fn read(pool: &Pool) -> f64 {
-    let words = vec![1_u64; 32 << 20];
-    let sum = AtomicU64::new(0);
-    let seconds = best(9, pool, || {
-        pool.run(words.len() / 4096, |index| {
-            let sums = words[4096 * index..][..4096].as_chunks::<16>().0.iter().fold(
-                [0_u64; 16],
-                |mut sums, words| {
-                    sums.iter_mut().zip(words).for_each(|(sum, word)| *sum ^= word);
-                    sums
-                },
-            );
-            sum.fetch_add(sums.iter().sum(), Ordering::Relaxed);
-        });
-    });
-    (8 * words.len()) as f64 / seconds / 1e9
 }
 
 /// Any bytes are numbers; these have no infinite scales.

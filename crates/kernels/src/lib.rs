@@ -45,6 +45,7 @@ mod format;
 mod hamming;
 mod int8;
 mod isa;
+pub mod limits;
 mod matrix;
 mod nearest;
 mod norm;

@@ -207,6 +207,9 @@ pub(crate) struct Bench {
     /// How often each is measured; the median is told
     #[arg(long, short, value_name = "COUNT", default_value_t = NonZeroUsize::MIN.saturating_add(2))]
     pub(crate) repeat: NonZeroUsize,
+    /// Another program to measure beside, in turns: its command, without model and sizes
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) against: Option<String>,
     #[command(flatten)]
     pub(crate) running: Running,
     #[command(flatten)]
@@ -217,10 +220,16 @@ const BENCH_HELP: &str = "\
 Examples:
   athenaeum bench llama-3.2-1b
   athenaeum bench model.gguf -p 512 -n 128 -t 2 --json
+  athenaeum bench model.gguf --against 'llama-bench -fa 1' -r 5
 
 The prompt is made of tokens of the vocabulary, one after another; what is generated is thrown away, and no token ends
-it. With --json: model, prompt_tokens, generated_tokens, prompt_tokens_per_s, generate_tokens_per_s,
-first_token_ms, load_ms, rss_bytes, threads, device, machine.";
+it. Beside the speeds stands how much that is of what the machine can do: of the whole numbers that its processors multiply
+in registers, and of what its memory gives. The command of --against is llama-bench, or athenaeum bench of another version;
+it gets model, sizes, threads and its flag for JSON, and may take ten minutes each time.
+
+With --json: model, prompt_tokens, generated_tokens, prompt_tokens_per_s, generate_tokens_per_s, first_token_ms, load_ms,
+rss_bytes, threads, device, kernel, machine, memory_read_bytes_per_s, bandwidth_share, integer_ops_per_s, integer_share,
+against (command, prompt_tokens_per_s, generate_tokens_per_s, prompt_ratio, generate_ratio).";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Eval {

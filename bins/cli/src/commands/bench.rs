@@ -1,9 +1,17 @@
-use std::{process::ExitCode, time::Instant};
+mod against;
+
+use std::{num::NonZeroUsize, process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
-use athenaeum::inference::{engine::Request, kernels, local::LocalModel, sampling::Sampling};
+use athenaeum::inference::{
+    engine::Request,
+    kernels::{self, Pool, limits},
+    local::LocalModel,
+    sampling::Sampling,
+};
 use serde::Serialize;
 
+use self::against::{Against, Neighbour};
 use super::{Context, Outcome, local};
 use crate::args::engine::Bench;
 
@@ -25,6 +33,20 @@ struct Measured<'a> {
     kernel: &'static str,
     /// The processor, where it has a name.
     machine: Option<String>,
+    #[serde(flatten)]
+    shares: Option<Shares>,
+    against: Option<Against<'a>>,
+}
+
+/// How much of what the machine can do was used.
+#[derive(Debug, Serialize)]
+struct Shares {
+    memory_read_bytes_per_s: f64,
+    /// Bytes of weights that were read for the tokens generated, of those that memory gives meanwhile.
+    bandwidth_share: f64,
+    integer_ops_per_s: Option<f64>,
+    /// Of the prompt's time, what its products of whole numbers take where nothing else is done.
+    integer_share: Option<f64>,
 }
 
 pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
@@ -33,6 +55,11 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
     let length = args.prompt + args.generate;
     let fits = model.engine().settings().context_tokens;
     anyhow::ensure!(length < fits, "{length} tokens are more than the context of {fits}; see --context");
+    let threads = model.engine().settings().threads;
+    let mut neighbour = match &args.against {
+        Some(command) => Some(Neighbour::new(command, model.path(), (args.prompt, args.generate), threads)?),
+        None => None,
+    };
     // Once unmeasured, so that the weights are in memory.
     let _ = measure(&model, (1, 1), 0, 0).await?;
     let mut firsts = Vec::new();
@@ -42,43 +69,93 @@ pub(super) async fn run(context: &mut Context, args: &Bench) -> Outcome {
             measure(&model, (args.prompt, args.generate), args.guessing.measured(), round).await?;
         firsts.push(prompt);
         generations.push(args.generate.saturating_sub(1) as f64 / generation);
+        if let Some(neighbour) = &mut neighbour {
+            neighbour.measure().await?;
+        }
     }
     let first = median(&mut firsts);
+    let (prompt, generate) = (args.prompt as f64 / first, median(&mut generations));
+    let device = local::device(context, &args.running);
     let measured = Measured {
         model: &args.model,
         prompt_tokens: args.prompt,
         generated_tokens: args.generate,
-        prompt_tokens_per_s: args.prompt as f64 / first,
-        generate_tokens_per_s: median(&mut generations),
+        prompt_tokens_per_s: prompt,
+        generate_tokens_per_s: generate,
         first_token_ms: first * 1e3,
         load_ms: model.load_time().as_secs_f64() * 1e3,
+        // Before the machine's limits are measured, which takes memory.
         rss_bytes: athenaeum::hardware::resident_bytes(),
-        threads: model.engine().settings().threads.get(),
-        device: local::device(context, &args.running).to_string(),
-        // It is settled by now, and this only asks.
+        threads: threads.get(),
+        device: device.to_string(),
         kernel: kernels::instructions().as_str(),
         machine: athenaeum::hardware::probe().cpu.model,
+        shares: matches!(device, athenaeum::hardware::Device::Cpu)
+            .then(|| shares(&model, threads, (prompt, generate))),
+        against: neighbour.map(|neighbour| neighbour.beside(prompt, generate)),
     };
     if context.output.json {
         context.output.object(&measured)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Measured { prompt_tokens_per_s: prompt, generate_tokens_per_s: generate, .. } = measured;
-    let Measured { first_token_ms: first, load_ms, threads, device, kernel, machine, .. } = &measured;
-    context.output.line(format_args!("prompt    {prompt:9.1} tokens/s  ({} tokens)", args.prompt))?;
-    context.output.line(format_args!("generate  {generate:9.1} tokens/s  ({} tokens)", args.generate))?;
-    context
-        .output
-        .line(format_args!("first     {first:9.1} ms        (from the request to the first token)"))?;
-    context.output.line(format_args!("load      {load_ms:9.1} ms"))?;
-    if let Some(bytes) = measured.rss_bytes {
-        context.output.line(format_args!("memory    {:>12}", crate::output::bytes(bytes)))?;
-    }
-    context.output.line(format_args!("threads   {threads:7}          ({device}, {kernel})"))?;
-    if let Some(machine) = machine {
-        context.output.line(format_args!("machine   {machine}"))?;
+    } else {
+        tell(context, args, &measured)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(context: &mut Context, args: &Bench, measured: &Measured<'_>) -> anyhow::Result<()> {
+    let Measured { prompt_tokens_per_s: prompt, generate_tokens_per_s: generate, .. } = measured;
+    let Measured { first_token_ms: first, load_ms, threads, device, kernel, machine, .. } = measured;
+    let [of_integers, of_bandwidth] = measured.shares.as_ref().map_or_else(Default::default, Shares::told);
+    let output = &mut context.output;
+    output.line(format_args!("prompt    {prompt:9.1} tokens/s  ({} tokens{of_integers})", args.prompt))?;
+    output
+        .line(format_args!("generate  {generate:9.1} tokens/s  ({} tokens{of_bandwidth})", args.generate))?;
+    if let Some(against) = &measured.against {
+        let Against { prompt_tokens_per_s, generate_tokens_per_s, .. } = against;
+        let Against { prompt_ratio, generate_ratio, .. } = against;
+        output.line(format_args!("beside    {}", against.command))?;
+        output.line(format_args!(
+            "  prompt  {prompt_tokens_per_s:9.1} tokens/s  (ours {prompt_ratio:.2} times)"
+        ))?;
+        output.line(format_args!(
+            "  generate{generate_tokens_per_s:9.1} tokens/s  (ours {generate_ratio:.2} times)"
+        ))?;
+    }
+    output.line(format_args!("first     {first:9.1} ms        (from the request to the first token)"))?;
+    output.line(format_args!("load      {load_ms:9.1} ms"))?;
+    if let Some(bytes) = measured.rss_bytes {
+        output.line(format_args!("memory    {:>12}", crate::output::bytes(bytes)))?;
+    }
+    output.line(format_args!("threads   {threads:7}          ({device}, {kernel})"))?;
+    if let Some(machine) = machine {
+        output.line(format_args!("machine   {machine}"))?;
+    }
+    Ok(())
+}
+
+impl Shares {
+    /// What of the integers' limit the prompt reached, and generation of the memory's.
+    fn told(&self) -> [String; 2] {
+        let integers = self.integer_ops_per_s.zip(self.integer_share);
+        let integers = integers.map_or_else(String::new, |(limit, share)| {
+            format!("; {:.0}% of {:.0} Gop/s in whole numbers", share * 1e2, limit / 1e9)
+        });
+        let (limit, share) = (self.memory_read_bytes_per_s, self.bandwidth_share);
+        [integers, format!("; {:.0}% of {:.1} GB/s from memory", share * 1e2, limit / 1e9)]
+    }
+}
+
+/// Measures the machine's limits by as many threads, and holds tokens a second against them.
+fn shares(model: &LocalModel, threads: NonZeroUsize, (prompt, generate): (f64, f64)) -> Shares {
+    let (pool, cost) = (Pool::new(threads.get()), model.decoder().cost());
+    let memory_read_bytes_per_s = limits::read_speed(&pool);
+    let integer_ops_per_s = limits::integer_speed(&pool).filter(|_| cost.integer_products > 0);
+    Shares {
+        memory_read_bytes_per_s,
+        bandwidth_share: generate * cost.bytes as f64 / memory_read_bytes_per_s,
+        integer_ops_per_s,
+        integer_share: integer_ops_per_s.map(|limit| prompt * 2.0 * cost.integer_products as f64 / limit),
+    }
 }
 
 /// Reads a prompt and generates; returns the seconds of each.

@@ -205,6 +205,34 @@ fn speed_and_quality_are_measured() {
     assert!(perplexity > 1.0 && perplexity < 1.5, "it knows this text by heart: {known}");
 }
 
+/// The limits are the machine's, which a model as small as this comes nowhere near.
+#[test]
+fn speeds_are_held_against_the_machine_and_another_program() {
+    let library = Library::new();
+    let other = format!("'{}' bench", env!("CARGO_BIN_EXE_athenaeum"));
+    let bench = ["bench", TINY, "-p", "8", "-n", "4", "--repeat", "1", "--against"];
+    let measured = &library.json(&[&bench[..], &[&other]].concat())[0];
+    for share in ["bandwidth_share", "integer_share"] {
+        // Where the processor has no instructions for whole numbers, nothing is said of them.
+        let is_share = |share: f64| (0.0..1.0).contains(&share);
+        assert!(measured[share].is_null() || measured[share].as_f64().is_some_and(is_share), "{measured}");
+    }
+    assert!(measured["memory_read_bytes_per_s"].as_f64().unwrap() > 1e7, "{measured}");
+    let against = &measured["against"];
+    for (speed, ratio) in
+        [("prompt_tokens_per_s", "prompt_ratio"), ("generate_tokens_per_s", "generate_ratio")]
+    {
+        let (ours, theirs) = (measured[speed].as_f64().unwrap(), against[speed].as_f64().unwrap());
+        assert!((against[ratio].as_f64().unwrap() * theirs / ours - 1.0).abs() < 1e-6, "{measured}");
+    }
+    let told = library.run(&[&bench[..], &[&other]].concat());
+    assert!(told.stdout.contains("beside") && told.stdout.contains("from memory"), "{told:?}");
+    let wrong = library.run(&[&bench[..], &["echo"]].concat());
+    assert!(wrong.stderr.contains("did not tell its speeds"), "{wrong:?}");
+    let none = library.run(&[&bench[..], &["no-such-program"]].concat());
+    assert!(none.stderr.contains("cannot be started"), "{none:?}");
+}
+
 #[test]
 fn the_kernels_that_are_set_are_those_that_compute() {
     let library = Library::new();

@@ -1,6 +1,6 @@
 use athenaeum_kernels::{Gelu, Matrix, Pool};
 
-use super::{architecture::Gate, config::Config, config::Experts, layer::Linear, resize};
+use super::{ROWS, architecture::Gate, config::Config, config::Experts, layer::Linear, resize};
 use crate::weights::{Error, Weights};
 
 /// The feed-forward part of a layer.
@@ -93,6 +93,10 @@ impl Gated {
         Ok(Self { gate, up, down: Linear::load(weights, &name("ffn_down"), width, size)?, size })
     }
 
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        [&self.gate, &self.up, &self.down].into_iter().map(|linear| &linear.matrix)
+    }
+
     fn apply(
         &self,
         kind: Gate,
@@ -106,10 +110,14 @@ impl Gated {
         resize(up, rows * self.size);
         self.gate.apply(pool, inputs, gate);
         self.up.apply(pool, inputs, up);
-        match kind {
-            Gate::Silu => athenaeum_kernels::silu_gate(gate, up),
-            Gate::GeluTanh => athenaeum_kernels::gelu_gate(Gelu::Tanh, gate, up),
-        }
+        let some = ROWS * self.size;
+        pool.for_chunks_mut(gate, some, |index, gate| {
+            let up = &up[index * some..][..gate.len()];
+            match kind {
+                Gate::Silu => athenaeum_kernels::silu_gate(gate, up),
+                Gate::GeluTanh => athenaeum_kernels::gelu_gate(Gelu::Tanh, gate, up),
+            }
+        });
         self.down.apply(pool, gate, outputs);
     }
 }
@@ -144,6 +152,14 @@ impl Mixture {
             shared: shared(weights, config, experts, name)?,
             config: experts.clone(),
         })
+    }
+
+    /// Each with how many of so many like it work on a token.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = (&Matrix, (usize, usize))> {
+        let share = (self.config.used, self.experts.len());
+        let experts = self.experts.iter().flat_map(Gated::matrices).map(move |matrix| (matrix, share));
+        let shared = self.shared.iter().flat_map(|(shared, _)| shared.matrices());
+        experts.chain(shared.chain([&self.router.matrix]).map(|matrix| (matrix, (1, 1))))
     }
 
     fn apply(&self, gate: Gate, inputs: &[f32], outputs: &mut [f32], work: &mut Work, pool: &Pool) {
