@@ -2,7 +2,8 @@
 //!
 //! A page's file is named after everything it depends on: model, cache format, owner and all tokens from the first to
 //! the page's last. Its head repeats the page's own tokens and the name of the page before it, so that no accident of
-//! hashing can hand out other numbers. `docs/formats/kv-pages.md` has the layout.
+//! hashing can hand out other numbers. A page that was only begun is named after what stands before it: there is one, the
+//! last. `docs/formats/kv-pages.md` has the layout.
 
 use std::{
     fs::{self, File},
@@ -49,7 +50,10 @@ struct Write {
 }
 
 const MAGIC: [u8; 8] = *b"ATHKV\0\0\x01";
-const HEAD_BYTES: usize = 8 + 16 + 4 * PAGE + 8;
+const TOKENS_AT: usize = 8 + 16;
+const HEAD_BYTES: usize = TOKENS_AT + 4 * PAGE + 8;
+/// Stands in the place of tokens that have not come yet; no vocabulary is as large.
+const NONE: u32 = u32::MAX;
 /// Pages that may wait to be written; more are dropped, which costs no more than computing them again.
 const WAITING_MAX: usize = 64;
 
@@ -91,7 +95,8 @@ impl Disk {
         Ok(Self { dir, page_bytes, seed: hash.digest128(), writer })
     }
 
-    /// Returns the name of an owner's first page, or of the page behind `before`.
+    /// Returns the name of an owner's first page, or of the page behind `before`. Without tokens it is that of the page that
+    /// was only begun there.
     pub fn name(&self, owner: u64, before: Option<Name>, tokens: &[u32]) -> Name {
         let mut hash = Xxh3::new();
         match before {
@@ -112,21 +117,44 @@ impl Disk {
 
     /// Reads the numbers of a page into `out`. `false`: it is not there, or is damaged, which removes it.
     pub fn read(&self, name: Name, before: Option<Name>, tokens: &[u32], out: &mut Vec<u8>) -> bool {
-        let path = self.dir.join(name.file());
-        let Ok(mut file) = File::open(&path) else { return false };
-        let head = head(before, tokens, 0);
-        let mut found = [0; HEAD_BYTES];
+        self.load(name, before, out).is_some_and(|found| {
+            let is_same = found == tokens;
+            if !is_same {
+                self.remove(name);
+            }
+            is_same
+        })
+    }
+
+    /// Reads the numbers of the page that was only begun behind `before` into `out`, and returns of how many of `tokens` they
+    /// are; 0 where there is none.
+    pub fn read_begun(&self, name: Name, before: Option<Name>, tokens: &[u32], out: &mut Vec<u8>) -> usize {
+        let found = self.load(name, before, out).unwrap_or_default();
+        found.iter().zip(tokens).take_while(|(one, other)| one == other).count()
+    }
+
+    /// Reads a page and returns its tokens; what is damaged is removed.
+    fn load(&self, name: Name, before: Option<Name>, out: &mut Vec<u8>) -> Option<Vec<u32>> {
+        let mut file = File::open(self.dir.join(name.file())).ok()?;
+        let mut head = [0; HEAD_BYTES];
         out.resize(self.page_bytes, 0);
-        let whole = file.read_exact(&mut found).and_then(|()| file.read_exact(out)).is_ok();
-        let (same, sum) = found.split_at(HEAD_BYTES - 8);
-        if !whole || same != &head[..HEAD_BYTES - 8] || sum != xxh3_64(out).to_le_bytes() {
-            tracing::warn!("{} is damaged and was removed", path.display());
-            let _ = fs::remove_file(&path);
-            return false;
+        let whole = file.read_exact(&mut head).and_then(|()| file.read_exact(out)).is_ok();
+        let tokens = head[TOKENS_AT..HEAD_BYTES - 8].as_chunks::<4>().0.iter();
+        let tokens = tokens.map(|bytes| u32::from_le_bytes(*bytes));
+        let tokens: Vec<u32> = tokens.take_while(|token| *token != NONE).collect();
+        if !whole || head != self::head(before, &tokens, xxh3_64(out)) {
+            self.remove(name);
+            return None;
         }
         // Files that were not read for longest go first.
         let _ = file.set_modified(SystemTime::now());
-        true
+        Some(tokens)
+    }
+
+    fn remove(&self, name: Name) {
+        let path = self.dir.join(name.file());
+        tracing::warn!("{} is damaged and was removed", path.display());
+        let _ = fs::remove_file(&path);
     }
 
     /// Has a page written when there is time.
@@ -148,7 +176,8 @@ impl Name {
 fn head(before: Option<Name>, tokens: &[u32], sum: u64) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let before = before.map_or(0, |Name(before)| before);
-    let tokens = tokens.iter().flat_map(|token| token.to_le_bytes());
+    let tokens = tokens.iter().chain(std::iter::repeat(&NONE)).take(PAGE);
+    let tokens = tokens.flat_map(|token| token.to_le_bytes());
     let bytes = MAGIC.into_iter().chain(before.to_le_bytes()).chain(tokens);
     head.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
     head[HEAD_BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
@@ -241,6 +270,32 @@ mod tests {
         assert!(!other.read(other.name(1, None, &tokens), None, &tokens, &mut out), "another model");
         let same = open(dir.path(), 5, 1 << 20);
         assert_ne!(same.name(2, None, &tokens), name, "another owner");
+    }
+
+    #[test]
+    fn a_page_that_was_begun_is_read_as_far_as_it_is_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = open(dir.path(), 5, 1 << 20);
+        let name = disk.name(1, None, &[]);
+        disk.write(name, None, &[1, 2, 3, 4], &[3; PAGE_BYTES]);
+        while !disk.has(name) {
+            thread::yield_now();
+        }
+        for (tokens, alike) in [(&[1, 2][..], 2), (&[1, 2, 3, 4, 5], 4), (&[1, 2, 9], 2), (&[9], 0), (&[], 0)]
+        {
+            assert_eq!(disk.read_begun(name, None, tokens, &mut Vec::new()), alike, "{tokens:?}");
+        }
+        assert_eq!(
+            disk.read_begun(disk.name(2, None, &[]), None, &[1, 2], &mut Vec::new()),
+            0,
+            "another owner"
+        );
+        let path = disk.dir.join(name.file());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[TOKENS_AT + 4 * 6] = 0;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(disk.read_begun(name, None, &[1, 2], &mut Vec::new()), 0, "a token behind the last");
+        assert!(!disk.has(name));
     }
 
     #[test]

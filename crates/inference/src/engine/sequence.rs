@@ -157,23 +157,17 @@ impl Sequence {
         self.pages = pages.find(self.request.owner, tokens);
         keep.bring((self.request.owner, tokens), &mut self.pages, pages, backend);
         self.computed = self.pages.len() * PAGE;
-        if let Some((begun, count)) = pages.find_begun(self.request.owner, tokens, self.pages.len()) {
-            self.go_on_in_copy(begun, count, pages, backend);
-            pages.release(begun);
-        }
+        let owner = self.request.owner;
+        self.computed += match pages.find_begun(owner, tokens, self.pages.len()) {
+            Some((begun, count)) => {
+                let copied = copy(begun, &mut self.pages, pages, backend);
+                pages.release(begun);
+                if copied { count } else { 0 }
+            }
+            None => keep.bring_begun((owner, tokens), &mut self.pages, pages, backend),
+        };
         if self.first_token.is_none() {
             self.cached_tokens = self.computed.min(self.prompt_tokens);
-        }
-    }
-
-    /// Others go on in the page, or it goes on otherwise.
-    fn go_on_in_copy(&mut self, begun: Page, count: usize, pages: &mut Pages, backend: &mut dyn Backend) {
-        let Some(page) = pages.take() else { return };
-        if backend.copy(begun, page) {
-            self.pages.push(page);
-            self.computed += count;
-        } else {
-            pages.release(page);
         }
     }
 
@@ -493,4 +487,16 @@ impl Sequence {
         }
         Next::GoesOn
     }
+}
+
+/// Adds a page like one in which others go on, or that goes on otherwise. `false`: there is no room, or pages cannot be copied.
+fn copy(begun: Page, held: &mut Vec<Page>, pages: &mut Pages, backend: &mut dyn Backend) -> bool {
+    let Some(page) = pages.take() else { return false };
+    let is_copied = backend.copy(begun, page);
+    if is_copied {
+        held.push(page);
+    } else {
+        pages.release(page);
+    }
+    is_copied
 }
