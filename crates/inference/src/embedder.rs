@@ -229,6 +229,10 @@ impl Embedder {
     ///
     /// A [`LoadError`] that says which of them cannot be used, and why.
     pub fn load(model: &Model, access: Access) -> Result<Self, LoadError> {
+        if crate::reranker::is_late(model) {
+            let why = "the model compares texts token by token and makes no vectors of whole ones; use it to rerank";
+            return Err(LoadError::OtherPurpose(why));
+        }
         let backbone = Backbone::load(model, access)?;
         let settings = Settings::of(model, backbone.tokens_max(), matches!(backbone, Backbone::Encoder(_)))?;
         let tokenizer = Tokenizer::of(model).map_err(LoadError::Tokenizer)?;

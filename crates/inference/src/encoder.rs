@@ -54,6 +54,9 @@ pub struct Input<'a> {
     pub tokens: &'a [u32],
     /// From where on they belong to the second text of a pair; their count where there is only one.
     pub second_from: usize,
+    /// How many of the first ones are looked at, by all of them; mostly their count. Those behind look at them, and nobody looks
+    /// at those.
+    pub seen: usize,
 }
 
 /// Buffers of a forward pass, kept from one to the next so that nothing is allocated in the steady state.
@@ -92,6 +95,13 @@ pub enum Error {
     /// Its numbers cannot be used.
     #[error("the model's weights cannot be used")]
     Weights(#[from] weights::Error),
+}
+
+impl<'a> From<&'a [u32]> for Input<'a> {
+    /// One text, all of whose tokens see each other.
+    fn from(tokens: &'a [u32]) -> Self {
+        Self { tokens, second_from: tokens.len(), seen: tokens.len() }
+    }
 }
 
 fn known() -> String {
@@ -174,7 +184,8 @@ impl Encoder {
     ///
     /// # Panics
     ///
-    /// If a text is empty or too long, or a token is not in the vocabulary.
+    /// If a text is empty or too long, a token is not in the vocabulary, or one sees nothing: where layers see so many tokens
+    /// only, no more than that are not seen.
     pub fn forward<'a>(&self, texts: &[Input<'_>], work: &'a mut Work, pool: &Pool) -> &'a [f32] {
         self.embed(texts, work, pool);
         if work.texts.is_empty() {
@@ -219,8 +230,12 @@ impl Encoder {
         for text in texts {
             let count = text.tokens.len();
             assert!((1..=self.config.tokens_max).contains(&count), "a text of {count} tokens");
+            let unseen = count.saturating_sub(text.seen);
+            let reach = self.config.windows.iter().flatten().min();
+            let sees = (1..=count).contains(&text.seen) && reach.is_none_or(|reach| unseen <= *reach);
+            assert!(sees, "of {count} tokens, {} are seen", text.seen);
             let start = work.texts.len();
-            work.texts.extend(std::iter::repeat_n(start..start + count, count));
+            work.texts.extend(std::iter::repeat_n(start..start + text.seen, count));
         }
         let rows = work.texts.len();
         for buffer in [&mut work.stream, &mut work.normed, &mut work.part] {

@@ -1,13 +1,18 @@
 //! A query and documents in, how well each of them answers it out.
 //!
 //! A [`Reranker`] looks at query and document together, which tells more than comparing two vectors and costs a pass through
-//! the model for each pair. Two kinds are computed: encoders with a head that makes one score, and decoders of the Qwen3
-//! family, which are asked and say yes or no.
+//! the model for each pair. Three kinds are computed: encoders with a head that makes one score; decoders of the Qwen3
+//! family, which are asked and say yes or no; and encoders of ColBERT's kind, in whose scores every token of the query looks for
+//! its like in the document (`late`). What one kind's scores say is not comparable with another's.
 
-use std::time::Instant;
+mod late;
+
+use std::{sync::Arc, time::Instant};
 
 use athenaeum_kernels::Pool;
 
+pub(crate) use self::late::is_late;
+use self::late::{Late, Query};
 use crate::{
     decoder::Want,
     embedder::{Asked, Backbone, Error, Frame, LoadError, Truncate, backbone},
@@ -23,19 +28,30 @@ pub struct Reranker {
     backbone: Backbone,
     tokenizer: Tokenizer,
     frame: Frame,
-    /// The answers yes and no, of decoders.
-    answers: Option<(u32, u32)>,
+    kind: Kind,
     tokens_max: usize,
+}
+
+/// How a score is made.
+#[derive(Debug)]
+enum Kind {
+    /// By the encoder's head.
+    Head,
+    /// By a decoder's answers yes and no.
+    Answers(u32, u32),
+    /// Token by token.
+    Late(Box<Late>),
 }
 
 /// How well a document answers a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
-    /// What the model says; only the order means something.
+    /// What the model says; only the order means something. Of late interaction, from minus to plus the number of the query's
+    /// tokens.
     pub logit: f32,
-    /// The same from 0 to 1: σ(logit).
+    /// The same from 0 to 1: σ(logit); of late interaction, (1 + the average cosine) / 2.
     pub relevance: f32,
-    /// Tokens that were computed.
+    /// Tokens that were computed; of late interaction, those of the document, for the query is computed once for all.
     pub tokens: usize,
     /// Tokens of the document that were not, because it was too long.
     pub cut_tokens: usize,
@@ -58,6 +74,8 @@ pub struct Pair {
     tokens: Vec<u32>,
     second_from: usize,
     cut: usize,
+    /// Where it is computed apart.
+    query: Option<Arc<Query>>,
 }
 
 /// What Qwen3's rerankers are asked, as their model cards have it: marks of the chat, then text that is tokenized as a whole,
@@ -79,28 +97,32 @@ impl Reranker {
         let backbone = Backbone::load(model, access)?;
         let tokenizer = Tokenizer::of(model).map_err(LoadError::Tokenizer)?;
         let frame = Frame::of(&tokenizer, backbone.vocabulary())?;
-        let answers = match &backbone {
-            Backbone::Encoder(encoder) => match encoder.model.score_count() {
-                Some(1 | 2) => None,
-                Some(count) => {
-                    return Err(LoadError::Unsupported { what: format!("{count} scores for a pair") });
+        let kind = match &backbone {
+            Backbone::Encoder(encoder) => {
+                match (Late::load(model, &encoder.model, &tokenizer, access)?, encoder.model.score_count()) {
+                    (Some(late), _) => Kind::Late(Box::new(late)),
+                    (None, Some(1 | 2)) => Kind::Head,
+                    (None, Some(count)) => {
+                        return Err(LoadError::Unsupported { what: format!("{count} scores for a pair") });
+                    }
+                    (None, None) => {
+                        return Err(LoadError::OtherPurpose(
+                            "the model makes vectors of texts and no scores of pairs; use it to embed",
+                        ));
+                    }
                 }
-                None => {
-                    return Err(LoadError::OtherPurpose(
-                        "the model makes vectors of texts and no scores of pairs; use it to embed",
-                    ));
-                }
-            },
+            }
             Backbone::Decoder(decoder) => {
                 let is_known = decoder.model.config().architecture.name == "qwen3";
                 let answers = tokenizer.id("yes").zip(tokenizer.id("no")).filter(|_| is_known);
-                Some(answers.ok_or(LoadError::OtherPurpose(
+                let (yes, no) = answers.ok_or(LoadError::OtherPurpose(
                     "of decoders, only those of the Qwen3 family are known to rerank",
-                ))?)
+                ))?;
+                Kind::Answers(yes, no)
             }
         };
         let tokens_max = backbone.tokens_max();
-        Ok(Self { backbone, tokenizer, frame, answers, tokens_max })
+        Ok(Self { backbone, tokenizer, frame, kind, tokens_max })
     }
 
     /// Tokens that query and document have room in, together with what is added to them.
@@ -141,9 +163,10 @@ impl Reranker {
     ///
     /// As of [`Reranker::scores`].
     pub fn prepare(&self, query: &str, documents: &[&str], truncate: Truncate) -> Result<Vec<Pair>, Error> {
-        match self.answers {
-            Some(_) => self.asked(query, documents, truncate),
-            None => self.framed(query, documents, truncate),
+        match &self.kind {
+            Kind::Head => self.framed(query, documents, truncate),
+            Kind::Answers(..) => self.asked(query, documents, truncate),
+            Kind::Late(late) => self.apart(late, query, documents, truncate),
         }
     }
 
@@ -161,7 +184,7 @@ impl Reranker {
             let cut = self.cut(index, document.len(), room, tokens, truncate)?;
             document.truncate(room);
             let (tokens, second_from) = self.frame.pair(&query, &document);
-            Ok(Pair { tokens, second_from, cut })
+            Ok(Pair { tokens, second_from, cut, query: None })
         };
         documents.iter().enumerate().map(pair).collect()
     }
@@ -180,7 +203,7 @@ impl Reranker {
             let mut text = self.tokenizer.encode(&format!("{question}{document}"), Special::Text);
             let cut = self.cut(index, text.len(), room, text.len() + around, truncate)?;
             text.truncate(room);
-            Ok(Pair { tokens: [&before[..], &text, &after].concat(), second_from: 0, cut })
+            Ok(Pair { tokens: [&before[..], &text, &after].concat(), second_from: 0, cut, query: None })
         };
         documents.iter().enumerate().map(pair).collect()
     }
@@ -205,7 +228,10 @@ impl Reranker {
     pub fn compute(&self, pairs: &[&Pair], pool: &Pool) -> Vec<Score> {
         let score = |(pair, logit): (&&Pair, f32)| Score {
             logit,
-            relevance: (1.0 + (-logit).exp()).recip(),
+            relevance: match &pair.query {
+                Some(query) => ((1.0 + logit / query.tokens() as f32) / 2.0).clamp(0.0, 1.0),
+                None => (1.0 + (-logit).exp()).recip(),
+            },
             tokens: pair.tokens.len(),
             cut_tokens: pair.cut,
         };
@@ -220,11 +246,14 @@ impl Reranker {
     fn logits(&self, pairs: &[&Pair], pool: &Pool) -> Vec<f32> {
         let mut logits = Vec::with_capacity(pairs.len());
         for these in backbone::groups(pairs, |pair| self.room(pair)) {
-            match (&self.backbone, self.answers) {
+            match (&self.backbone, &self.kind) {
+                (Backbone::Encoder(encoder), Kind::Late(late)) => encoder.with_work(|encoder, work| {
+                    logits.extend(late.scores(these, encoder, work, pool));
+                }),
                 (Backbone::Encoder(encoder), _) => encoder.with_work(|encoder, work| {
                     let inputs: Vec<Input<'_>> = these
                         .iter()
-                        .map(|pair| Input { tokens: &pair.tokens, second_from: pair.second_from })
+                        .map(|pair| Input { second_from: pair.second_from, ..Input::from(&pair.tokens[..]) })
                         .collect();
                     let scores = encoder.scores(&inputs, work, pool);
                     // Of two, the second stands for "relevant".
@@ -233,16 +262,16 @@ impl Reranker {
                         _ => logits.extend_from_slice(scores),
                     }
                 }),
-                (Backbone::Decoder(decoder), Some((yes, no))) => decoder.with_work(|decoder, work| {
+                (Backbone::Decoder(decoder), Kind::Answers(yes, no)) => decoder.with_work(|decoder, work| {
                     let asked: Vec<Asked<'_>> =
                         these.iter().map(|pair| Asked { tokens: &pair.tokens, last_alone: true }).collect();
                     backbone::forward(decoder, &asked, Want::Logits, work, pool, &mut |output| {
                         let of_vocabulary = output.logits.chunks_exact(decoder.config().vocabulary);
                         // e^yes / (e^yes + e^no) is σ(yes - no).
-                        logits.extend(of_vocabulary.map(|row| row[yes as usize] - row[no as usize]));
+                        logits.extend(of_vocabulary.map(|row| row[*yes as usize] - row[*no as usize]));
                     });
                 }),
-                (Backbone::Decoder(_), None) => {}
+                (Backbone::Decoder(_), _) => {}
             }
         }
         logits

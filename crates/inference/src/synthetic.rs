@@ -8,6 +8,7 @@
 //! golden values. Other formats get random blocks, of which every bit pattern is one that files may hold.
 
 mod blocks;
+pub mod late;
 mod random;
 mod recipes;
 mod tensors;

@@ -6,7 +6,16 @@ use athenaeum::{
     Error,
     archive::{Archive, Settings as ArchiveSettings},
     core::{Block, Conversation, Message, Provider, Role},
-    inference::{built_in, catalog, model::safetensors::Dtype, processor::Processor, synthetic},
+    inference::{
+        built_in, catalog,
+        embedder::Truncate,
+        kernels::Pool,
+        model::{self, safetensors::Dtype},
+        processor::Processor,
+        reranker::Reranker,
+        synthetic,
+        weights::Access,
+    },
     retrieval::{
         CancellationToken,
         meaning::Meaning,
@@ -15,6 +24,8 @@ use athenaeum::{
     settings::Settings,
     tenancy::local,
 };
+
+const QUESTION: &str = "a cat at rest";
 
 fn processor() -> Processor {
     Processor::new(NonZeroUsize::new(2).unwrap())
@@ -40,7 +51,7 @@ async fn meaning(data: &Path, settings: &Settings) -> Meaning {
 async fn search(archive: &Archive, meaning: &Meaning, settings: &Settings) -> Results {
     let reranker = athenaeum::open_reranker(settings, catalog::Settings::default(), &processor()).unwrap();
     let searcher = Searcher::new(Some(archive.clone()), None, Some(meaning.clone()));
-    let request = Request { query: "a cat at rest".into(), mode: Mode::Semantic, ..Request::default() };
+    let request = Request { query: QUESTION.into(), mode: Mode::Semantic, ..Request::default() };
     let searcher = searcher.with_settings(athenaeum::search_settings(settings), reranker);
     searcher.search(&local(), &request).await.unwrap()
 }
@@ -102,4 +113,39 @@ async fn the_setting_names_a_model_that_reads_the_best_hits() {
     settings.library.reranker = "no-such-model".to_owned();
     let refused = athenaeum::open_reranker(&settings, catalog::Settings::default(), &processor());
     assert!(matches!(refused, Err(Error::NoReranker { .. })));
+}
+
+#[tokio::test]
+async fn the_setting_names_a_model_that_compares_token_by_token() {
+    use synthetic::late::{self, Layout};
+
+    let (data, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let archive = archive(data.path()).await;
+    let mut settings = Settings::default();
+    let meaning = meaning(data.path(), &settings).await;
+    fill(&meaning, &archive).await;
+    let texts = |results: &Results| {
+        let hits = results.hits.iter().map(|hit| match &hit.found {
+            athenaeum::retrieval::search::Found::Message(hit) => hit.conversation.external_id.clone(),
+            athenaeum::retrieval::search::Found::Chunk(_) => unreachable!("there are no documents"),
+        });
+        hits.collect::<Vec<String>>()
+    };
+    let plain = texts(&search(&archive, &meaning, &settings).await);
+
+    late::write(Layout::Stanford, models.path()).unwrap();
+    settings.library.reranker = models.path().to_str().unwrap().to_owned();
+    settings.library.rerank_ms = 60_000;
+    let results = search(&archive, &meaning, &settings).await;
+    let reranker = Reranker::load(&model::open(models.path()).unwrap(), Access::Read).unwrap();
+    let documents: Vec<&str> = plain.iter().map(String::as_str).collect();
+    let scores = reranker.scores(QUESTION, &documents, Truncate::End, &Pool::new(1)).unwrap();
+    let mut expected: Vec<(f32, &str)> =
+        scores.iter().zip(&documents).map(|(score, text)| (score.logit, *text)).collect();
+    expected.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let order: Vec<&str> = expected.iter().map(|(_, text)| *text).collect();
+    assert_eq!(texts(&results), order, "{results:?}");
+    assert_ne!(order, documents, "it has another opinion than the vectors");
+    let told: Vec<f64> = results.hits.iter().map(|hit| hit.why.rerank.unwrap().score).collect();
+    assert_eq!(told, expected.iter().map(|(score, _)| f64::from(*score)).collect::<Vec<_>>());
 }

@@ -3,6 +3,7 @@ use serde::Serialize;
 use crate::{
     decoder, encoder,
     model::{Files, Model, gguf},
+    reranker::is_late,
 };
 
 /// What a model is for.
@@ -65,7 +66,7 @@ fn scores(model: &Model) -> bool {
         Files::Safetensors(folder) => {
             let names = folder.config.as_ref().and_then(|config| config.get("architectures"));
             let first = names.and_then(|names| names.get(0)).and_then(serde_json::Value::as_str);
-            first.is_some_and(|name| name.ends_with("ForSequenceClassification"))
+            first.is_some_and(|name| name.ends_with("ForSequenceClassification")) || is_late(model)
         }
     }
 }

@@ -78,10 +78,7 @@ impl Backbone {
         match self {
             Self::Encoder(encoder) => encoder.with_work(|encoder, work| {
                 for group in groups(texts, |text| self.room(text.tokens.len())) {
-                    let inputs: Vec<Input<'_>> = group
-                        .iter()
-                        .map(|text| Input { tokens: text.tokens, second_from: text.tokens.len() })
-                        .collect();
+                    let inputs: Vec<Input<'_>> = group.iter().map(|text| Input::from(text.tokens)).collect();
                     let mut hidden = encoder.forward(&inputs, work, pool);
                     for text in group {
                         let (these, others) = hidden.split_at(text.tokens.len() * width);

@@ -26,7 +26,7 @@ impl Norm {
         }
     }
 
-    pub(super) fn apply(self, vector: &mut [f32]) {
+    pub(crate) fn apply(self, vector: &mut [f32]) {
         let numbers = || vector.iter().map(|number| f64::from(*number).abs());
         let length = match self {
             Self::None => return,

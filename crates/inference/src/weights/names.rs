@@ -46,8 +46,12 @@ fn theirs(
 
 type Names = &'static [(&'static str, &'static [&'static str])];
 
-const OUTSIDE: Names =
-    &[("token_embd", &["embed_tokens"]), ("output_norm", &["norm"]), ("output", &["lm_head"])];
+const OUTSIDE: Names = &[
+    ("token_embd", &["embed_tokens"]),
+    ("output_norm", &["norm"]),
+    ("output", &["lm_head"]),
+    ("token_output", &["linear"]),
+];
 
 const LAYER: Names = &[
     ("attn_norm", &["input_layernorm"]),

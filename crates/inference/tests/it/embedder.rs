@@ -29,7 +29,7 @@ fn a_vector_is_the_average_of_a_texts_tokens_with_those_around_it() {
         assert_eq!((ours.tokens, ours.cut_tokens), (5, 0));
 
         let encoder = Encoder::load(&model, Access::Read).unwrap();
-        let input = Input { tokens: &[2, 7, 8, 9, 3], second_from: 5 };
+        let input = Input::from(&[2, 7, 8, 9, 3][..]);
         let mut work = Work::default();
         let hidden = encoder.forward(&[input], &mut work, &Pool::new(1));
         let mut mean = vec![0.0; encoder.config().width];

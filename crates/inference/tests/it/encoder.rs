@@ -64,7 +64,7 @@ fn check_golden(encoder: &Encoder, dims: &Json, values: &Json, tolerance: f64, w
         close(mean.sqrt(), &golden["root_mean_square"], what);
         for (key, second_from) in [("score", text.len()), ("pair_score", text.len() / 2)] {
             if let Some(score) = golden.get(key) {
-                let input = Input { tokens: text, second_from };
+                let input = Input { second_from, ..Input::from(&text[..]) };
                 let ours = encoder.scores(&[input], &mut Work::default(), &pool)[0];
                 close(ours, score, &format!("{what}, the {key} of {} tokens", text.len()));
             }
@@ -115,7 +115,7 @@ fn scores(encoder: &Encoder, texts: &[Vec<u32>], pool: &Pool) -> Vec<f32> {
 }
 
 fn inputs(texts: &[Vec<u32>]) -> Vec<Input<'_>> {
-    texts.iter().map(|text| Input { tokens: text, second_from: text.len() }).collect()
+    texts.iter().map(|text| Input::from(&text[..])).collect()
 }
 
 fn bits(numbers: &[f32]) -> Vec<u32> {

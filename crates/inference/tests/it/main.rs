@@ -19,6 +19,7 @@ mod encoder;
 mod engine;
 mod gguf;
 mod golden;
+mod late;
 mod local;
 mod pull;
 mod reply;

@@ -31,7 +31,7 @@ fn check_pair(name: &str, kind: &str, tokens: &[u32], second_from: usize) {
     let scores = reranker.scores("w7 w8", &documents, Truncate::End, &pool).unwrap();
     let encoder = Encoder::load(&model, Access::Read).unwrap();
     let mut work = Work::default();
-    let expected = encoder.scores(&[Input { tokens, second_from }], &mut work, &pool)[0];
+    let expected = encoder.scores(&[Input { second_from, ..Input::from(tokens) }], &mut work, &pool)[0];
     assert_eq!(scores[1].logit.to_bits(), expected.to_bits(), "{name} as {kind}");
     assert_eq!(scores[1].relevance, 1.0 / (1.0 + (-expected).exp()));
     assert_eq!((scores.len(), scores[1].tokens, scores[1].cut_tokens), (3, tokens.len(), 0));

@@ -170,7 +170,7 @@ fn of_folder<'a>(wanted: &HubSource, files: &'a [Listed]) -> Result<Choice<'a>, 
 const INDEX: &str = "model.safetensors.index.json";
 
 /// Small files that belong to a model, where they are there.
-const BESIDE: [&str; 18] = [
+const BESIDE: [&str; 21] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -189,6 +189,9 @@ const BESIDE: [&str; 18] = [
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "1_Pooling/config.json",
+    "1_Dense/config.json",
+    "1_Dense/model.safetensors",
+    "artifact.metadata",
 ];
 
 fn no_such(wanted: &HubSource, choice: &str, ggufs: &[Gguf<'_>]) -> Error {

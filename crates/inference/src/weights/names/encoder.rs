@@ -43,6 +43,7 @@ const OUTSIDE: Names = &[
     ("cls", &["classifier.dense", "pre_classifier", "head.dense", "pooler.dense"]),
     ("cls.norm", &["head.norm"]),
     ("cls.output", &["classifier.out_proj", "classifier"]),
+    ("token_output", &["linear"]),
 ];
 
 const LAYER: Names = &[
