@@ -19,7 +19,7 @@ use crate::{
     rows::Rows,
     segment::{Head, ROWS_MAX},
     snapshot::Snapshot,
-    store::{Database, Stamp, State},
+    store::{Changes, Database, Stamp, State},
     train,
 };
 
@@ -81,6 +81,45 @@ impl Collection {
     /// Only those of the disk.
     pub async fn vectors(&self, keys: &[Key]) -> Result<Vec<Option<Vec<f32>>>, Error> {
         self.0.database.vectors(self.0.id, keys).await
+    }
+
+    /// Puts rows that no segment has into some where there are at least `least`: for programs that write many and do not search, so
+    /// that those that search and end have less to read. Leaves it to another process that is at it.
+    ///
+    /// No more rows are held at a time than 16,384, or an eighth of all. So there are more segments than
+    /// [`persist`](VectorStorage::persist) would leave, some ten of them.
+    ///
+    /// # Errors
+    /// Those of the disk; the rows are kept all the same.
+    pub async fn gather(&self, least: usize) -> Result<(), Error> {
+        let inner = &*self.0;
+        let mut before = usize::MAX;
+        while let Some(lock) = inner.folder.lock()? {
+            let state = inner.database.state(inner.id).await?;
+            let loaded = inner.load(&state);
+            let (newest, news) = inner.database.news(inner.id, loaded.mark, inner.spec.dimensions).await?;
+            // No fewer than before: somebody writes faster, or segments cannot be listed.
+            let is_over = newest < least.max(1) || newest >= std::mem::replace(&mut before, newest);
+            if news.state.mark.generation != state.mark.generation || is_over {
+                break;
+            }
+            let files = loaded.after(&news, inner.spec.metric).files();
+            drop(loaded);
+            let most = usize::try_from(news.state.vectors / 8).unwrap_or(usize::MAX).max(HELD_AT_LEAST);
+            let kept = kept_within(&files, newest, most);
+            let after = kept.checked_sub(1).map_or(0, |last| files[last].0.through);
+            let rows = self.rows_after(after, most).await?;
+            let now = inner.database.state(inner.id).await?;
+            let Some(row) = rows.sequences.last().copied() else { break };
+            if now.mark.generation != state.mark.generation {
+                break;
+            }
+            // What was removed since `news` is not among the rows, and is looked for there once more, in vain.
+            let mark = crate::store::Mark { row, ..news.state.mark };
+            let changes = Changes { state: State { mark, ..news.state }, rows, removed: Vec::new() };
+            self.put(lock, changes, after, kept).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -206,6 +245,13 @@ impl Collection {
         if changes.state.mark.generation != state.mark.generation {
             return Ok(false);
         }
+        self.put(lock, changes, after, kept).await?;
+        Ok(true)
+    }
+
+    /// Makes a segment of rows that were read, and lists it behind the first `kept` ones.
+    async fn put(&self, lock: Lock, changes: Changes, after: u64, kept: usize) -> Result<(), Error> {
+        let inner = &*self.0;
         let this = self.clone();
         let state = changes.state;
         let made = tokio::task::spawn_blocking(move || this.0.make(&lock, &changes, after, kept)).await;
@@ -216,8 +262,7 @@ impl Collection {
             inner.seen().loaded = false;
             inner.seen().settled = false;
         }
-        inner.forget(&state, &inner.load(&state).files()).await?;
-        Ok(true)
+        inner.forget(&state, &inner.load(&state).files()).await
     }
 
     /// Reads some rows in the order of their sequence numbers, from after one on.
@@ -308,7 +353,7 @@ impl Inner {
         (seen.loaded && seen.settled && seen.stamp == stamp).then(|| Arc::clone(&seen.snapshot))
     }
 
-    async fn changes(&self, mark: crate::store::Mark) -> Result<crate::store::Changes, Error> {
+    async fn changes(&self, mark: crate::store::Mark) -> Result<Changes, Error> {
         self.database.changes(self.id, mark, self.spec.dimensions).await
     }
 
@@ -320,13 +365,7 @@ impl Inner {
     }
 
     /// Makes a segment of rows that were read, and lists it behind the first `kept` ones.
-    fn make(
-        &self,
-        lock: &Lock,
-        changes: &crate::store::Changes,
-        after: u64,
-        kept: usize,
-    ) -> Result<(), Error> {
+    fn make(&self, lock: &Lock, changes: &Changes, after: u64, kept: usize) -> Result<(), Error> {
         let (rows, state) = (&changes.rows, &changes.state);
         let listed = self.folder.segments(state, self.spec.dimensions);
         let mut names: Vec<String> = listed.into_iter().take(kept).map(|(name, _)| name).collect();
@@ -381,3 +420,20 @@ fn kept(files: &[(Head, usize)], newest: usize) -> usize {
     }
     files[..kept].iter().position(|(head, alive)| 4 * alive < 3 * head.rows).unwrap_or(kept)
 }
+
+/// The same where so many rows may be held at most: of small segments those that fit beside the new rows go along.
+fn kept_within(files: &[(Head, usize)], newest: usize, most: usize) -> usize {
+    let mut together = newest;
+    let mut kept = files.len();
+    while let Some((_, alive)) = kept.checked_sub(1).and_then(|last| files.get(last)) {
+        if *alive >= 4 * together || together + alive > most {
+            break;
+        }
+        together += alive;
+        kept -= 1;
+    }
+    kept
+}
+
+/// Rows that any machine can hold: some 15 MB, with what they are filtered by.
+const HELD_AT_LEAST: usize = 16_384;

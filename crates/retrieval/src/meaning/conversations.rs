@@ -17,7 +17,11 @@ use athenaeum_vector::{Collection, Source, Turn, Vectors};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Filled, Filling, Kind, Meaning, MeaningError, fill::Said, pieces};
+use super::{
+    Filled, Filling, Kind, Meaning, MeaningError,
+    fill::{Gathering, Said},
+    pieces,
+};
 
 impl Meaning {
     /// Makes a vector of every piece of a message that has none: those of the conversations named first, then the newest.
@@ -55,6 +59,7 @@ impl Meaning {
             cancel,
             turn: &turn,
             said: Said::default(),
+            gathering: Gathering::default(),
         };
         let first = archive.versions_of(scope, first).await?;
         let mut whole = work.through(&first).await?;
@@ -77,6 +82,7 @@ impl Meaning {
         if collection.settled().await?.sources > conversations {
             sweep(&collection, scope, archive).await?;
         }
+        Gathering::at_the_end(&collection).await;
         self.clear_formers(scope, Kind::Messages).await?;
         Ok(filled)
     }
@@ -163,6 +169,7 @@ struct Work<'r, P> {
     cancel: &'r CancellationToken,
     turn: &'r Turn,
     said: Said,
+    gathering: Gathering,
 }
 
 /// What waits for the model, and what is whole when that was done.
@@ -255,6 +262,7 @@ impl<P: FnMut(&Filling) + Send> Work<'_, P> {
                 })
                 .collect();
             self.collection.store(&entries).await?;
+            self.gathering.after(&self.collection, entries.len()).await;
             self.filled.made += entries.len() as u64;
             self.tell(0);
         }

@@ -8,10 +8,11 @@ use athenaeum_core::{
     vector::{Entry, Key, Span, Tag, VectorStorage as _},
 };
 use athenaeum_tenancy::Scope;
-use athenaeum_vector::Turn;
+use athenaeum_vector::{Collection, Turn};
 use tokio_util::sync::CancellationToken;
 
 use super::{Kind, Meaning, MeaningError, marks::Marks};
+use crate::with_causes;
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -81,6 +82,7 @@ impl Meaning {
         let mut filled = Filled::default();
         let mut before = None;
         let mut said = Said::default();
+        let mut gathering = Gathering::default();
         loop {
             let page = library.chunks_before(scope, before.as_ref(), after.as_ref(), PAGE).await?;
             let keys: Vec<Key> = page.items.iter().map(key).collect();
@@ -98,6 +100,7 @@ impl Meaning {
                 let entries: Vec<Entry> =
                     batch.iter().zip(made).map(|(chunk, made)| entry(chunk, made.vector)).collect();
                 collection.store(&entries).await?;
+                gathering.after(&collection, entries.len()).await;
                 filled.made += entries.len() as u64;
                 filling = Filling {
                     made: filled.made,
@@ -114,6 +117,7 @@ impl Meaning {
                 if let Some(newest) = newest {
                     marks.enter(&collection, newest).await?;
                 }
+                Gathering::at_the_end(&collection).await;
                 self.clear_formers(scope, Kind::Chunks).await?;
                 return Ok(filled);
             }
@@ -165,6 +169,41 @@ impl Said {
         }
     }
 }
+
+/// Puts vectors that were made into segments, so that a program that searches once and ends need not read each of them. What
+/// fails is told to the log: the vectors are kept all the same, and are found.
+#[derive(Default)]
+pub(super) struct Gathering {
+    made: usize,
+}
+
+impl Gathering {
+    /// Takes note of vectors that were made.
+    pub(super) async fn after(&mut self, collection: &Collection, made: usize) {
+        self.made += made;
+        if self.made >= GATHERED_AT_ONCE {
+            self.made = 0;
+            gather(collection, GATHERED_AT_ONCE).await;
+        }
+    }
+
+    /// After a run that came to its end: also for what runs before left.
+    pub(super) async fn at_the_end(collection: &Collection) {
+        gather(collection, GATHERED_AT_LEAST).await;
+    }
+}
+
+async fn gather(collection: &Collection, least: usize) {
+    if let Err(error) = collection.gather(least).await {
+        tracing::warn!(error = with_causes(&error), "no segment of vectors could be made");
+    }
+}
+
+/// While more are made: a search reads so many in some hundredths of a second, and each segment writes some of those before anew.
+const GATHERED_AT_ONCE: usize = 16_384;
+
+/// Fewer are read in less time than it takes to open a segment of them.
+const GATHERED_AT_LEAST: usize = 1_024;
 
 const SAID_EVERY: Duration = Duration::from_secs(2);
 
