@@ -8,7 +8,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -33,6 +33,15 @@ impl Desk {
 
     fn note(&self, name: &str, text: &str) {
         fs::write(self.0.path().join("notes").join(name), text).unwrap();
+    }
+
+    /// Lists the segments of the vectors of the library.
+    fn segments(&self) -> Vec<PathBuf> {
+        let collections = fs::read_dir(self.0.path().join("data/vectors/local")).unwrap();
+        let collections = collections.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        let files = collections.flat_map(|folder| fs::read_dir(folder).unwrap());
+        let paths = files.map(|file| file.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "segment")).collect()
     }
 
     /// Reads what changed and ends; returns what was said.
@@ -75,6 +84,22 @@ fn once_reads_what_changed_and_ends() {
     let ran = desk.command().arg("--once").output().unwrap();
     assert!(!ran.status.success());
     assert!(String::from_utf8_lossy(&ran.stderr).contains("there is no folder"), "{ran:?}");
+}
+
+/// Whoever searches once and ends would read every vector, each time, as long as no segment has them.
+#[test]
+fn what_it_leaves_need_not_be_read_vector_by_vector() {
+    let desk = Desk::new();
+    for number in 0..1_030 {
+        desk.note(&format!("{number}.txt"), &format!("note {number}\n"));
+    }
+    desk.once();
+    let segments = desk.segments();
+    assert_eq!(segments.len(), 1, "{segments:?}");
+    // Some more are not worth another one.
+    desk.note("heron.md", "The heron nests in March.\n");
+    desk.once();
+    assert_eq!(desk.segments(), segments);
 }
 
 #[test]
