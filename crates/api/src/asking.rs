@@ -30,7 +30,7 @@ use crate::{
 
 /// What a question may say.
 pub(crate) const PARAMETERS: &[Parameter] = &[
-    Parameter::required("question", Takes::Text(QUESTION_BYTES_MAX), "What is asked."),
+    Parameter::required("question", Takes::Filled(&Takes::Text(QUESTION_BYTES_MAX)), "What is asked."),
     Parameter::new("in", Takes::OneOf(PLACES), "Where to look: everywhere where this is missing."),
     Parameter::new("mode", Takes::OneOf(MODES), "How to look: by word and meaning where this is missing."),
     Parameter::new(
@@ -59,10 +59,14 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     path = "/athenaeum/v1/ask",
     operation_id = "ask",
     tag = "library",
-    responses((status = 200, description = "The answer, or its events.", content(
-        (crate::openapi::AnswerObject = "application/json"),
-        (crate::openapi::AnswerEvent = "text/event-stream"),
-    ))),
+    responses(
+        (status = 200, description = "The answer, or its events.", content(
+            (crate::openapi::AnswerObject = "application/json"),
+            (crate::openapi::AnswerEvent = "text/event-stream"),
+        )),
+        (status = 404, description = "The model that is to write is not here.",
+         body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
+    ),
 )]
 pub(crate) async fn ask(api: Api, uri: Uri, headers: HeaderMap, request: Body) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;

@@ -20,7 +20,11 @@ pub(crate) use conversation::take_over;
 pub use flags::{LlamaServer, Metrics};
 pub(crate) use series::series;
 
-use crate::{openai, parameters::Parameter, routes::Routes};
+use crate::{
+    openai,
+    parameters::{Conditions, Parameter},
+    routes::Routes,
+};
 
 /// The addresses of the format.
 pub(crate) fn routes() -> Routes {
@@ -64,7 +68,12 @@ pub(crate) fn routes() -> Routes {
 )]
 pub(crate) struct Description;
 
-/// What the bodies of their requests may say.
+/// What must hold of the bodies of their requests beside, by path.
+pub(crate) fn conditions() -> Vec<(&'static str, Conditions)> {
+    vec![("/embedding", embedding::CONDITIONS)]
+}
+
+/// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
     vec![
         ("/completion", &completion::PARAMETERS),

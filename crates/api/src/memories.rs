@@ -22,11 +22,21 @@ use crate::{
 
 /// What is said of something that is to be remembered.
 pub(crate) const PARAMETERS: &[Parameter] = &[
-    Parameter::required("text", Takes::Text(TEXT_BYTES_MAX), "What to remember, up to 16 KiB."),
+    Parameter::required(
+        "text",
+        Takes::Filled(&Takes::Text(TEXT_BYTES_MAX)),
+        "What to remember, up to 16 KiB.",
+    ),
     Parameter::new("if_surprising", Takes::Bool, "Keeps it only where it surprises."),
-    Parameter::new("conversation_id", Takes::Text(40), "The conversation that it comes from."),
+    Parameter::new(
+        "conversation_id",
+        Takes::Like(40, UUID, "a UUID"),
+        "The conversation that it comes from.",
+    ),
     Parameter::new("message_id", Takes::Integer(1, i64::MAX), "The message that it comes from."),
 ];
+
+const UUID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
 impl Api {
     pub(crate) async fn memory(&self) -> Result<Memorizer, Problem> {

@@ -27,7 +27,7 @@ use utoipa::OpenApi;
 
 use crate::{
     Api,
-    parameters::{Parameter, Read, body},
+    parameters::{Conditions, Parameter, Read, body},
     problem::Problem,
     routes::Routes,
 };
@@ -71,7 +71,12 @@ pub(crate) fn routes() -> Routes {
 )]
 pub(crate) struct Description;
 
-/// What the bodies of their requests may say.
+/// What must hold of the bodies of their requests beside, by path.
+pub(crate) fn conditions() -> Vec<(&'static str, Conditions)> {
+    ["/api/pull", "/api/delete", "/api/show"].map(|path| (path, asking::NAMED)).into()
+}
+
+/// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
     vec![
         ("/api/chat", &chat::PARAMETERS),

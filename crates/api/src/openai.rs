@@ -18,7 +18,10 @@ pub(crate) use responses::Running;
 use axum::routing::{get, post};
 use utoipa::OpenApi;
 
-use crate::{parameters::Parameter, routes::Routes};
+use crate::{
+    parameters::{Conditions, Parameter},
+    routes::Routes,
+};
 
 /// The addresses of the format.
 pub(crate) fn routes() -> Routes {
@@ -73,7 +76,12 @@ pub(crate) use chat::{conversation_parameters, create_as_llama_cpp as chat_as_ll
 )]
 pub(crate) struct Description;
 
-/// What the bodies of their requests may say.
+/// What must hold of the bodies of their requests beside, by path.
+pub(crate) fn conditions() -> Vec<(&'static str, Conditions)> {
+    vec![("/v1/embeddings", embeddings::CONDITIONS), ("/v1/rerank", rerank::CONDITIONS)]
+}
+
+/// What the bodies of requests may say, by path.
 pub(crate) fn bodies() -> Vec<(&'static str, &'static [Parameter])> {
     vec![
         ("/v1/chat/completions", &chat::PARAMETERS),

@@ -1,5 +1,7 @@
 #![expect(unused_qualifications, reason = "the macro repeats the paths that it was given")]
 
+mod answers;
+
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
@@ -7,7 +9,7 @@ use utoipa::{
         ResponseBuilder, Schema, SchemaFormat,
         path::{Operation, Parameter},
         request_body::RequestBodyBuilder,
-        schema::{AdditionalProperties, AnyOfBuilder, Type},
+        schema::{AdditionalProperties, AnyOfBuilder, SchemaType, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -132,6 +134,11 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static [parameters::Parameter])> 
     [own, anthropic::bodies(), openai::bodies(), ollama::bodies(), llamacpp::bodies()].concat()
 }
 
+/// What must hold of these bodies beside, by path: of each list one.
+fn conditions() -> Vec<(&'static str, parameters::Conditions)> {
+    [openai::conditions(), ollama::conditions(), llamacpp::conditions()].concat()
+}
+
 /// Adds the bodies of requests, from the tables that they are read against.
 struct Requests;
 
@@ -144,14 +151,33 @@ impl Modify for Requests {
                 .get_mut(path)
                 .and_then(|item| item.post.as_mut().or(item.delete.as_mut()));
             let own = Dialect::of(path) == Dialect::Own;
-            let schema = if own { parameters::schema_of_known(table) } else { parameters::schema(table) };
+            let among = conditions().into_iter().find(|(of, _)| *of == path).map_or(&[][..], |(_, all)| all);
+            let schema = match own {
+                true => parameters::schema_of_known(table),
+                false => parameters::schema_where(table, among),
+            };
             let schema = serde_json::from_value::<RefOr<Schema>>(schema).ok();
             if let Some(operation) = operation {
                 let content = ContentBuilder::new().schema(schema).build();
                 let body = RequestBodyBuilder::new().content("application/json", content);
                 operation.request_body = Some(RefOr::T(body.required(Some(Required::True)).build()));
+                if STREAMED.contains(&path) {
+                    add_stream(operation);
+                }
             }
         }
+    }
+}
+
+/// Where `stream` has the answer come as events. Ollama's lines are described beside their routes.
+const STREAMED: [&str; 6] =
+    ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses", "/completion", "/infill"];
+
+fn add_stream(operation: &mut Operation) {
+    if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
+        let events = text().description(Some("Server-sent events, where `stream` is true."));
+        let content = ContentBuilder::new().schema(Some(events.build())).build();
+        answer.content.insert("text/event-stream".to_owned(), RefOr::T(content));
     }
 }
 
@@ -381,14 +407,11 @@ described! {
         .property("kind", text().enum_values(Some(["extractive", "generated", "nothing"])).description(Some(
             "The best sentences word for word, written by a model, or nothing was found.",
         )))
-        .property("model", text().description(Some("The model that wrote it.")))
+        .property("model", text_or_null().description(Some("The model that wrote it.")))
         .property("created_at", text().description(Some("When: RFC 3339.")))
         .property("text", text().description(Some("The answer, with `[n]` behind what rests on passage n.")))
-        .property("sentences", list("Objects with `range` (bytes of the text), `citations` (numbers), `supported`."))
-        .property("citations", list(
-            "Objects with `number`, `origin` (`document` or `message`) and where it stands there, `title`, `text`, \
-             `text_blake3`; those of documents with the BLAKE3 of the source.",
-        ))
+        .property("sentences", list_of(RefOr::T(answers::sentence()), "Its sentences, in order."))
+        .property("citations", list_of(RefOr::T(answers::citation()), "What it rests on."))
         .required("question").required("kind").required("created_at").required("text").required("sentences")
         .required("citations");
     /// One event of an answer that comes.
@@ -409,7 +432,10 @@ described! {
         .property("citations", list(
             "Objects with `number`, `verdict` (`holds`, `moved`, `missing`, `forged`, `unseen`) and `said`, for people.",
         ))
-        .property("unsupported", list("Sentences that their passages do not bear out, by index."))
+        .property("unsupported", list_of(
+            RefOr::T(answers::count().into()),
+            "Sentences that their passages do not bear out, by index.",
+        ))
         .required("holds").required("citations").required("unsupported");
     /// One event of the library.
     LibraryEvent: ObjectBuilder::new()
@@ -459,8 +485,16 @@ fn file() -> ObjectBuilder {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).min_length(Some(1))
 }
 
+fn list_of(items: RefOr<Schema>, about: &str) -> openapi::schema::ArrayBuilder {
+    openapi::schema::ArrayBuilder::new().items(items).description(Some(about))
+}
+
 fn list(about: &str) -> openapi::schema::ArrayBuilder {
     openapi::schema::ArrayBuilder::new().items(ObjectBuilder::new()).description(Some(about))
+}
+
+fn text_or_null() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
 }
 
 fn text() -> ObjectBuilder {

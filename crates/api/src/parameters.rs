@@ -12,7 +12,7 @@ mod schema;
 mod tests;
 
 pub(crate) use read::{Read, body, body_of_known};
-pub(crate) use schema::{schema, schema_of_known};
+pub(crate) use schema::{schema_of_known, schema_where};
 
 use serde::Serialize;
 
@@ -46,10 +46,13 @@ pub(crate) enum Takes {
     OneOf(&'static [&'static str]),
     /// At most so many elements.
     List(&'static Takes, usize),
+    /// The same list with at least one element, the same text with more than spaces in it. Whoever reads it checks it; this is
+    /// for the description.
+    Filled(&'static Takes),
     /// An object of these.
     Object(&'static [Parameter]),
     /// The same, where of each of these lists one holds.
-    ObjectWhere(&'static [Parameter], &'static [&'static [Holds]]),
+    ObjectWhere(&'static [Parameter], Conditions),
     /// An object of any names.
     Map(&'static Takes),
     /// Of different JSON types, so that the type tells which.
@@ -67,7 +70,12 @@ pub(crate) enum Holds {
     Says(&'static str, &'static str),
     /// The parameter is not there, or accepts no more than this. For the description: whoever reads it checks it.
     Fits(&'static str, &'static Takes),
+    /// The parameter is not there. For the description, too.
+    Lacks(&'static str),
 }
+
+/// Conditions of an object: of each of these lists one holds.
+pub(crate) type Conditions = &'static [&'static [Holds]];
 
 /// What becomes of a parameter.
 #[derive(Debug, Clone, Copy)]

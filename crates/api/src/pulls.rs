@@ -57,6 +57,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         (status = 202, description = "It is being fetched.", body = dto::PullView, headers(
             ("location" = String, description = "Where it can be followed."),
         )),
+        (status = 409, description = "As many are being fetched as can be at once.",
+         body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
         (status = 501, description = "This server fetches no models.",
          body = crate::dto::problem::ProblemBody, content_type = "application/problem+json"),
     ),

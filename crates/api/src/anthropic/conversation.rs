@@ -16,7 +16,7 @@ const NAME: Takes = Takes::Text(256);
 pub(super) const CONVERSATION: &[Parameter] = &[
     Parameter::required(
         "messages",
-        Takes::List(&Takes::Object(MESSAGE), 1 << 20),
+        Takes::Filled(&Takes::List(&Takes::Object(MESSAGE), 1 << 20)),
         "The conversation so far.",
     ),
     Parameter::new("system", TEXT_OR_BLOCKS, "What the model is told before all."),

@@ -242,6 +242,7 @@ pub(crate) struct Ledger {
 #[into_params(parameter_in = Query)]
 pub(crate) struct FilePath {
     /// Its path, as the ledger has it.
+    #[param(min_length = 1)]
     path: String,
 }
 

@@ -38,7 +38,7 @@ pub(super) static PARAMETERS: LazyLock<Vec<Parameter>> =
 
 const PROMPT: Parameter = Parameter::required(
     "prompt",
-    Takes::Any,
+    prompt::TAKES,
     "What to go on from: text, tokens, a list of both, an object with prompt_string, or a list of these.",
 );
 

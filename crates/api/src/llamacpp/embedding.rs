@@ -10,12 +10,13 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::prompt;
 use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
     openai::embeddings,
-    parameters::{Parameter, Takes, body},
+    parameters::{Conditions, Holds, Parameter, body},
     problem::Problem,
 };
 
@@ -28,8 +29,15 @@ pub(super) static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     of_open_ai.chain([CONTENT]).collect()
 });
 
+/// A text under one of its names, and one thing before it.
+pub(super) const CONDITIONS: Conditions = &[
+    &[Holds::Has("content"), Holds::Has("input")],
+    &[Holds::Lacks("content"), Holds::Lacks("input")],
+    embeddings::CONDITIONS[0],
+];
+
 const CONTENT: Parameter =
-    Parameter::new("content", Takes::Any, "What to make vectors of: as input, and in its place.");
+    Parameter::new("content", prompt::TAKES, "What to make vectors of: as input, and in its place.");
 
 /// The vector of a text, in a list by itself: there are as many as the texts have tokens where they are not pooled.
 #[derive(Debug, Serialize, ToSchema)]

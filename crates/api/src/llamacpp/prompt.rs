@@ -3,7 +3,40 @@
 use athenaeum_inference::tokenizer::{Special, Tokenizer};
 use serde_json::{Map, Value};
 
-use crate::problem::{Kind, Problem};
+use crate::{
+    parameters::{Holds, Parameter, Takes},
+    problem::{Kind, Problem},
+};
+
+/// How prompts are written, by type; [`prompts`] reads them.
+pub(crate) const TAKES: Takes = Takes::Either(&[
+    ANY_TEXT,
+    OBJECT,
+    Takes::Filled(&Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN, PIECES, OBJECT]), 1 << 20)),
+]);
+
+const ANY_TEXT: Takes = Takes::Text(usize::MAX);
+const TOKEN: Takes = Takes::Integer(0, 0xFFFF_FFFF);
+const PIECES: Takes = Takes::Filled(&Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN]), 1 << 20));
+const OBJECT: Takes = Takes::ObjectWhere(
+    PARTS,
+    &[
+        &[Holds::Has("prompt_string"), Holds::Has("content")],
+        &[Holds::Fits("multimodal_data", &Takes::List(&Takes::Any, 0))],
+    ],
+);
+
+const PARTS: &[Parameter] = &[
+    Parameter::new("prompt_string", ANY_TEXT, "The prompt."),
+    Parameter::new("content", Takes::List(&Takes::Object(PART), 4096), "Its parts, which make one text."),
+    Parameter::new("multimodal_data", Takes::List(&Takes::Any, 4096), "Nothing: prompts are text only here."),
+];
+
+const PART: &[Parameter] = &[
+    Parameter::required("type", Takes::Like(64, "^text$", "text"), "Text; pictures stand in conversations."),
+    Parameter::new("text", ANY_TEXT, "What it says."),
+    Parameter::without_effect("image_url", Takes::Any, "prompts are text only here"),
+];
 
 /// A prompt's pieces, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +108,7 @@ fn of_object(
 ) -> Result<Prompt, Problem> {
     let no_media = || {
         let detail = "Prompts are text only here; send pictures in a conversation, to /v1/chat/completions.";
-        Problem::new(Kind::Unsupported, detail).about(parameter)
+        Problem::new(Kind::BadParameter, detail).about(parameter)
     };
     let is_empty = |value: &Value| value.as_array().map_or(value.is_null(), Vec::is_empty);
     if object.get("multimodal_data").is_some_and(|data| !is_empty(data)) {

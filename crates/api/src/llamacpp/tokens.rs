@@ -24,7 +24,7 @@ const MODEL: Parameter =
 /// What a request to `/tokenize` may say.
 pub(super) static TOKENIZE: &[Parameter] = &[
     MODEL,
-    Parameter::required("content", Takes::Any, "Text, or a list of texts and tokens."),
+    Parameter::required("content", CONTENT, "Text, or a list of texts and tokens."),
     Parameter::new("add_special", Takes::Bool, "Puts before it what the model was taught to see first."),
     Parameter::new(
         "parse_special",
@@ -33,6 +33,9 @@ pub(super) static TOKENIZE: &[Parameter] = &[
     ),
     Parameter::new("with_pieces", Takes::Bool, "Tells what each token stands for, too."),
 ];
+
+/// Nothing has no tokens.
+const CONTENT: Takes = Takes::Either(&[prompt::TAKES, Takes::List(&prompt::TAKES, 0)]);
 
 /// What a request to `/detokenize` may say.
 pub(super) static DETOKENIZE: &[Parameter] =

@@ -16,14 +16,14 @@ use crate::{
     Api, clock,
     contract::Contract,
     json::fresh,
-    parameters::{Parameter, Read, Takes},
+    parameters::{Conditions, Holds, Parameter, Read, Takes},
     problem::Problem,
     serving::in_background,
 };
 
 /// The model that is asked.
 pub(super) const MODEL: Parameter =
-    Parameter::required("model", Takes::Text(512), "The model, as /api/tags lists it.");
+    Parameter::required("model", Takes::Filled(&Takes::Text(512)), "The model, as /api/tags lists it.");
 
 /// The same where it has an older name as well.
 pub(super) const NAME: [Parameter; 2] = [
@@ -36,6 +36,9 @@ pub(super) const STREAM: Parameter = Parameter::new(
     Takes::Bool,
     "Sends the answer as it comes, a JSON object a line; so it does unless told not to.",
 );
+
+/// Under one of these names.
+pub(super) const NAMED: Conditions = &[&[Holds::Has("model"), Holds::Has("name")]];
 
 /// How the answer looks, and what else is told of it.
 pub(super) const ANSWER: &[Parameter] = &[

@@ -52,7 +52,9 @@ pub(crate) struct Chat {
     /// Nanoseconds from the request to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     total_duration: Option<u64>,
+    /// Not where a model was only brought into memory or let go.
     #[serde(flatten)]
+    #[schema(value_type = Counts)]
     counts: Option<Counts>,
     /// What of the request was not done.
     #[serde(skip_serializing_if = "Vec::is_empty")]

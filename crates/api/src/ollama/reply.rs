@@ -52,19 +52,25 @@ pub(super) struct Last {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// What an answer took. Durations are in nanoseconds.
+/// What an answer took: all of it, or nothing where a model was only brought into memory or let go. Durations are in
+/// nanoseconds.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(as = ollama::Counts)]
 pub(crate) struct Counts {
     /// Until the model was in memory.
+    #[schema(required = false)]
     pub(super) load_duration: u64,
     /// Tokens of the prompt, those included that were in the cache.
+    #[schema(required = false)]
     pub(super) prompt_eval_count: usize,
     /// Until the prompt was read.
+    #[schema(required = false)]
     pub(super) prompt_eval_duration: u64,
     /// Tokens of the answer, one that ended it included.
+    #[schema(required = false)]
     pub(super) eval_count: usize,
     /// From the first token to the last.
+    #[schema(required = false)]
     pub(super) eval_duration: u64,
 }
 

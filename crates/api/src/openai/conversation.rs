@@ -16,7 +16,7 @@ const NAME: Takes = Takes::Text(256);
 pub(crate) const CONVERSATION: &[Parameter] = &[
     Parameter::required(
         "messages",
-        Takes::List(&Takes::ObjectWhere(MESSAGE, &[SPEAKS, SHOWS]), 1 << 20),
+        Takes::Filled(&Takes::List(&Takes::ObjectWhere(MESSAGE, &[SPEAKS, SHOWS]), 1 << 20)),
         "The conversation so far.",
     ),
     Parameter::new("tools", Takes::List(&Takes::Object(TOOL), 512), "Tools that the model may call."),

@@ -21,7 +21,7 @@ use crate::{
     contract::{self, Contract},
     json::fresh,
     llamacpp::prompt::{self, Prompt},
-    parameters::{Parameter, Read, Takes, Warning, body},
+    parameters::{Conditions, Holds, Parameter, Read, Takes, Warning, body},
     problem::Problem,
     serving::Loaded,
 };
@@ -29,7 +29,11 @@ use crate::{
 /// What a request may say.
 pub(crate) const PARAMETERS: &[Parameter] = &[
     MODEL,
-    Parameter::required("input", INPUT, "A text, its tokens, or a list of either; each becomes a vector."),
+    Parameter::required(
+        "input",
+        prompt::TAKES,
+        "A text, its tokens, or a list of either; each becomes a vector.",
+    ),
     Parameter::new(
         "dimensions",
         Takes::Integer(1, 1 << 20),
@@ -55,14 +59,8 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::without_effect("user", ANY_TEXT, "nothing is kept about a client's users"),
 ];
 
-const TOKEN: Takes = Takes::Integer(0, 0xFFFF_FFFF);
-const PIECES: Takes = Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN]), 1 << 20);
-/// As llama.cpp's server takes them: objects with a text, and lists in which texts and tokens are mixed, too.
-const INPUT: Takes = Takes::Either(&[
-    ANY_TEXT,
-    Takes::Map(&Takes::Any),
-    Takes::List(&Takes::Either(&[ANY_TEXT, TOKEN, PIECES, Takes::Map(&Takes::Any)]), 1 << 20),
-]);
+/// What stands before a text has a name or is a text itself.
+pub(crate) const CONDITIONS: Conditions = &[&[Holds::Lacks("prompt_name"), Holds::Lacks("prompt")]];
 
 /// Vectors.
 #[derive(Debug, Serialize, ToSchema)]

@@ -20,7 +20,7 @@ use crate::{
     Api,
     contract::{self, Contract},
     json::fresh,
-    parameters::{Parameter, Read, Takes, Warning, body},
+    parameters::{Conditions, Holds, Parameter, Read, Takes, Warning, body},
     problem::Problem,
 };
 
@@ -30,12 +30,12 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::required("query", ANY_TEXT, "What the documents are to answer."),
     Parameter::new(
         "documents",
-        Takes::List(&DOCUMENT, DOCUMENTS_MAX),
+        Takes::Filled(&Takes::List(&DOCUMENT, DOCUMENTS_MAX)),
         "Texts, or objects whose field `text` is one.",
     ),
     Parameter::new(
         "texts",
-        Takes::List(&ANY_TEXT, DOCUMENTS_MAX),
+        Takes::Filled(&Takes::List(&ANY_TEXT, DOCUMENTS_MAX)),
         "The same; the answer is a bare list then, as text-embeddings-inference has it.",
     ),
     Parameter::new(
@@ -63,6 +63,10 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter::without_effect("max_tokens_per_doc", Takes::Any, "documents are cut to what the model takes"),
     Parameter::without_effect("user", ANY_TEXT, "nothing is kept about a client's users"),
 ];
+
+/// Documents under one of their names.
+pub(super) const CONDITIONS: Conditions =
+    &[&[Holds::Has("documents"), Holds::Has("texts")], &[Holds::Lacks("documents"), Holds::Lacks("texts")]];
 
 const DOCUMENT: Takes = Takes::Either(&[ANY_TEXT, Takes::Map(&Takes::Any)]);
 const DOCUMENTS_MAX: usize = 4096;

@@ -80,6 +80,10 @@ fn check(at: &str, value: &Value, takes: Takes, warnings: &mut Vec<Warning>) -> 
             }
             true
         }
+        (Takes::Filled(of), value) => {
+            check(at, value, *of, warnings)?;
+            true
+        }
         (Takes::Either(choices), value) => {
             let Some(choice) = choices.iter().find(|choice| has_type(**choice, value)) else {
                 return Err(Problem::parameter(&shortened(at), accepted(takes)));
@@ -102,11 +106,11 @@ fn one_holds(
     let holds = |condition: &Holds| match *condition {
         Holds::Has(name) => fields.get(name).is_some_and(|value| !value.is_null()),
         Holds::Says(name, text) => fields.get(name).is_some_and(|value| value == text),
-        Holds::Fits(..) => true,
+        Holds::Fits(..) | Holds::Lacks(_) => true,
     };
     let wanted = conditions.iter().find_map(|condition| match condition {
         Holds::Has(name) => table.iter().find(|row| row.name == *name),
-        Holds::Says(..) | Holds::Fits(..) => None,
+        Holds::Says(..) | Holds::Fits(..) | Holds::Lacks(_) => None,
     });
     match wanted {
         Some(wanted) if !conditions.iter().any(holds) => {
@@ -127,6 +131,7 @@ fn has_type(takes: Takes, value: &Value) -> bool {
             // Lists of different things are told apart by their first element.
             value.as_array().is_some_and(|elements| elements.first().is_none_or(|first| has_type(*of, first)))
         }
+        Takes::Filled(of) => has_type(*of, value),
         Takes::Object(_) | Takes::ObjectWhere(..) | Takes::Map(_) => value.is_object(),
         Takes::Either(choices) => choices.iter().any(|choice| has_type(*choice, value)),
     }
@@ -165,6 +170,7 @@ pub(super) fn accepted(takes: Takes) -> String {
         }
         Takes::List(of, max) if max >= 1 << 20 => format!("a list, each element {}", accepted(*of)),
         Takes::List(of, max) => format!("a list of at most {max}, each element {}", accepted(*of)),
+        Takes::Filled(of) => accepted(*of),
         Takes::Object(table) | Takes::ObjectWhere(table, _) => {
             let required = table.iter().filter(|row| matches!(row.standing, Standing::Required));
             let names: Vec<&str> = required.map(|row| row.name).collect();

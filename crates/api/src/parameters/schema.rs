@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{Holds, Parameter, Standing, Takes};
 
 /// Describes a table as a JSON schema of the body.
-pub(crate) fn schema(table: &[Parameter]) -> Value {
+fn schema(table: &[Parameter]) -> Value {
     let mut properties = Map::new();
     for row in table {
         let mut property = of(row.takes);
@@ -18,7 +18,12 @@ pub(crate) fn schema(table: &[Parameter]) -> Value {
             property.insert("description".to_owned(), about.into());
         }
         let required = matches!(row.standing, Standing::Required);
-        properties.insert(row.name.to_owned(), if required { property } else { or_null(property) });
+        let property = match (required, row.takes) {
+            (true, Takes::Any) => without_null(property),
+            (true, _) => property,
+            (false, _) => or_null(property),
+        };
+        properties.insert(row.name.to_owned(), property);
     }
     let required: Vec<&str> =
         table.iter().filter(|row| matches!(row.standing, Standing::Required)).map(|row| row.name).collect();
@@ -36,10 +41,26 @@ pub(crate) fn schema_of_known(table: &[Parameter]) -> Value {
     schema
 }
 
+/// The same for a body of which, of each of these lists, one holds.
+pub(crate) fn schema_where(table: &[Parameter], conditions: &[&[Holds]]) -> Value {
+    if conditions.is_empty() {
+        return schema(table);
+    }
+    let any = |conditions: &&[Holds]| {
+        let conditions = conditions.iter().map(|condition| condition_of(table, *condition));
+        json!({ "anyOf": conditions.collect::<Vec<_>>() })
+    };
+    let all: Vec<Value> = std::iter::once(schema(table)).chain(conditions.iter().map(any)).collect();
+    json!({ "allOf": all })
+}
+
 fn condition_of(table: &[Parameter], condition: Holds) -> Value {
     let (name, property) = match condition {
         Holds::Fits(name, takes) => {
             return json!({ "type": "object", "properties": { name: or_null(of(*takes)) } });
+        }
+        Holds::Lacks(name) => {
+            return json!({ "type": "object", "properties": { name: { "type": "null" } } });
         }
         // Without the `null` that stands for leaving out.
         Holds::Has(name) => {
@@ -48,6 +69,14 @@ fn condition_of(table: &[Parameter], condition: Holds) -> Value {
         Holds::Says(name, text) => (name, json!({ "type": "string", "enum": [text] })),
     };
     json!({ "type": "object", "properties": { name: property }, "required": [name] })
+}
+
+/// What must be there is anything but `null`.
+fn without_null(mut schema: Value) -> Value {
+    if let Some(kinds) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        kinds.retain(|kind| kind != "null");
+    }
+    schema
 }
 
 /// Leaving out and `null` are the same.
@@ -98,13 +127,16 @@ fn of(takes: Takes) -> Value {
         Takes::OneOf(names) => json!({ "type": "string", "enum": names }),
         Takes::List(element, max) => json!({ "type": "array", "items": of(*element), "maxItems": max }),
         Takes::Object(table) => schema(table),
-        Takes::ObjectWhere(table, conditions) => {
-            let any = |conditions: &&[Holds]| {
-                let conditions = conditions.iter().map(|condition| condition_of(table, *condition));
-                json!({ "anyOf": conditions.collect::<Vec<_>>() })
-            };
-            let all: Vec<Value> = std::iter::once(schema(table)).chain(conditions.iter().map(any)).collect();
-            json!({ "allOf": all })
+        Takes::ObjectWhere(table, conditions) => schema_where(table, conditions),
+        Takes::Filled(takes) => {
+            let mut schema = of(*takes);
+            if schema["type"] == "array" {
+                schema["minItems"] = 1.into();
+            } else {
+                schema["minLength"] = 1.into();
+                schema["pattern"] = r"\S".into();
+            }
+            schema
         }
         Takes::Map(value) => json!({ "type": "object", "additionalProperties": of(*value) }),
         Takes::Either(choices) => {

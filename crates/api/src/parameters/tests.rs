@@ -70,6 +70,7 @@ fn variants(takes: &Takes) -> Vec<Value> {
     match takes {
         Takes::Integer(..) | Takes::Number(..) => vec![PLACE.into()],
         Takes::List(of, _) => variants(of).into_iter().map(|value| json!([value])).collect(),
+        Takes::Filled(of) => variants(of),
         Takes::Map(of) => variants(of).into_iter().map(|value| json!({ "1": value })).collect(),
         Takes::Either(choices) => choices.iter().flat_map(variants).collect(),
         Takes::Object(table) | Takes::ObjectWhere(table, _) => {
@@ -95,7 +96,7 @@ fn sample(table: &[Parameter]) -> Map<String, Value> {
             ("model", _) => "tiny".into(),
             ("content", Takes::Text(_) | Takes::Either(_)) => "Who are you?".into(),
             ("max_tokens" | "max_completion_tokens" | "max_output_tokens", _) => 1.into(),
-            ("documents", Takes::List(Takes::Either(_), _)) => json!(["A text."]),
+            ("documents", Takes::Filled(_)) => json!(["A text."]),
             (_, takes) if matches!(row.standing, Standing::Required) => value(&takes),
             _ => continue,
         };
@@ -115,6 +116,7 @@ fn value(takes: &Takes) -> Value {
             (*usual.unwrap_or(&names[0])).into()
         }
         Takes::List(of, _) => json!([value(of)]),
+        Takes::Filled(of) => value(of),
         Takes::Object(table) | Takes::ObjectWhere(table, _) => sample(table).into(),
         Takes::Map(_) | Takes::Any => json!({}),
         Takes::Either(choices) => value(&choices[0]),

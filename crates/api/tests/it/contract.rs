@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use athenaeum_api::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::server::Server;
 
@@ -108,6 +108,89 @@ async fn what_is_refused_is_described_so() {
         let body = resolved(&document, body).to_string();
         assert!(body.contains(r#""required":["image_url"]"#), "{target}");
     }
+}
+
+/// The same for what belongs together, excludes another or must not be empty.
+#[tokio::test]
+async fn what_a_body_must_hold_is_described_as_it_is_checked() {
+    let document: Value = serde_json::from_str(&athenaeum_api::document().to_json().unwrap()).unwrap();
+    let server = Server::with_model(Settings::default()).await;
+    let messages = "/properties/messages/minItems";
+    for (target, place, expected, body) in [
+        ("/v1/chat/completions", messages, json!(1), json!({ "messages": [] })),
+        ("/v1/messages", messages, json!(1), json!({ "model": "tiny", "max_tokens": 1, "messages": [] })),
+        (
+            "/v1/rerank",
+            "/allOf/0/properties/documents/minItems",
+            json!(1),
+            json!({ "query": "", "documents": [] }),
+        ),
+        ("/v1/rerank", "/allOf/1/anyOf/1/required", json!(["texts"]), json!({ "query": "Which?" })),
+        (
+            "/v1/rerank",
+            "/allOf/2/anyOf/0/properties/documents/type",
+            json!("null"),
+            json!({ "query": "Which?", "documents": ["A."], "texts": ["B."] }),
+        ),
+        (
+            "/v1/embeddings",
+            "/allOf/1/anyOf/1/properties/prompt/type",
+            json!("null"),
+            json!({ "input": "A.", "prompt": "B.", "prompt_name": "query" }),
+        ),
+        ("/embedding", "/allOf/1/anyOf/0/required", json!(["content"]), json!({})),
+        ("/tokenize", "/properties/content/anyOf/0/anyOf/2/minItems", json!(1), json!({ "content": [[]] })),
+        ("/completion", "/properties/prompt/anyOf/2/minItems", json!(1), json!({ "prompt": [] })),
+        ("/api/show", "/allOf/1/anyOf/0/required", json!(["model"]), json!({})),
+        ("/api/chat", "/properties/model/minLength", json!(1), json!({ "model": " " })),
+    ] {
+        let answer = server.post(target, &body).await;
+        assert_eq!(answer.status, 400, "{target} {body}");
+        answer.refusal(target);
+        let described =
+            &document["paths"][target]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(described.pointer(place), Some(&expected), "{target} {described}");
+    }
+}
+
+/// Answers that come as events were described as whole ones only.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_come_as_what_is_described() {
+    let document: Value = serde_json::from_str(&athenaeum_api::document().to_json().unwrap()).unwrap();
+    let server = Server::with_model(Settings::default()).await;
+    let messages = json!([{ "role": "user", "content": "Who are you?" }]);
+    for (target, mut body) in [
+        ("/v1/chat/completions", json!({ "messages": messages, "max_tokens": 1 })),
+        ("/v1/completions", json!({ "prompt": "I", "max_tokens": 1 })),
+        ("/v1/messages", json!({ "model": "tiny", "messages": messages, "max_tokens": 1 })),
+        ("/v1/responses", json!({ "input": "I", "max_output_tokens": 1 })),
+        ("/completion", json!({ "prompt": "I", "n_predict": 1 })),
+        ("/api/chat", json!({ "model": "tiny", "messages": messages })),
+    ] {
+        let described = &document["paths"][target]["post"]["responses"]["200"]["content"];
+        for stream in [false, true] {
+            body["stream"] = stream.into();
+            let answer = server.post(target, &body).await;
+            assert_eq!(answer.status, 200, "{target} {}", answer.text());
+            let kind = answer.header("content-type");
+            let kind = kind.split(';').next().unwrap_or_default();
+            assert!(described[kind].is_object(), "{target}: {kind}");
+        }
+    }
+}
+
+/// What is left out of an answer was described as `null`, which no object is.
+#[test]
+fn what_is_flattened_may_be_left_out() {
+    let document: Value = serde_json::from_str(&athenaeum_api::document().to_json().unwrap()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for name in ["ollama.Chat", "ollama.Generated"] {
+        let counts = &schemas[name]["allOf"][0];
+        assert_eq!(counts["$ref"], "#/components/schemas/ollama.Counts", "{name}");
+    }
+    assert_eq!(schemas["ollama.Counts"]["required"], Value::Null);
+    let unsupported = &schemas["VerificationObject"]["properties"]["unsupported"];
+    assert_eq!(unsupported["items"]["type"], "integer");
 }
 
 #[tokio::test]

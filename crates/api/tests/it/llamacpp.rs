@@ -73,7 +73,7 @@ async fn what_is_wrong_is_told_in_its_words() {
         (json!({ "prompt": [] }), "invalid_request_error"),
         (json!({ "prompt": "x", "samplers": ["wish"] }), "invalid_request_error"),
         (json!({ "prompt": "x".repeat(20_000) }), "exceed_context_size_error"),
-        (json!({ "prompt": { "prompt_string": "x", "multimodal_data": ["aGk="] } }), "not_supported_error"),
+        (json!({ "prompt": { "prompt_string": "x", "multimodal_data": ["aGk="] } }), "invalid_request_error"),
     ] {
         let error = server.post("/completion", &body).await.refusal("/completion")["error"].clone();
         assert_eq!(error["type"], kind, "{error}");

@@ -52,7 +52,7 @@ async fn texts_become_vectors() {
         assert!(error["message"].as_str().unwrap().contains(says), "{more}: {error}");
     };
     check(json!({ "input": [] }), "input", "at least one").await;
-    check(json!({ "input": {} }), "input", "text").await;
+    check(json!({ "input": {} }), "input.prompt_string", "text").await;
     check(json!({ "input": vec!["a"; 3000] }), "input", "at most 2048").await;
     check(json!({ "input": [[9_999_999]] }), "input", "not among").await;
     check(json!({ "dimensions": 100_000 }), "dimensions", "not 100000").await;
