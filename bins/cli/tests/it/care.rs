@@ -65,6 +65,48 @@ fn what_is_remembered_is_backed_up_restored_and_looked_after() {
     assert_eq!(library.json(&["memories", "list"]).len(), 1);
 }
 
+/// Whoever only imports conversations has no `library.db`; care makes none, and misses none.
+#[test]
+fn where_there_are_no_documents_nothing_is_made_or_missed() {
+    let library = filled();
+    library.ok(&["backup", "kept.db"]);
+    let said = library.json(&["restore", "kept.db", "--force"]).remove(0);
+    assert_eq!(said["conversations"], 2, "{said}");
+    assert!(library.ok(&["doctor"]).contains("All is well."));
+    assert!(library.ok(&["library", "doctor"]).contains("Nothing was added yet"));
+    assert!(!library.json(&["search", "hours"]).is_empty());
+    assert!(!library.data().join("library.db").exists(), "care is no reason to make one");
+}
+
+/// It was lost, or its disk was: vectors of what it held are there still, and are of nothing.
+#[test]
+fn documents_that_were_lost_are_found_again_when_they_are_added_again() {
+    let library = filled();
+    let notes = library.path("notes");
+    std::fs::create_dir(&notes).unwrap();
+    std::fs::write(notes.join("heron.md"), "The heron nests in March.\n").unwrap();
+    library.ok(&["add", "notes"]);
+    let meant = ["search", "when do birds breed", "--in", "library", "--mode", "semantic"];
+    assert_eq!(library.json(&meant).len(), 1);
+    for name in ["library.db", "library.db-wal", "library.db-shm"] {
+        let path = library.data().join(name);
+        if path.exists() {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(library.ok(&["library", "doctor"]).contains("Nothing was added yet"));
+    assert!(library.ok(&["doctor"]).contains("All is well."));
+    library.ok(&["backup", "kept.db"]);
+    library.ok(&["restore", "kept.db", "--force"]);
+    assert!(!library.json(&["search", "hours"]).is_empty());
+    assert!(library.json(&meant).is_empty(), "nothing is found, and nothing is wrong");
+
+    library.ok(&["add", "notes"]);
+    assert_eq!(library.json(&meant).len(), 1);
+    let found = library.ok(&["library", "doctor"]);
+    assert!(found.contains("1 of 1 part are found by meaning"), "{found}");
+}
+
 #[test]
 fn a_file_that_is_no_backup_is_refused() {
     let library = filled();
