@@ -9,8 +9,6 @@ pub struct Cost {
     pub bytes: u64,
     /// Products of a weight and a number in all layers that are computed as whole numbers: those of packed weights.
     pub integer_products: u64,
-    /// All products in layers.
-    pub products: u64,
 }
 
 impl Decoder {
@@ -37,11 +35,9 @@ impl Cost {
     /// `used` of `count` that are like it work on a token.
     fn add(&mut self, matrix: &Matrix, (used, count): (usize, usize)) {
         let part = |whole: usize| (whole * used / count.max(1)) as u64;
-        let products = part(matrix.rows() * matrix.cols());
         self.bytes += part(matrix.bytes().len());
-        self.products += products;
         if matrix.format().block_len() > 1 {
-            self.integer_products += products;
+            self.integer_products += part(matrix.rows() * matrix.cols());
         }
     }
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use athenaeum_kernels::{Matrix, Pool};
 
-use super::{architecture::Norm, config::Config, feed_forward::FeedForward};
+use super::{ROWS, architecture::Norm, config::Config, feed_forward::FeedForward};
 use crate::weights::{Error, Weights};
 
 /// The weights of one layer. What an architecture does not have is `None`.
@@ -157,9 +157,6 @@ impl Linear {
         });
     }
 }
-
-/// Rows that a thread takes at once where the work on one is small.
-const ROWS: usize = 8;
 
 impl From<Matrix> for Linear {
     fn from(matrix: Matrix) -> Self {

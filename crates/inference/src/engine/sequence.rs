@@ -154,10 +154,10 @@ impl Sequence {
 
     fn take_over(&mut self, pages: &mut Pages, keep: &mut Keep, backend: &mut dyn Backend) {
         let tokens = &self.tokens[..self.tokens.len() - 1];
-        self.pages = pages.find(self.request.owner, tokens);
-        keep.bring((self.request.owner, tokens), &mut self.pages, pages, backend);
-        self.computed = self.pages.len() * PAGE;
         let owner = self.request.owner;
+        self.pages = pages.find(owner, tokens);
+        keep.bring((owner, tokens), &mut self.pages, pages, backend);
+        self.computed = self.pages.len() * PAGE;
         self.computed += match pages.find_begun(owner, tokens, self.pages.len()) {
             Some((begun, count)) => {
                 let copied = copy(begun, &mut self.pages, pages, backend);
