@@ -87,9 +87,11 @@ pub(crate) enum Command {
     Imports(Imports),
     /// Delete conversations for good
     Delete(Delete),
-    /// Write a copy of the archive, while others use it
+    /// Write a copy of conversations, documents and memories, while others use them
+    #[command(after_help = BACKUP_HELP)]
     Backup(Backup),
-    /// Put a backup in place of the archive
+    /// Put a backup in place of what is there
+    #[command(after_help = RESTORE_HELP)]
     Restore(Restore),
     /// Fetch, list, show, check and remove models
     #[command(subcommand)]
@@ -390,23 +392,34 @@ pub(crate) struct Delete {
 
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// File to write [default: athenaeum-DATE.db in the current folder]
+    /// File to write, and others beside it [default: athenaeum-DATE.db in the current folder]
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) to: Option<PathBuf>,
-    /// Replace the file if it exists
+    /// Replace an earlier backup of that name
     #[arg(long)]
     pub(crate) force: bool,
 }
+
+const BACKUP_HELP: &str = "\
+A backup kept.db is up to four things, which belong together: kept.db, the conversations;
+kept.memories.db, what is remembered; kept.library.db, the text of documents and what became of each
+file; kept.drop, the files that were handed in by the browser or over REST. Not in it: files in
+folders of your own, models, keys, settings, answers that programs had stored for them, and vectors,
+which are made anew.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
     /// A file that `athenaeum backup` wrote
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) from: PathBuf,
-    /// Replace the archive that is there; without this, restoring over one is refused
+    /// Replace what is there; without this, restoring over an archive is refused
     #[arg(long)]
     pub(crate) force: bool,
 }
+
+const RESTORE_HELP: &str = "\
+What a backup has not is left as it is. What is replaced is kept beside it, under a name that ends in
+before-restore and the time; of files that were handed in, none is replaced. Stop the server first.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = MODELS_HELP)]

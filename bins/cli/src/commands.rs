@@ -24,6 +24,7 @@ mod mcp;
 mod memories;
 mod models;
 mod rerank;
+mod restore;
 mod search;
 mod serve;
 mod show;
@@ -95,8 +96,8 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Stats => stats::run(context).await,
         Command::Imports(args) => imports::run(context, &args).await,
         Command::Delete(args) => delete::run(context, &args).await,
-        Command::Backup(args) => backup::backup(context, &args).await,
-        Command::Restore(args) => backup::restore(context, &args).await,
+        Command::Backup(args) => backup::run(context, &args).await,
+        Command::Restore(args) => restore::run(context, &args).await,
         Command::Keys(args) => keys::run(context, &args).await,
         Command::Doctor => doctor::run(context).await,
         Command::Chat(args) => chat::run(context, *args).await,
@@ -223,6 +224,15 @@ impl Context {
     pub(crate) async fn open_existing(&self) -> anyhow::Result<Archive> {
         self.existing()?;
         self.open().await
+    }
+
+    /// Opens the archive where there is anything to copy; whoever has documents or memories alone gets an empty one.
+    pub(crate) async fn open_to_back_up(&self) -> anyhow::Result<Archive> {
+        let data = self.data()?;
+        match ["memories.db", "library.db", "drop"].into_iter().any(|name| data.join(name).exists()) {
+            true => self.open().await,
+            false => self.open_existing().await,
+        }
     }
 
     /// Opens an archive that is there, for reading only.

@@ -39,7 +39,7 @@ mod view;
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -54,6 +54,7 @@ pub use view::{
 use crate::{
     Cursor, Error, Page, Settings,
     store::{
+        backup,
         open::{self, Files},
         search::Indexes,
     },
@@ -84,6 +85,42 @@ impl Library {
     pub async fn open_read_only(dir: &Path, settings: &Settings) -> Result<Self, Error> {
         let files = open::open(&schema::LIBRARY, dir, settings, false).await?;
         Ok(Self { files: Arc::new(files), indexes: Arc::default() })
+    }
+
+    /// Writes a compact copy of the file to the new file `to`, as [`Archive::backup`](crate::Archive::backup) does. The search
+    /// index is not in it: it is made anew.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) when `to` exists,
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
+        backup::backup(&self.files, to).await
+    }
+
+    /// Puts the backup `from` in the place of the library in `dir`, which nobody may have open. The backup is checked first;
+    /// the old file is kept beside it, and where is returned. Vectors may be of chunks that are not in the backup, and missing
+    /// of such that are: whoever keeps them has to compare.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when `from` holds no whole library; the old one is then untouched.
+    pub async fn restore(dir: &Path, from: &Path) -> Result<Option<PathBuf>, Error> {
+        backup::restore(&schema::LIBRARY, dir, from).await
+    }
+
+    /// Tells that `from` is a whole backup, which [`Library::restore`] would take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when it is not.
+    pub async fn check_backup(from: &Path) -> Result<(), Error> {
+        backup::verify(&schema::LIBRARY, from).await
+    }
+
+    /// Has SQLite check every page; returns what is wrong, a line each, and nothing where all is well.
+    ///
+    /// # Errors
+    /// Where the file cannot be read at all.
+    pub async fn check(&self) -> Result<Vec<String>, Error> {
+        backup::check(&self.files).await
     }
 
     /// Keeps what files gave, in one transaction: what became of each, in the same order. Searches find it when this

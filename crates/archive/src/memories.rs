@@ -43,7 +43,6 @@ use crate::{
     Cursor, Error, Page, Settings,
     store::{
         backup,
-        error::database,
         open::{self, Files},
     },
 };
@@ -92,16 +91,20 @@ impl Memories {
         backup::restore(&schema::MEMORIES, dir, from).await
     }
 
+    /// Tells that `from` is a whole backup, which [`Memories::restore`] would take.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when it is not.
+    pub async fn check_backup(from: &Path) -> Result<(), Error> {
+        backup::verify(&schema::MEMORIES, from).await
+    }
+
     /// Has SQLite check every page; returns what is wrong, a line each, and nothing where all is well.
     ///
     /// # Errors
     /// Where the file cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, Error> {
-        let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
-            .fetch_all(&self.files.readers)
-            .await
-            .map_err(database("checking the memories"))?;
-        Ok(said.into_iter().filter(|line| line != "ok").collect())
+        backup::check(&self.files).await
     }
 
     /// Keeps a memory. One of the same text is kept as it is, counts as used now, and is hot again.

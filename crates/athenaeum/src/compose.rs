@@ -349,6 +349,11 @@ pub async fn librarian(
     Ok((librarian, documents::library_file(data)))
 }
 
+/// Returns the folder of what was handed in, below which each tenant has one.
+pub fn drop_folder(data: &Path) -> PathBuf {
+    documents::drop_folder(data)
+}
+
 /// Returns how these folders are watched by the settings.
 pub fn watching(settings: &Settings, folders: impl IntoIterator<Item = PathBuf>) -> Watching {
     documents::watching(settings, folders)

@@ -23,6 +23,14 @@ pub enum Error {
         /// Why.
         source: athenaeum_vector::Error,
     },
+    /// The vectors could not be compared with what was put back from a backup.
+    #[error("cannot compare the vectors in {} with what was put back", path.display())]
+    Compare {
+        /// Their folder.
+        path: PathBuf,
+        /// Why.
+        source: athenaeum_retrieval::meaning::MeaningError,
+    },
     /// The setting `library.embedder` names no model.
     #[error("the setting library.embedder names '{name}', which makes no vectors here")]
     NoEmbedder {

@@ -47,13 +47,14 @@ pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
 pub use compose::{
-    Athenaeum, apart_from, archive_settings, given_keys, librarian, open_archive, open_keys, open_library,
-    watching,
+    Athenaeum, apart_from, archive_settings, drop_folder, given_keys, librarian, open_archive, open_keys,
+    open_library, watching,
 };
 pub use device::{backends, computing_on, device, settle_kernel};
 pub use error::Error;
 pub use meaning::{
-    forget_memory_vectors, forget_vectors, has_vectors, open_meaning, open_reranker, search_settings,
+    follow_restored, forget_memory_vectors, forget_vectors, has_vectors, open_meaning, open_reranker,
+    search_settings,
 };
 pub use memory::{memory_settings, open_memory};
 pub use process::{interrupted, telemetry};

@@ -4,6 +4,7 @@ mod lazy;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use athenaeum_archive::{Archive, library::Library};
 use athenaeum_core::{ChunkId, ConversationId, Embed, Rerank};
 use athenaeum_inference::{
     catalog::{self, Catalog, Purpose},
@@ -15,7 +16,7 @@ use athenaeum_inference::{
     weights::Access,
 };
 use athenaeum_retrieval::{
-    meaning::{Former, Meaning, Opened, clear_memories, remove_chunks, remove_conversations},
+    meaning::{self, Former, Meaning, Opened, clear_memories, remove_chunks, remove_conversations},
     search::{self, fuse},
 };
 use athenaeum_tenancy::Scope;
@@ -134,6 +135,30 @@ pub async fn forget_memory_vectors(data: &Path, scope: &Scope) -> Result<(), Err
     };
     let forgotten = forget.await;
     forgotten.map_err(|source| Error::Vectors { path: folder, source })
+}
+
+/// Removes the vectors that are not of what `library` and `archive` hold, where there are any, after a backup was put in their
+/// place. No model is opened.
+///
+/// # Errors
+///
+/// [`Error::Compare`] where they cannot be read or written.
+pub async fn follow_restored(
+    data: &Path,
+    scope: &Scope,
+    library: Option<&Library>,
+    archive: &Archive,
+) -> Result<(), Error> {
+    if !has_vectors(data) {
+        return Ok(());
+    }
+    let folder = data.join("vectors");
+    let follow = async {
+        let vectors = Vectors::open(&folder, athenaeum_vector::Settings::default()).await?;
+        meaning::follow_restored(&vectors, scope, library, archive).await
+    };
+    let followed = follow.await;
+    followed.map_err(|source| Error::Compare { path: folder, source })
 }
 
 /// Where models that make vectors are.

@@ -16,6 +16,7 @@ mod fill;
 mod marks;
 mod memories;
 mod pieces;
+mod restored;
 
 use std::{
     collections::HashMap,
@@ -41,6 +42,7 @@ pub use conversations::{remove_chunks, remove_conversations};
 pub use fill::{Filled, Filling};
 pub use memories::clear_memories;
 pub(crate) use pieces::piece;
+pub use restored::follow_restored;
 
 /// Where vectors are kept, and what makes them. Cheap to clone.
 #[derive(Clone)]

@@ -79,6 +79,14 @@ impl Collection {
         self.database().keys_of(self.id(), source, limit).await
     }
 
+    /// Lists keys of vectors in their order, from after one on.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn keys_after(&self, after: Option<Key>, limit: usize) -> Result<Vec<Key>, Error> {
+        self.database().keys_after(self.id(), after, limit).await
+    }
+
     /// Counts sources whose vectors are all there. The number is kept with every change.
     ///
     /// # Errors

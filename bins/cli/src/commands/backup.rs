@@ -1,19 +1,21 @@
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use athenaeum::{
-    archive::{Archive, memories::Memories},
+    archive::{Archive, library::Library, memories::Memories},
     core::Timestamp,
+    retrieval::librarian,
 };
 use serde::Serialize;
 
 use super::{Context, Outcome, note};
 use crate::{
-    args::{Backup, Restore},
-    output::bytes,
+    args::Backup,
+    output::{bytes, counted},
 };
 
 #[derive(Debug, Serialize)]
@@ -23,73 +25,110 @@ struct Written {
     /// Where what is remembered was written, if anything is.
     #[serde(skip_serializing_if = "Option::is_none")]
     memories: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Restored {
-    restored: String,
-    conversations: u64,
-    messages: u64,
+    /// Where documents were written, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    memories: Option<u64>,
+    library: Option<String>,
+    /// Where the files were written that were handed in, if any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<String>,
 }
 
-pub(super) async fn backup(context: &mut Context, args: &Backup) -> Outcome {
-    let archive = context.open_existing().await?;
+/// What lies beside a backup `kept.db`, where there is something to put there.
+pub(super) struct Company {
+    /// `kept.memories.db`.
+    pub(super) memories: PathBuf,
+    /// `kept.library.db`.
+    pub(super) library: PathBuf,
+    /// `kept.drop`, a folder.
+    pub(super) files: PathBuf,
+}
+
+impl Company {
+    pub(super) fn of(backup: &Path) -> Self {
+        let with = |ending: &str| backup.with_extension(ending);
+        Self { memories: with("memories.db"), library: with("library.db"), files: with("drop") }
+    }
+}
+
+pub(super) async fn run(context: &mut Context, args: &Backup) -> Outcome {
+    let archive = context.open_to_back_up().await?;
     let to = args.to.clone().unwrap_or_else(default_name);
-    let memories = with_memories(&to);
-    let (beside, memories_beside) = (check_target(&to, args.force)?, check_target(&memories, args.force)?);
-    archive.backup(&beside).await?;
-    let remembered = backup_memories(context, &memories_beside).await?;
-    for (written, to) in
-        [(&beside, &to)].into_iter().chain(remembered.then_some((&memories_beside, &memories)))
-    {
-        if written != to {
-            std::fs::rename(written, to)?;
+    let company = Company::of(&to);
+    if to.is_dir() {
+        bail!("{} is a folder; name the file to write", to.display());
+    }
+    let all = [&to, &company.memories, &company.library, &company.files];
+    if let Some(there) = all.into_iter().find(|path| path.exists() && !args.force) {
+        bail!("{} exists; name another file, or replace it with --force", there.display());
+    }
+    // All of it first, beside its name: whatever fails, no old backup is gone and no half of a new one looks whole.
+    for path in all {
+        remove(&beside(path)).with_context(|| format!("cannot remove {}", beside(path).display()))?;
+    }
+    let written = write(context, &archive, &to, &company).await;
+    if written.is_err() {
+        for path in all {
+            let _ = remove(&beside(path));
         }
     }
-    if !remembered && memories.exists() {
-        // Of an earlier backup: beside this one it would be taken for what belongs to it.
-        std::fs::remove_file(&memories)?;
+    let files = written?;
+    let mut kept = Vec::new();
+    for path in all {
+        // What an earlier backup left there would be taken for what belongs to this one.
+        remove(path).with_context(|| format!("cannot replace {}", path.display()))?;
+        let new = beside(path);
+        if new.exists() {
+            fs::rename(&new, path).with_context(|| format!("cannot name the copy {}", path.display()))?;
+        }
+        kept.push(path.exists());
     }
-    let size = std::fs::metadata(&to)?.len();
-    match context.output.json {
-        true => context.output.object(&Written {
+    let size = fs::metadata(&to)?.len();
+    let [_, memories, library, handed_in] = kept[..] else { bail!("a backup has four parts") };
+    if context.output.json {
+        let name = |there: bool, path: &Path| there.then(|| path.display().to_string());
+        context.output.object(&Written {
             written: to.display().to_string(),
             bytes: size,
-            memories: remembered.then(|| memories.display().to_string()),
-        })?,
-        false => {
-            let beside = match remembered {
-                true => format!(", and what is remembered beside it, {}", memories.display()),
-                false => String::new(),
-            };
-            context.output.line(format_args!(
-                "Wrote {} ({}){beside}. `athenaeum restore {0}` brings it back.",
-                to.display(),
-                bytes(size)
-            ))?;
-        }
+            memories: name(memories, &company.memories),
+            library: name(library, &company.library),
+            files: name(handed_in, &company.files),
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    context.output.line(format_args!("Wrote {} ({}).", to.display(), bytes(size)))?;
+    let parts = [
+        (memories, "What is remembered".to_owned(), &company.memories),
+        (library, "Documents".to_owned(), &company.library),
+        (handed_in, format!("{} that you handed in", counted(files, "file")), &company.files),
+    ];
+    for (_, what, path) in parts.into_iter().filter(|(there, ..)| *there) {
+        context.output.line(format_args!("Beside it {}: {what}.", path.display()))?;
+    }
+    context.output.line(format_args!("`athenaeum restore {}` brings it back.", to.display()))?;
+    if library {
+        note(&"Of files in your own folders the backup has the text; the files themselves are not in it.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what is remembered; false where nothing is.
-async fn backup_memories(context: &Context, to: &Path) -> anyhow::Result<bool> {
+/// Writes every part that there is beside its name; returns how many files were handed in.
+async fn write(context: &Context, archive: &Archive, to: &Path, company: &Company) -> anyhow::Result<u64> {
     let data = context.data()?;
-    if !data.join("memories.db").is_file() {
-        return Ok(false);
-    }
     let settings = athenaeum::archive_settings(&context.settings.settings);
-    let memories = Memories::open_read_only(&data, &settings).await?;
-    memories.backup(to).await?;
-    memories.close().await;
-    Ok(true)
-}
-
-/// Returns where the memories of a backup are: `kept.memories.db` beside `kept.db`.
-fn with_memories(backup: &Path) -> PathBuf {
-    backup.with_extension("memories.db")
+    archive.backup(&beside(to)).await?;
+    if data.join("memories.db").is_file() {
+        let memories = Memories::open_read_only(&data, &settings).await?;
+        memories.backup(&beside(&company.memories)).await?;
+        memories.close().await;
+    }
+    if data.join("library.db").is_file() {
+        let library = Library::open_read_only(&data, &settings).await?;
+        library.backup(&beside(&company.library)).await?;
+        library.close().await;
+    }
+    // After the ledger: what it names is there then, unless somebody removed it.
+    let (from, to) = (athenaeum::drop_folder(&data), beside(&company.files));
+    Ok(tokio::task::spawn_blocking(move || librarian::copy_handed_in(&from, &to)).await??)
 }
 
 fn default_name() -> PathBuf {
@@ -97,76 +136,19 @@ fn default_name() -> PathBuf {
     PathBuf::from(format!("athenaeum-{}.db", now.get(..10).unwrap_or("backup")))
 }
 
-/// Returns the file to write first: `to`, or one beside it where `to` is to be replaced once the copy is whole.
-fn check_target(to: &Path, force: bool) -> anyhow::Result<PathBuf> {
-    if to.is_dir() {
-        bail!("{} is a folder; name the file to write", to.display());
-    }
-    if !to.exists() {
-        return Ok(to.to_owned());
-    }
-    if !force {
-        bail!("{} exists; name another file, or replace it with --force", to.display());
-    }
+/// Returns where a copy is written before it has its name.
+fn beside(to: &Path) -> PathBuf {
     let mut beside = to.as_os_str().to_owned();
     beside.push(".new");
-    Ok(beside.into())
+    beside.into()
 }
 
-pub(super) async fn restore(context: &mut Context, args: &Restore) -> Outcome {
-    let data = context.data()?;
-    if !args.from.is_file() {
-        bail!("there is no file {}", args.from.display());
+/// Removes a file or a folder with all in it, where there is one.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
-    if data.join("archive.db").exists() && !args.force {
-        bail!(
-            "{} holds an archive already; restoring replaces it: stop the server, make a backup of it, then add --force",
-            data.display()
-        );
-    }
-    let memories = with_memories(&args.from);
-    let kept = Archive::restore(&data, &args.from).await?;
-    if let Some(kept) = kept {
-        note(&format_args!("The archive that was there is kept as {}.", kept.display()));
-    }
-    let remembered = restore_memories(context, &data, &memories).await?;
-    let archive = context.open().await?;
-    let stats = archive.stats(&context.scope).await?;
-    let (conversations, messages) = (stats.conversations, stats.messages);
-    match context.output.json {
-        true => {
-            context.output.object(&Restored {
-                restored: data.display().to_string(),
-                conversations,
-                messages,
-                memories: remembered,
-            })?;
-        }
-        false => {
-            let memories = remembered.map_or_else(String::new, |count| format!(" and {count} memories"));
-            context.output.line(format_args!(
-                "Restored {conversations} conversations with {messages} messages{memories} into {}.",
-                data.display()
-            ))?;
-        }
-    }
-    archive.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Puts what was remembered in its place, where the backup has it; returns how many memories there are. Without it, those that
-/// are there stay.
-async fn restore_memories(context: &Context, data: &Path, from: &Path) -> anyhow::Result<Option<u64>> {
-    if !from.is_file() {
-        return Ok(None);
-    }
-    if let Some(kept) = Memories::restore(data, from).await? {
-        note(&format_args!("What was remembered there is kept as {}.", kept.display()));
-    }
-    athenaeum::forget_memory_vectors(data, &context.scope).await?;
-    let settings = athenaeum::archive_settings(&context.settings.settings);
-    let memories = Memories::open_read_only(data, &settings).await?;
-    let stats = memories.stats(&context.scope).await?;
-    memories.close().await;
-    Ok(Some(stats.hot + stats.cold))
 }

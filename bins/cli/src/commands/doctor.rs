@@ -1,10 +1,16 @@
 use std::{path::Path, process::ExitCode};
 
-use athenaeum::{address_is_free, api::Hardware, archive::memories::Memories, hardware, settings::Settings};
+use athenaeum::{
+    address_is_free,
+    api::Hardware,
+    archive::{library::Library, memories::Memories},
+    hardware,
+    settings::Settings,
+};
 use serde::Serialize;
 
 use super::{Context, Outcome};
-use crate::output::{Output, Style, bytes};
+use crate::output::{Output, Style, bytes, counted};
 
 mod machine;
 
@@ -27,6 +33,7 @@ pub(super) async fn run(context: &mut Context) -> Outcome {
         vec![settings(context), folder(&data), rights(&data), server(&context.settings.settings).await];
     findings.push(keys(&context.settings.settings, &data).await);
     findings.extend(archive(context, &data).await);
+    findings.extend(documents(context, &data).await);
     findings.extend(memories(context, &data).await);
     findings.extend(machine::findings(hardware::probe(), &context.settings.settings.hardware));
     for finding in &findings {
@@ -175,6 +182,34 @@ async fn archive(context: &Context, data: &Path) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Looks at the library, where there is one. How its files are, `library doctor` tells.
+async fn documents(context: &Context, data: &Path) -> Option<Finding> {
+    if !data.join("library.db").is_file() {
+        return None;
+    }
+    let settings = athenaeum::archive_settings(&context.settings.settings);
+    let looked_at = async {
+        let library = Library::open_read_only(data, &settings).await?;
+        let problems = library.check().await?;
+        let stats = library.stats(&context.scope).await?;
+        library.close().await;
+        Ok::<_, athenaeum::archive::Error>((problems, stats))
+    };
+    let advice = "`athenaeum restore FROM` puts those of a backup in their place";
+    Some(match looked_at.await {
+        Ok((problems, stats)) if problems.is_empty() => good(
+            "documents",
+            format!(
+                "{}, {}; the file is sound",
+                counted(stats.documents, "document"),
+                counted(stats.chunks, "part")
+            ),
+        ),
+        Ok((problems, _)) => bad("documents", format!("library.db: {}", problems.join("; ")), advice),
+        Err(error) => bad("documents", format!("{:#}", anyhow::Error::from(error)), advice),
+    })
 }
 
 /// Looks at what is remembered, where anything is.

@@ -65,6 +65,102 @@ fn what_is_remembered_is_backed_up_restored_and_looked_after() {
     assert_eq!(library.json(&["memories", "list"]).len(), 1);
 }
 
+/// What lies in the data folder alone is lost with it: the text of files that are gone or changed since, what the ledger says,
+/// and files that were dropped on the page.
+#[test]
+fn documents_are_backed_up_restored_and_looked_after() {
+    let library = filled();
+    assert!(!library.ok(&["doctor"]).contains("documents"), "where there are none, nothing is said");
+    std::fs::create_dir(library.path("notes")).unwrap();
+    let heron = library.write("notes/heron.md", "The heron nests in March.\n");
+    library.write("notes/tide.md", "High water comes at noon.\n");
+    library.ok(&["add", "notes"]);
+    let dropped = library.data().join("drop/local/otter.md");
+    std::fs::create_dir_all(dropped.parent().unwrap()).unwrap();
+    std::fs::write(&dropped, "The otter sleeps in the reeds.\n").unwrap();
+    library.ok(&["add", dropped.to_str().unwrap()]);
+    let meant = |what: &str| library.json(&["search", what, "--in", "library", "--mode", "semantic"]);
+    assert_eq!(meant("when do birds breed").len(), 3);
+
+    let said = library.json(&["backup", "kept.db"]).remove(0);
+    assert!(said["library"].as_str().unwrap().ends_with("kept.library.db"), "{said}");
+    assert!(said["files"].as_str().unwrap().ends_with("kept.drop"), "{said}");
+    let again = library.run(&["backup", "kept.db"]);
+    assert!(again.code == Some(1) && again.stderr.contains("--force"), "{again:?}");
+
+    // Its vectors go, while those of what came with and after it stay.
+    library.ok(&["library", "forget", "notes/heron.md"]);
+    std::fs::remove_file(&heron).unwrap();
+    std::fs::remove_file(&dropped).unwrap();
+    library.write("notes/later.md", "Later there was snow.\n");
+    library.ok(&["add", "notes", "--text-only"]);
+    assert!(library.json(&["search", "heron", "--in", "library", "--mode", "text"]).is_empty());
+
+    let said = library.json(&["restore", "kept.db", "--force"]).remove(0);
+    assert_eq!((&said["documents"], &said["files"]), (&3.into(), &1.into()), "{said}");
+    let found = library.json(&["search", "heron", "--in", "library", "--mode", "text"]);
+    assert!(found[0]["snippet"].as_str().unwrap().contains("nests in March"), "{found:?}");
+    assert_eq!(std::fs::read(&dropped).unwrap(), b"The otter sleeps in the reeds.\n");
+    library.ok(&["library", "embed"]);
+    assert_eq!(meant("when do birds breed").len(), 3);
+    assert!(meant("when do birds breed")[0]["snippet"].as_str().unwrap().contains("heron"));
+    let kept = std::fs::read_dir(library.data()).unwrap().map(|entry| entry.unwrap().file_name());
+    let kept = kept.filter(|name| name.to_str().unwrap().starts_with("library.db.before-restore-"));
+    assert_eq!(kept.count(), 1, "what was there is kept");
+
+    assert!(library.ok(&["doctor"]).contains("3 documents, 3 parts; the file is sound"));
+    for name in ["library.db", "library.db-wal"] {
+        let path = library.data().join(name);
+        if path.exists() {
+            std::fs::write(path, "torn").unwrap();
+        }
+    }
+    let ran = library.run(&["doctor"]);
+    assert!(ran.code == Some(1) && ran.stdout.contains("bad  documents"), "{ran:?}");
+    library.ok(&["restore", "kept.db", "--force"]);
+    assert_eq!(meant("when do birds breed").len(), 3);
+}
+
+#[test]
+fn a_backup_is_brought_back_elsewhere_and_whole_or_not_at_all() {
+    let library = Library::new();
+    let refused = library.run(&["backup", "kept.db"]);
+    assert_eq!(refused.code, Some(1), "nothing is there: {refused:?}");
+    let dropped = library.data().join("drop/local/otter.md");
+    std::fs::create_dir_all(dropped.parent().unwrap()).unwrap();
+    std::fs::write(&dropped, "The otter sleeps in the reeds.\n").unwrap();
+    library.ok(&["add", dropped.to_str().unwrap()]);
+    // Whoever has documents alone has no archive; it is empty in the backup.
+    let said = library.ok(&["backup", "kept.db"]);
+    assert!(said.contains("kept.drop: 1 file that you handed in"), "{said}");
+    std::fs::remove_dir_all(library.data()).unwrap();
+
+    let elsewhere = library.path("elsewhere");
+    let data = ["--data", elsewhere.to_str().unwrap()];
+    let torn = library.path("torn.db");
+    std::fs::copy(library.path("kept.db"), &torn).unwrap();
+    std::fs::write(library.path("torn.library.db"), "torn").unwrap();
+    let refused = library.run(&[&["restore", "torn.db"][..], &data].concat());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(!elsewhere.join("archive.db").exists(), "half of a backup is none");
+
+    library.ok(&[&["restore", "kept.db"][..], &data].concat());
+    let files = library.json(&[&["library", "files"][..], &data].concat());
+    let place = elsewhere.join("drop/local/otter.md");
+    assert_eq!(files[0]["path"], place.to_str().unwrap(), "the ledger knows where it is now: {files:?}");
+    assert_eq!(files.len(), 1);
+    let said = library.json(&[&["add", place.to_str().unwrap()][..], &data].concat()).remove(0);
+    assert_eq!(said["unchanged"], 1, "and has no reason to read it again: {said}");
+    let refused = library.run(&[&["restore", "kept.db"][..], &data].concat());
+    assert!(refused.code == Some(1) && refused.stderr.contains("--force"), "{refused:?}");
+
+    // Where nothing is left of something, a newer backup of the same name has nothing of it either.
+    library.ok(&[&["library", "forget", place.to_str().unwrap()][..], &data].concat());
+    std::fs::remove_file(&place).unwrap();
+    library.ok(&[&["backup", "kept.db", "--force"][..], &data].concat());
+    assert!(!library.path("kept.drop").exists() && library.path("kept.library.db").exists());
+}
+
 /// Whoever only imports conversations has no `library.db`; care makes none, and misses none.
 #[test]
 fn where_there_are_no_documents_nothing_is_made_or_missed() {

@@ -85,8 +85,17 @@ pub(crate) async fn restore(schema: &Schema, dir: &Path, from: &Path) -> Result<
     Ok(aside)
 }
 
+/// Has SQLite check every page; returns what is wrong, a line each.
+pub(crate) async fn check(files: &Files) -> Result<Vec<String>, Error> {
+    let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+        .fetch_all(&files.readers)
+        .await
+        .map_err(database("checking the database"))?;
+    Ok(said.into_iter().filter(|line| line != "ok").collect())
+}
+
 /// Opens the file as one of that schema and has SQLite check every page.
-async fn verify(schema: &Schema, path: &Path) -> Result<(), Error> {
+pub(crate) async fn verify(schema: &Schema, path: &Path) -> Result<(), Error> {
     fs::metadata(path).map_err(io("read", path))?;
     let damaged = || Error::damaged(path.display().to_string());
     let mut connection = read_only(path).connect().await.map_err(|_| damaged())?;

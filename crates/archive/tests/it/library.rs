@@ -381,3 +381,35 @@ async fn a_question_is_ordered_by_what_its_best_answers_speak_of() {
     let question = found(&library, &local(), "why does a stale loaf never rise").await;
     assert_eq!(question[2..], [texts[3], texts[2]]);
 }
+
+#[tokio::test]
+async fn a_copy_is_put_back_and_what_is_no_copy_is_refused() {
+    let (dir, library) = open().await;
+    let scope = local();
+    keep(&library, &scope, "/kept.md", &["in the copy"]).await;
+    let copy = dir.path().join("copy.db");
+    library.backup(&copy).await.unwrap();
+    assert_eq!(library.backup(&copy).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    library.forget(&scope, &["/kept.md".into()]).await.unwrap();
+    keep(&library, &scope, "/later.md", &["after the copy"]).await;
+    assert!(library.check().await.unwrap().is_empty());
+    library.close().await;
+
+    let settings = Settings::default();
+    athenaeum_archive::Archive::open(dir.path(), &settings).await.unwrap().close().await;
+    let other = dir.path().join("archive.db");
+    assert_eq!(Library::check_backup(&other).await.unwrap_err().kind(), ErrorKind::Damaged);
+    assert_eq!(Library::restore(dir.path(), &other).await.unwrap_err().kind(), ErrorKind::Damaged);
+    Library::check_backup(&copy).await.unwrap();
+    let aside = Library::restore(dir.path(), &copy).await.unwrap().unwrap();
+    let library = Library::open(dir.path(), &settings).await.unwrap();
+    assert_eq!(found(&library, &scope, "copy").await, ["in the copy"], "the index is of these rows");
+    assert!(library.file(&scope, "/later.md").await.unwrap().is_none());
+    assert_eq!(library.file(&scope, "/kept.md").await.unwrap().unwrap().state, FileState::Kept);
+    library.close().await;
+
+    // What was there can be had back in the same way.
+    Library::restore(dir.path(), &aside).await.unwrap();
+    let library = Library::open(dir.path(), &settings).await.unwrap();
+    assert_eq!(found(&library, &scope, "copy").await, ["after the copy"]);
+}

@@ -32,7 +32,7 @@ pub(super) fn of(
 ) -> Librarian {
     let options = apart_from(data, options);
     let folder = Folder { data: data.to_owned(), settings: settings.clone(), catalog };
-    let librarian = Librarian::new(folder, &absolute(data.to_owned()).join("drop"), options);
+    let librarian = Librarian::new(folder, &drop_folder(data), options);
     match archive.filter(|_| settings.library.embed_conversations) {
         Some(archive) => librarian.with_conversations(archive.clone()),
         None => librarian,
@@ -56,6 +56,11 @@ pub(super) fn absolute(path: PathBuf) -> PathBuf {
 pub(super) fn apart_from(data: &Path, mut options: Options) -> Options {
     options.passed_over.push(absolute(data.to_owned()));
     options
+}
+
+/// Returns where files rest that were handed in.
+pub(super) fn drop_folder(data: &Path) -> PathBuf {
+    absolute(data.to_owned()).join("drop")
 }
 
 /// Where the library lies that [`Library::open`] makes.

@@ -56,7 +56,7 @@ fn move_one(folder: &Path, name: &str, from: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of this name are there"))
 }
 
-fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     let mut source = fs::File::open(from)?;
     let mut copy = fs::File::create_new(to)?;
     let copied = io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
@@ -66,7 +66,7 @@ fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-fn same(one: &Path, other: &Path) -> io::Result<bool> {
+pub(super) fn same(one: &Path, other: &Path) -> io::Result<bool> {
     if fs::symlink_metadata(other)?.len() != fs::metadata(one)?.len() {
         return Ok(false);
     }
@@ -79,7 +79,7 @@ fn same(one: &Path, other: &Path) -> io::Result<bool> {
 }
 
 /// `notes.md`, `notes (2).md`, `notes (3).md`, …
-fn numbered(name: &str, number: u32) -> String {
+pub(super) fn numbered(name: &str, number: u32) -> String {
     match (number, name.rsplit_once('.')) {
         (1, _) => name.to_owned(),
         (_, Some((stem, extension))) if !stem.is_empty() => format!("{stem} ({number}).{extension}"),
@@ -116,7 +116,7 @@ fn file_name(sent: &str) -> String {
 const NAME_BYTES_MAX: usize = 200;
 
 /// Other files of the same name that are looked at.
-const TRIES: u32 = 10_000;
+pub(super) const TRIES: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {

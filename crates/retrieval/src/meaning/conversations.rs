@@ -136,6 +136,29 @@ pub async fn remove_chunks(
     Ok(())
 }
 
+/// Takes the vectors of conversations away that are gone, or were embedded in another state than the one they are in: where an
+/// older archive was put back, messages of one number are not those of the other.
+pub(super) async fn remove_others(
+    collection: &Collection,
+    scope: &Scope,
+    archive: &Archive,
+) -> Result<(), MeaningError> {
+    let mut after = None;
+    loop {
+        let page = archive.versions(scope, after.as_ref(), PAGE).await?;
+        let sources: Vec<Source> = page.items.iter().map(source).collect();
+        let keys: Vec<Key> = sources.iter().map(|source| source.id).collect();
+        let there = collection.versions(&keys).await?;
+        let others = sources.iter().zip(there).filter(|(source, there)| *there != Some(source.version));
+        let others: Vec<Key> = others.map(|(source, _)| source.id).collect();
+        collection.remove_sources(&others).await?;
+        after = page.next;
+        if after.is_none() {
+            return sweep(collection, scope, archive).await;
+        }
+    }
+}
+
 /// Removes what is of conversations that are gone.
 async fn sweep(collection: &Collection, scope: &Scope, archive: &Archive) -> Result<(), MeaningError> {
     let mut after = None;

@@ -13,7 +13,7 @@ use athenaeum_core::{
 use athenaeum_retrieval::{
     CancellationToken,
     ask::{self, Answer, Budget},
-    meaning::{Filled, Meaning},
+    meaning::{Filled, Meaning, follow_restored},
     search::{Found, Mode, Request, Results, Searcher, Within},
 };
 use athenaeum_tenancy::{Scope, for_test, local};
@@ -352,4 +352,36 @@ async fn documents_and_conversations_share_one_list_and_one_coverage() {
     check(Within::All, (7, 7), 7).await;
     check(Within::Chats, (6, 6), 6).await;
     check(Within::Library, (1, 1), 1).await;
+}
+
+/// Rows of messages that were said after the backup are given once more, to others.
+#[tokio::test]
+async fn after_a_restore_no_message_is_found_by_what_another_one_meant() {
+    let mut place = Place::new().await;
+    place.import(&local(), &pets()).await;
+    place.fill(&local()).await;
+    let copy = place.data.path().join("copy.db");
+    place.archive.backup(&copy).await.unwrap();
+    let mut longer = pets().swap_remove(0);
+    let said = |text: &str| Message::new(Role::User, vec![Block::text(text)]);
+    longer.messages.push(said("The kitten is afraid of it."));
+    place.import(&local(), &[longer.clone(), talk("later", 9, &["A puppy came later."])]).await;
+    assert_eq!(place.fill(&local()).await.made, 2);
+    place.archive.close().await;
+    Archive::restore(place.data.path(), &copy).await.unwrap();
+    place.archive = Archive::open(place.data.path(), &Settings::default()).await.unwrap();
+    *longer.messages.last_mut().unwrap() = said("Bread is left on the path.");
+    place.import(&local(), &[longer]).await;
+
+    let vectors = Vectors::open(&place.data.path().join("vectors"), Default::default()).await.unwrap();
+    follow_restored(&vectors, &local(), None, &place.archive).await.unwrap();
+    place.fill(&local()).await;
+    let found = place.near("dough").await;
+    let last = found.iter().position(|name| name == "walks/2").unwrap();
+    assert!(last < 3, "it speaks of bread: {found:?}");
+    assert!(!found.iter().any(|name| name.starts_with("later")), "{found:?}");
+    let settled = place.meaning.coverage(&local(), None, Some(&place.archive)).await.unwrap();
+    assert_eq!((settled.embedded, settled.total), (7, 7));
+    let embedded = place.embedded.swap(0, Ordering::Relaxed);
+    assert_eq!(embedded, 6 + 2 + 3, "of those that are as they were, nothing is made anew");
 }

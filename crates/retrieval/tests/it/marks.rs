@@ -7,7 +7,7 @@ use athenaeum_core::{Embed, Embedded, Embedding, EmbeddingModel, TextKind};
 use athenaeum_retrieval::{
     CancellationToken,
     documents::{self, Options},
-    meaning::{Filled, Meaning},
+    meaning::{Filled, Meaning, follow_restored},
 };
 use athenaeum_tenancy::local;
 use athenaeum_vector::Vectors;
@@ -170,4 +170,37 @@ async fn in_an_older_state_of_the_library_rows_are_other_chunks_and_are_not_take
     place.add(true).await;
     assert_eq!(place.fill().await.made, 1);
     assert_eq!(place.missing().await, 0);
+}
+
+/// A chunk of the backup lost its vector after it, and a mark says that all up to a later one have theirs.
+#[tokio::test]
+async fn after_a_restore_all_that_is_there_gets_its_vector_and_what_is_not_loses_it() {
+    let mut place = Place::new().await;
+    for n in 0..4 {
+        place.write(&format!("{n}.md"), &format!("In the backup: {n}"));
+    }
+    place.add(true).await;
+    assert_eq!(place.fill().await.made, 4);
+    let copy = place.vectors.path().join("copy.db");
+    place.library.backup(&copy).await.unwrap();
+    fs::remove_file(place.folder.path().join("0.md")).unwrap();
+    place.write("later.md", "After the backup");
+    place.add(true).await;
+    assert_eq!(place.fill().await.made, 1);
+    place.library.close().await;
+    Library::restore(place.data.path(), &copy).await.unwrap();
+    place.library = Library::open(place.data.path(), &Settings::default()).await.unwrap();
+
+    let archive = athenaeum_archive::Archive::open(place.data.path(), &Settings::default()).await.unwrap();
+    let vectors = Vectors::open(place.vectors.path(), athenaeum_vector::Settings::default()).await.unwrap();
+    follow_restored(&vectors, &local(), Some(&place.library), &archive).await.unwrap();
+    let coverage = place.meaning.coverage(&local(), Some(&place.library), None).await.unwrap();
+    assert_eq!((coverage.embedded, coverage.total), (3, 4), "that of what came later is gone");
+    assert_eq!(place.fill().await.made, 1, "and that of what came back is made");
+    let checked = place.meaning.check(&local(), &place.library).await.unwrap();
+    assert_eq!((checked.chunks, checked.missing, checked.left_over), (4, 0, 0));
+
+    // Without a library there is nothing that they could be of.
+    follow_restored(&vectors, &local(), None, &archive).await.unwrap();
+    assert_eq!(place.fill().await.made, 4);
 }

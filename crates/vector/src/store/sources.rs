@@ -105,6 +105,21 @@ impl Database {
         Ok(keys_of(&mut connection, id, source, limit).await?.into_iter().collect())
     }
 
+    pub(crate) async fn keys_after(
+        &self,
+        id: i64,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Key>, Error> {
+        let rows =
+            sqlx::query("SELECT key FROM vectors WHERE collection = ?1 AND key > ?2 ORDER BY key LIMIT ?3")
+                .bind(id)
+                .bind(after.map_or_else(Vec::new, |after| after.0.to_vec()))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = rows.fetch_all(&self.readers).await.map_err(database(READING))?;
+        rows.iter().map(|row| key(row, 0)).collect()
+    }
+
     pub(crate) async fn settled(&self, id: i64) -> Result<Settled, Error> {
         let failed = database(READING);
         let row = sqlx::query("SELECT sources, weight FROM sources_counted WHERE collection = ?1").bind(id);

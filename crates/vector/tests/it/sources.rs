@@ -48,6 +48,8 @@ async fn what_is_no_longer_a_part_goes_and_the_counts_stay_right() {
     let near = collection.search(&Query::new(vec![1.0, 2.0], 9)).await.unwrap();
     assert!(near.len() == 4 && near.iter().all(|near| near.key != of_one[2]));
 
+    assert_eq!(collection.keys_after(None, 3).await.unwrap(), [of_one[0], of_one[1], part(&two, 0)]);
+    assert_eq!(collection.keys_after(Some(part(&two, 0)), 9).await.unwrap(), [part(&two, 255)]);
     assert_eq!(collection.sources_after(None, 9).await.unwrap(), [one.id, two.id]);
     assert_eq!(collection.sources_after(Some(one.id), 9).await.unwrap(), [two.id]);
     assert_eq!(collection.remove_sources(&[two.id]).await.unwrap(), 2);
@@ -58,6 +60,7 @@ async fn what_is_no_longer_a_part_goes_and_the_counts_stay_right() {
     let other = vectors.collection(&for_test("other"), &spec).await.unwrap();
     assert_eq!(other.versions(&[one.id]).await.unwrap(), [None]);
     assert!(other.keys_of(one.id, 9).await.unwrap().is_empty());
+    assert!(other.keys_after(None, 9).await.unwrap().is_empty());
     assert_eq!(other.remove_sources(&[one.id]).await.unwrap(), 0);
     assert_eq!(other.settled().await.unwrap(), Settled::default());
     collection.clear().await.unwrap();
