@@ -131,8 +131,7 @@ impl Format {
 /// Finds out what a file is: by its first bytes, then by its name, then by what its text looks like.
 pub(super) fn recognise(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     let unknown = |what| Err(Error::Unknown { what, hint: "" });
-    // Some writers put a few bytes before it (ISO 32000-2, implementation note 13).
-    if memchr::memmem::find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some() {
+    if is_pdf(name, bytes) {
         return Ok(Format::Pdf);
     }
     if bytes.starts_with(b"PK\x03\x04") {
@@ -161,6 +160,15 @@ pub(super) fn recognise(name: &str, bytes: &[u8]) -> Result<Format, Error> {
         return Ok(Format::Code);
     }
     Ok(by_text(bytes))
+}
+
+/// Some writers put a few bytes before the mark (ISO 32000-2, implementation note 13); a note or a program may speak of it.
+fn is_pdf(name: &str, bytes: &[u8]) -> bool {
+    match memchr::memmem::find(&bytes[..bytes.len().min(1024)], b"%PDF-") {
+        None => false,
+        Some(0) => true,
+        Some(at) => Format::by_name(name).is_none() && bytes.get(at + 5).is_some_and(u8::is_ascii_digit),
+    }
 }
 
 /// A zip archive, by what is in it.

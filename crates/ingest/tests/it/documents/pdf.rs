@@ -222,3 +222,19 @@ fn a_child_that_takes_too_long_or_too_much_is_ended() {
     let given_up = read_bytes("a.pdf", &bytes, &Options { child: Some(missing), ..quiet() });
     assert_eq!(given_up.unwrap_err().kind(), Kind::Limit);
 }
+
+/// Notes on PDF itself were taken for damaged ones, and lost.
+#[test]
+fn a_note_that_speaks_of_pdf_is_a_note() {
+    let note = "A file begins with `%PDF-1.7` and a binary mark.\n";
+    for name in ["note.md", "note.txt", "writer.rs"] {
+        assert!(read(name, note.as_bytes()).text.contains("binary mark"), "{name}");
+    }
+    assert!(read("note", b"The line `%PDF-x.y` comes first.\n").text.contains("comes first"));
+    let after_a_header =
+        [b"\r\nPosted by a printer\r\n".as_slice(), &pdf(&["BT /F 12 Tf 72 700 Td (Heron) Tj ET"], "", &[])]
+            .concat();
+    for name in ["print.pdf", "print"] {
+        assert!(read(name, &after_a_header).text.contains("Heron"), "{name}");
+    }
+}
