@@ -7,6 +7,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use athenaeum::{
     Start,
     retrieval::librarian::{Activity, Librarian, Pace},
+    settings,
 };
 use clap::Parser;
 
@@ -49,8 +50,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let flags = [("data", args.data), ("log", args.log)];
     let Start { settings, places, .. } = Start::of(args.config, flags)?;
     let mut settings = settings.settings;
-    // Nobody searches here: what is mapped for that would only be gone through once, and count as this program's.
-    settings.archive.mmap_mib = settings.archive.mmap_mib.min(MMAP_MIB);
+    spare_memory(&mut settings.archive);
     let data = places.data_folder(&settings)?;
     let folders = places.document_folders(&settings).into_iter().chain(args.folders);
 
@@ -131,5 +131,12 @@ async fn until_embedded(librarian: &Librarian) -> bool {
     }
 }
 
-/// Of each database, for each connection that reads it.
-const MMAP_MIB: u64 = 8;
+/// Nobody searches here: one task reads, one makes vectors, and each goes once through what a cache would keep. What the settings
+/// give less of stays so.
+fn spare_memory(archive: &mut settings::Archive) {
+    archive.readers_max = archive.readers_max.min(2);
+    archive.reader_cache_mib = archive.reader_cache_mib.min(1);
+    archive.writer_cache_mib = archive.writer_cache_mib.min(8);
+    // Of each database, for each connection that reads it.
+    archive.mmap_mib = archive.mmap_mib.min(1);
+}

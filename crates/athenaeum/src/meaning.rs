@@ -44,9 +44,16 @@ pub async fn open_meaning(
     let models = Models { catalog, processor: processor.clone() };
     let Some(embedder) = models.embedder(&settings.library.embedder)? else { return Ok(None) };
     let folder = data.join("vectors");
-    let vectors = Vectors::open(&folder, athenaeum_vector::Settings::default()).await;
+    let vectors = Vectors::open(&folder, vector_settings(settings)).await;
     let vectors = vectors.map_err(|source| Error::Vectors { path: folder, source })?;
     Ok(Some(Meaning::new(vectors, embedder).with_former(Arc::new(models))))
+}
+
+/// Whoever gives the archive's writer little memory means that of vectors, too.
+fn vector_settings(settings: &Settings) -> athenaeum_vector::Settings {
+    let usual = athenaeum_vector::Settings::default();
+    let writer_cache_bytes = usual.writer_cache_bytes.min(settings.archive.writer_cache_mib << 20);
+    athenaeum_vector::Settings { writer_cache_bytes, ..usual }
 }
 
 /// Opens the model that `library.reranker` names, of a catalogue or by its path, to be computed on `processor`; `None` where

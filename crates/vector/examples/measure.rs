@@ -1,11 +1,12 @@
 //! Measures what `docs/benchmarks.md` says of vectors, on vectors from a file:
 //!
 //! ```text
-//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER]]
+//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER [PARTS]]]
 //! ```
 //!
 //! VECTORS holds `f32`, little-endian, one vector behind the other: COUNT (100,000) to search in, then 1,000 to insert, then
-//! 1,000 to search with. FOLDER keeps what is made, so that the next run need not make it.
+//! 1,000 to search with. FOLDER keeps what is made, so that the next run need not make it. With
+//! PARTS they are put into so many segments on the way, as by a program that makes vectors and does not search.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -30,11 +31,12 @@ fn main() -> Result<()> {
     let dimensions = dimensions.parse()?;
     let data = Data { bytes: std::fs::read(file)?, dimensions, count };
     let folder = arguments.next().map(PathBuf::from);
+    let parts = arguments.next().map_or(Ok(1), |parts| parts.parse())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(data, folder))
+    runtime.block_on(measure(data, folder, parts))
 }
 
-async fn measure(data: Data, folder: Option<PathBuf>) -> Result<()> {
+async fn measure(data: Data, folder: Option<PathBuf>, parts: usize) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let dir = folder.unwrap_or_else(|| temporary.path().to_owned());
     // Comparing a million with each takes its time.
@@ -46,7 +48,7 @@ async fn measure(data: Data, folder: Option<PathBuf>) -> Result<()> {
     // Only their count is needed from here on, and a thousand to insert.
     let inserted: Vec<Vec<f32>> = (0..INSERTED).map(|row| data.vector(data.count + row)).collect();
     if !dir.join("vectors.db").exists() {
-        build(&dir, &data).await?;
+        build(&dir, &data, parts).await?;
     }
     let (count, dimensions) = (data.count, data.dimensions);
     drop(data);
@@ -119,18 +121,24 @@ async fn measure(data: Data, folder: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-async fn build(dir: &Path, data: &Data) -> Result<()> {
+async fn build(dir: &Path, data: &Data, parts: usize) -> Result<()> {
     let settings = Settings { background: false, ..Settings::default() };
     let vectors = Vectors::open(dir, settings).await?;
     let chunks = vectors.collection(&athenaeum_tenancy::local(), &spec(data.dimensions)).await?;
     let started = Instant::now();
-    for first in (0..data.count).step_by(5_000) {
-        let rows = first..(first + 5_000).min(data.count);
+    let step = if parts > 1 { data.count.div_ceil(parts) } else { 5_000 };
+    for first in (0..data.count).step_by(step) {
+        let rows = first..(first + step).min(data.count);
         chunks.store(&rows.map(|row| entry(row, data.vector(row))).collect::<Vec<_>>()).await?;
+        if parts > 1 {
+            chunks.gather(1).await?;
+        }
     }
     println!("stored {} in {:.1} s", data.count, started.elapsed().as_secs_f64());
     let started = Instant::now();
-    chunks.persist().await?;
+    if parts == 1 {
+        chunks.persist().await?;
+    }
     println!(
         "segment made in {:.1} s, {:.1} s of processor time so far",
         started.elapsed().as_secs_f64(),

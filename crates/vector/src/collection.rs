@@ -86,7 +86,7 @@ impl Collection {
     /// Puts rows that no segment has into some where there are at least `least`: for programs that write many and do not search, so
     /// that those that search and end have less to read. Leaves it to another process that is at it.
     ///
-    /// No more rows are held at a time than 16,384, or an eighth of all. So there are more segments than
+    /// No more rows are held at a time than 8,192, or an eighth of all. So there are more segments than
     /// [`persist`](VectorStorage::persist) would leave, some ten of them.
     ///
     /// # Errors
@@ -435,5 +435,5 @@ fn kept_within(files: &[(Head, usize)], newest: usize, most: usize) -> usize {
     kept
 }
 
-/// Rows that any machine can hold: some 15 MB, with what they are filtered by.
-const HELD_AT_LEAST: usize = 16_384;
+/// Rows that any machine can hold: some 15 MB, with what they are filtered by, and as much again while a segment is made of them.
+const HELD_AT_LEAST: usize = 8_192;

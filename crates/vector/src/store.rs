@@ -42,6 +42,8 @@ pub struct Settings {
     pub background: bool,
     /// Most reads of the database at once; more wait for their turn. At least 1.
     pub readers_max: u32,
+    /// Page cache of the one writer, in bytes.
+    pub writer_cache_bytes: u64,
     /// How long a writer waits for another one before it gives up with [`crate::ErrorKind::Busy`].
     pub busy_timeout: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2)),
             background: true,
             readers_max: 4,
+            writer_cache_bytes: 16 << 20,
             busy_timeout: Duration::from_secs(60),
         }
     }
@@ -165,7 +168,8 @@ fn writer_options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
         .busy_timeout(settings.busy_timeout)
         .statement_cache_capacity(64)
         .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "-16384")
+        // Negative: kibibytes, not pages (https://sqlite.org/pragma.html#pragma_cache_size).
+        .pragma("cache_size", format!("-{}", settings.writer_cache_bytes >> 10))
         .pragma("journal_size_limit", (64 << 20).to_string())
         .thread_name(|_| "vectors-writer".into())
         .disable_statement_logging()

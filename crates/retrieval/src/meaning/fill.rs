@@ -200,7 +200,7 @@ async fn gather(collection: &Collection, least: usize) {
 }
 
 /// While more are made: a search reads so many in some hundredths of a second, and each segment writes some of those before anew.
-const GATHERED_AT_ONCE: usize = 16_384;
+const GATHERED_AT_ONCE: usize = 8_192;
 
 /// Fewer are read in less time than it takes to open a segment of them.
 const GATHERED_AT_LEAST: usize = 1_024;

@@ -86,30 +86,30 @@ async fn what_is_gathered_lies_in_segments_of_bounded_size() {
     };
     let check = async |written: usize| {
         let chunks = open().await;
-        for index in [0, 5, 16_383, 16_384, 32_767, 32_768, 40_000, written - 1] {
+        for index in [0, 5, 8_191, 8_192, 16_383, 16_384, 20_000, written - 1] {
             let near = chunks.search(&Query::new(vector(index), 1)).await.unwrap();
             assert_eq!(near[0].key, key(index), "of {written}");
         }
         assert_eq!(chunks.stats().await.unwrap().vectors, written as u64 - 1);
     };
     let chunks = open().await;
-    for from in (0..41_000).step_by(1_000) {
-        chunks.store(&entries(from..from + 1_000)).await.unwrap();
+    for from in (0..20_500).step_by(500) {
+        chunks.store(&entries(from..from + 500)).await.unwrap();
     }
-    chunks.delete(&[key(20_000)]).await.unwrap();
+    chunks.delete(&[key(10_000)]).await.unwrap();
     chunks.gather(50_000).await.unwrap();
     assert_eq!(segments(), 0, "too few to be worth it");
-    chunks.gather(1_000).await.unwrap();
+    chunks.gather(500).await.unwrap();
     assert_eq!(segments(), 3);
-    check(41_000).await;
+    check(20_500).await;
 
     // Few beside the last segment, which takes them in; nothing where nothing came.
-    chunks.store(&entries(41_000..44_000)).await.unwrap();
+    chunks.store(&entries(20_500..22_000)).await.unwrap();
     for _ in 0..2 {
-        chunks.gather(1_000).await.unwrap();
+        chunks.gather(500).await.unwrap();
         assert_eq!(segments(), 3);
     }
-    check(44_000).await;
+    check(22_000).await;
 }
 
 /// Whoever is gone in the middle of writing, such as a client that hung up, holds up no other process.
