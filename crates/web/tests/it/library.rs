@@ -169,11 +169,15 @@ fn files_are_dropped_while_the_page_watches_and_answer_a_question() {
     browser.go(&format!("{}/library", house.origin));
     browser.wait("document.querySelector('.blank')");
     let word = docx("The heron nests on the island in March.");
-    drop_files(&mut browser, &[("lease.md", LEASE.as_bytes()), ("birds.docx", &word)]);
-    browser.wait("document.querySelectorAll('#ledger .badge.good').length === 2");
-    browser.wait("document.querySelector('#activity-told').textContent.startsWith('Done: 2 new')");
+    let lease = include_bytes!("../../../../assets/documents/house/lease.pdf");
+    let mail = include_bytes!("../../../../assets/documents/water/boat.eml");
+    drop_files(&mut browser, &[("lease.pdf", lease), ("birds.docx", &word), ("boat.eml", mail)]);
+    browser.wait("document.querySelectorAll('#ledger .badge.good').length === 3");
+    browser.wait("document.querySelector('#activity-told').textContent.startsWith('Done: 3 new')");
     photograph(&mut browser, "library");
 
+    browser.go(&format!("{}/search?q=copper+rivets", house.origin));
+    browser.wait("document.querySelector('.group-of-hits .meta')?.textContent.includes('boat.eml')");
     browser.go(&format!("{}/search?q=heron", house.origin));
     browser.wait("document.querySelector('.hit mark')?.textContent === 'heron'");
     assert_eq!(
