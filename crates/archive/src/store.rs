@@ -31,6 +31,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use athenaeum_core::{ConversationId, ImportId, MessageId, Provider, Timestamp};
@@ -394,6 +395,12 @@ impl Archive {
             Some(index) => builder::follow(&self.files, scope, index.watermark(), i64::MAX).await,
             None => builder::rebuild(&self.files, scope).await.map(|()| true),
         }
+    }
+
+    /// Lets go of what searches hold in memory, where nobody searched for `idle`: some 15 bytes a message. The next search
+    /// reads what it needs again.
+    pub fn release_idle(&self, idle: Duration) {
+        self.indexes.release_idle(idle);
     }
 
     /// Looks for damage: reads the whole file. An empty list means that all is well.

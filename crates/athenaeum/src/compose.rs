@@ -31,6 +31,7 @@ use crate::{
     cooling::{LOOK_EVERY, every_night},
     device::backends,
     memory::memory_settings,
+    rest,
     settings::Settings,
 };
 
@@ -252,7 +253,9 @@ impl Athenaeum {
         let (memory, data, scope) = (self.memory.clone(), self.data.clone(), self.scope.clone());
         let cooling = tokio::spawn(every_night(memory, data, scope, LOOK_EVERY));
         let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
+        let resting = tokio::spawn(rest::when_idle(self.archive.clone(), rest::LOOK_EVERY));
         tokio::join!(stop, connections.take(listener, stopping.cancelled()), taking_calls);
+        resting.abort();
         sweeping.abort();
         keeping_up.abort();
         cooling.abort();

@@ -34,6 +34,7 @@ mod meaning;
 mod memory;
 mod process;
 mod reading;
+mod rest;
 mod start;
 
 pub use address::{address_is_free, listen};

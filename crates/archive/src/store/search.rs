@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use athenaeum_core::{ConversationId, MessageId, Role};
@@ -54,6 +54,15 @@ impl Indexes {
                 open.remove(tenant);
                 None
             }
+        }
+    }
+
+    /// Lets go of the columns of indexes that were not searched for so long.
+    pub(crate) fn release_idle(&self, idle: Duration) {
+        let open: Vec<_> =
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for index in open {
+            index.release_idle(idle);
         }
     }
 

@@ -77,6 +77,15 @@ async fn words_phrases_titles_and_filters() {
 }
 
 #[tokio::test]
+async fn what_was_let_go_of_is_found_again() {
+    let (_dir, archive) = library().await;
+    let expected = ["Sourdough bread/0: How does the [starter] [rise]?"];
+    check(&archive, "rising starter role:user", &expected).await;
+    archive.release_idle(std::time::Duration::ZERO);
+    check(&archive, "rising starter role:user", &expected).await;
+}
+
+#[tokio::test]
 async fn where_no_message_holds_all_words_some_are_enough() {
     let (_dir, archive) = library().await;
     let results = search(&archive, "onions sourdoughnuts").await;
