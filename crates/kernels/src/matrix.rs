@@ -129,7 +129,7 @@ mod tests {
                 let mut matrix =
                     Matrix::new(format, rows, cols, Bytes::from(bytes(format, rows * cols, blocks as u32)))
                         .unwrap();
-                for count in [1, 2, 3, 4, 7] {
+                for count in [1, 2, 3, 4, 7, 33] {
                     let inputs: Vec<f32> =
                         (0..count * cols).map(|index| (index as f32 * 0.71).sin() * 3.0).collect();
                     let mut expected = vec![0.0; count * rows];

@@ -32,6 +32,14 @@ const SOME_WITH_MINS: usize = 4;
 /// Rows of weights whose sums for those are kept while a part of the inputs stays in the first cache.
 const GROUP: usize = 16;
 
+/// Rows of weights that one thread has side by side at a time; a multiple of sixteen.
+#[cfg(target_arch = "x86_64")]
+const ROWS_ACROSS: usize = 32;
+
+/// The fewest input rows for which that pays.
+#[cfg(target_arch = "x86_64")]
+const INPUTS_ACROSS: usize = 32;
+
 /// Bytes of weights that one thread multiplies by a single row before it asks for more.
 const TASK_BYTES: usize = 32 << 10;
 
@@ -172,20 +180,16 @@ fn by_tiles<const STEPS: usize>(
             }
             RESULTS.set(results);
         });
+    } else if is_across(matrix.isa, chunks, count) {
+        #[cfg(target_arch = "x86_64")]
+        by_rows_across(matrix, (shape, vectors), pool, &rounded, outputs, kept_weights);
     } else {
         let out = Pointer(outputs.as_mut_ptr());
         pool.run(rows.div_ceil(TILE_ROWS), |task| {
             let mut weights = kept_weights.take();
             let from = task * TILE_ROWS;
-            let tile_rows = TILE_ROWS.min(rows - from);
-            weights.resize(tile_rows * chunks, Weights::EMPTY);
-            for (index, weights) in weights.chunks_exact_mut(chunks).enumerate() {
-                match vectors {
-                    // SAFETY: `vectors` are those of an instruction set that was found on this machine.
-                    Some(vectors) => unsafe { (vectors.take_apart)(matrix.packed(from + index), weights) },
-                    None => take_apart(matrix, shape, from + index, weights),
-                }
-            }
+            weights.resize(TILE_ROWS.min(rows - from) * chunks, Weights::EMPTY);
+            take_rows_apart(matrix, (shape, vectors), from, chunks, &mut weights);
             let next = (from + TILE_ROWS).min(rows)..(from + 2 * TILE_ROWS).min(rows);
             let next = &matrix.bytes[next.start * matrix.row_bytes..next.end * matrix.row_bytes];
             tile(matrix.isa, shape, &weights, &rounded, (chunks, next), |row, index, value| {
@@ -197,6 +201,69 @@ fn by_tiles<const STEPS: usize>(
         });
     }
     kept_inputs.set(rounded);
+}
+
+/// Tells whether rows are short and inputs many enough for rows of weights to stand side by side.
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "only there it is done"))]
+fn is_across(isa: Isa, chunks: usize, count: usize) -> bool {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => chunks == 1 && count >= INPUTS_ACROSS,
+        _ => false,
+    }
+}
+
+/// Multiplies rows of one chunk, sixteen side by side.
+#[cfg(target_arch = "x86_64")]
+fn by_rows_across<const STEPS: usize>(
+    matrix: &Matrix,
+    (shape, vectors): (Shape, Option<Row<STEPS>>),
+    pool: &Pool,
+    rounded: &[Inputs<STEPS>],
+    outputs: &mut [f32],
+    kept_weights: &'static Kept<Weights<STEPS>>,
+) {
+    let (rows, groups) = (matrix.rows, matrix.cols / (4 * STEPS));
+    let out = Pointer(outputs.as_mut_ptr());
+    pool.run(rows.div_ceil(ROWS_ACROSS), |task| {
+        let mut weights = kept_weights.take();
+        weights.resize(2 * ROWS_ACROSS, Weights::EMPTY);
+        let (by_row, turned) = weights.split_at_mut(ROWS_ACROSS);
+        let from = task * ROWS_ACROSS;
+        let by_row = &mut by_row[..ROWS_ACROSS.min(rows - from)];
+        take_rows_apart(matrix, (shape, vectors), from, 1, by_row);
+        let write = |index: usize, row: usize, sums: &[f32]| {
+            // SAFETY: the elements lie within `outputs`, since index is that of an input row and there are as many rows as sums
+            // from `from + row` on; each row is written by the one task that it belongs to.
+            unsafe {
+                let to = out.get().add(index * rows + from + row);
+                match <&[f32; LANES]>::try_from(sums) {
+                    Ok(sums) => to.cast::<[f32; LANES]>().write_unaligned(*sums),
+                    Err(_) => to.copy_from_nonoverlapping(sums.as_ptr(), sums.len()),
+                }
+            }
+        };
+        // SAFETY: the instruction set was found on this machine.
+        unsafe { avx512::across(shape, by_row, turned, rounded, groups, write) };
+        kept_weights.set(weights);
+    });
+}
+
+/// Takes rows apart from the row `from` on, as many as `weights` has room for.
+fn take_rows_apart<const STEPS: usize>(
+    matrix: &Matrix,
+    (shape, vectors): (Shape, Option<Row<STEPS>>),
+    from: usize,
+    chunks: usize,
+    weights: &mut [Weights<STEPS>],
+) {
+    for (index, weights) in weights.chunks_exact_mut(chunks).enumerate() {
+        match vectors {
+            // SAFETY: `vectors` are those of an instruction set that was found on this machine.
+            Some(vectors) => unsafe { (vectors.take_apart)(matrix.packed(from + index), weights) },
+            None => take_apart(matrix, shape, from + index, weights),
+        }
+    }
 }
 
 /// Takes a row of weights apart that has no vectors of its own.

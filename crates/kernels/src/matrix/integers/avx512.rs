@@ -2,11 +2,14 @@
 //!
 //! All functions here need what [`Isa::Avx512`](crate::isa::Isa) stands for; `Isa::best` has asked the machine for it.
 
+mod across;
 mod k;
 mod legacy;
 pub(super) mod round;
 
 use std::arch::x86_64::*;
+
+pub(super) use across::across;
 
 use super::{
     GROUP, Inputs, Row, Weights,
