@@ -1,4 +1,7 @@
-use crate::isa::for_each_isa;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use crate::isa::{Isa, for_each_isa};
 
 /// Multiplies rows of `f32` by a small matrix of `f32` that lies inside a larger one, for what attention does between its
 /// matrices: `out[n][c]` is the sum over k of `x[n][k] * matrix[k * stride + c]`, for as many columns as `out` has room for.
@@ -26,7 +29,12 @@ pub fn add_product(x: &[f32], inner: usize, matrix: &[f32], stride: usize, out: 
     assert!(out.len().is_multiple_of(count), "{count} output rows");
     let columns = out.len() / count;
     assert!(columns <= stride && matrix.len() >= (inner - 1) * stride + columns, "a matrix of {inner} rows");
-    rows(x, inner, matrix, stride, out, columns);
+    match Isa::best() {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::rows(x, inner, matrix, stride, out, columns) },
+        _ => rows(x, inner, matrix, stride, out, columns),
+    }
 }
 
 /// Input rows and columns whose sums stay in registers while the rows of the matrix go by.
@@ -131,6 +139,9 @@ mod tests {
             (9, 7, 65, 70),
             (5, 64, 32, 384),
             (4, 32, 24, 90),
+            (6, 9, 100, 100),
+            (64, 32, 128, 128),
+            (5, 3, 16, 16),
         ] {
             let x: Vec<f32> = (0..count * inner).map(number).collect();
             let matrix: Vec<f32> = (0..inner * stride).map(|index| number(index * 3 + 1)).collect();
