@@ -15,8 +15,11 @@ pub(super) struct View<'a> {
     pub(super) sequences: &'a [&'a [Page]],
 }
 
-/// Rows of a batch that a thread works on at once where there are many: a page is unpacked once for all of them.
+/// Fewer rows than this are divided by heads.
 const ROWS: usize = 8;
+
+/// Queries, of all rows and heads together, that look at a page at once where there are many: it is unpacked once for all of them.
+const QUERIES: usize = 64;
 
 /// Lets every row look at the tokens before it and at itself, and rows of a picture perhaps at all of that.
 ///
@@ -34,8 +37,9 @@ pub(super) fn attend(config: &Config, view: &View<'_>, queries: &[f32], out: &mu
         });
         return;
     }
-    pool.for_chunks_mut(out, ROWS * width, |index, mut out| {
-        let mut first = index * ROWS;
+    let at_once = rows_at_once(view.rows.len(), config.heads / config.kv_heads, pool.threads());
+    pool.for_chunks_mut(out, at_once * width, |index, mut out| {
+        let mut first = index * at_once;
         while !out.is_empty() {
             let sequence = view.rows[first].sequence;
             let more = &view.rows[first..first + out.len() / width];
@@ -47,6 +51,13 @@ pub(super) fn attend(config: &Config, view: &View<'_>, queries: &[f32], out: &mu
             (out, first) = (others, first + count);
         }
     });
+}
+
+/// Returns how many rows of a batch a thread works on at once, if so many `heads` share keys and values: enough for a page to be
+/// unpacked seldom, and no more than leave every thread its part.
+fn rows_at_once(rows: usize, heads: usize, threads: usize) -> usize {
+    let most = (QUERIES / heads).max(ROWS);
+    rows.div_ceil(rows.div_ceil(most).next_multiple_of(threads.max(1)))
 }
 
 struct Inputs<'a> {
@@ -206,4 +217,25 @@ fn capped(config: &Config, scores: &mut [f32]) -> f32 {
         *score = limit * (*score * config.attention_scale / limit).tanh();
     }
     1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thread_has_its_part_of_a_batch() {
+        let check = |rows, heads, threads, expected| {
+            assert_eq!(rows_at_once(rows, heads, threads), expected, "{rows} rows, {heads} heads");
+        };
+        check(512, 8, 2, 8);
+        check(512, 2, 2, 32);
+        check(512, 1, 2, 64);
+        check(512, 32, 2, 8);
+        check(18, 8, 2, 5);
+        check(18, 2, 2, 9);
+        check(18, 2, 1, 18);
+        check(8, 8, 16, 1);
+        check(9, 1, 4, 3);
+    }
 }
