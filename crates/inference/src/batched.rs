@@ -275,7 +275,7 @@ mod tests {
         let processor = Processor::new(NonZeroUsize::MIN);
         let batched = Batched::start(Slow::default(), &processor, 8).unwrap();
         assert_eq!(make(&batched, vec![10; 205]).unwrap(), vec![10; 205]);
-        assert_eq!(*batched.0.lock().unwrap(), [1020, 1020, 10], "alone, all that fits");
+        assert_eq!(*batched.0.lock().unwrap(), [510, 510, 510, 510, 10], "alone, all that fits");
         let ends = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -286,7 +286,7 @@ mod tests {
             assert_eq!(make(&batched, vec![10; 300]).unwrap().len(), 300);
             ends.store(true, Ordering::Relaxed);
         });
-        let mut batches = batched.0.lock().unwrap().split_off(4);
+        let mut batches = batched.0.lock().unwrap().split_off(6);
         batches.sort_unstable();
         // A hundred milliseconds are 400 tokens, or fewer where the machine is slow.
         assert!(batches.iter().all(|tokens| *tokens <= 400), "{batches:?}");

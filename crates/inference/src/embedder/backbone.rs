@@ -26,7 +26,7 @@ pub(crate) struct Computing<M, W> {
 }
 
 /// Tokens that are computed together, by the room they take, so that buffers stay small; one text may have more.
-pub(crate) const TOKENS_AT_ONCE: usize = 1024;
+pub(crate) const TOKENS_AT_ONCE: usize = 512;
 
 impl Backbone {
     pub(crate) fn load(model: &Model, access: Access) -> Result<Self, LoadError> {

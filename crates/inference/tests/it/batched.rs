@@ -173,8 +173,8 @@ fn short_texts_take_no_more_room_than_long_ones() {
     let batched = start(tiny(), 8);
     let inputs: Vec<Input> = (0..200).map(|_| vec![5].into()).collect();
     assert_eq!(batched.embed_blocking(inputs, Options::default()).unwrap().len(), 200);
-    // Each takes a page of 32 tokens, and 1024 are computed together.
-    assert_eq!(batched.stats().batches, 200_u64.div_ceil(1024 / 32));
+    // Each takes a page of 32 tokens, and 512 are computed together.
+    assert_eq!(batched.stats().batches, 200_u64.div_ceil(512 / 32));
 }
 
 #[test]
