@@ -13,6 +13,7 @@ mod check;
 mod collections;
 mod conversations;
 mod fill;
+mod making;
 mod marks;
 mod memories;
 mod pieces;

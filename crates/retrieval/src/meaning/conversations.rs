@@ -5,21 +5,22 @@
 //! nothing. What a message says never changes under its id (`archive` gives a message that changed another one), so of a
 //! conversation that went on only what is new is embedded.
 
-use std::{collections::HashSet, time::Instant};
+use std::{collections::HashSet, sync::Arc};
 
 use athenaeum_archive::{Archive, ErrorKind, Versioned};
 use athenaeum_core::{
-    ChunkId, ConversationId, Message, TextKind,
+    ChunkId, ConversationId, Message,
     vector::{Entry, Key, Span, Tag, VectorStorage as _},
 };
 use athenaeum_tenancy::Scope;
-use athenaeum_vector::{Collection, Source, Turn, Vectors};
+use athenaeum_vector::{Collection, Source, Vectors};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Filled, Filling, Kind, Meaning, MeaningError,
-    fill::{Gathering, Said},
+    fill::{Gathering, Telling},
+    making::{Making, Waiting},
     pieces,
 };
 
@@ -28,7 +29,8 @@ impl Meaning {
     /// Vectors of conversations that are gone are removed. Waits while another program does the same for this tenant.
     ///
     /// # Cancellation
-    /// After `cancel` the batch at hand is kept and no other begun. Dropping the future gives up that batch.
+    /// After `cancel` the batch at hand is kept and no other begun. Dropping the future gives up that batch, and the one before
+    /// where that is being written.
     ///
     /// # Errors
     /// What model, vectors and archive say; what was made until then stays.
@@ -46,28 +48,26 @@ impl Meaning {
         let collection = self.own(scope, Kind::Messages).await?;
         let (_, total) = archive.count(scope).await?;
         let seen = collection.settled().await?.weight.min(total);
+        let making = Making::new(Arc::clone(&self.embedder), collection.clone());
         let mut work = Work {
-            meaning: self,
             scope,
             archive,
             collection,
             batch: Batch::default(),
-            filling: Filling { seen, total, ..Filling::default() },
-            filled: Filled::default(),
-            begun: Instant::now(),
-            progress: &mut progress,
+            making,
+            telling: Telling::new(&turn, &mut progress, seen, total),
             cancel,
-            turn: &turn,
-            said: Said::default(),
-            gathering: Gathering::default(),
         };
         let first = archive.versions_of(scope, first).await?;
         let mut whole = work.through(&first).await?;
+        let first: HashSet<ConversationId> = first.iter().map(|versioned| versioned.summary.id).collect();
         let mut conversations = 0;
         let mut after = None;
         while whole {
-            let page = archive.versions(scope, after.as_ref(), PAGE).await?;
+            let mut page = archive.versions(scope, after.as_ref(), PAGE).await?;
             conversations += page.items.len() as u64;
+            // Those that came first are known, though perhaps not written yet.
+            page.items.retain(|versioned| !first.contains(&versioned.summary.id));
             whole = work.through(&page.items).await?;
             after = page.next;
             if after.is_none() {
@@ -75,7 +75,8 @@ impl Meaning {
             }
         }
         whole = whole && work.flush().await?;
-        let Work { collection, filled, .. } = work;
+        work.write().await?;
+        let Work { collection, telling: Telling { filled, .. }, .. } = work;
         if !whole {
             return Ok(Filled { stopped: true, ..filled });
         }
@@ -180,33 +181,20 @@ async fn sweep(collection: &Collection, scope: &Scope, archive: &Archive) -> Res
 
 /// One run.
 struct Work<'r, P> {
-    meaning: &'r Meaning,
     scope: &'r Scope,
     archive: &'r Archive,
     collection: Collection,
     batch: Batch,
-    filling: Filling,
-    filled: Filled,
-    begun: Instant,
-    progress: &'r mut P,
+    making: Making,
+    telling: Telling<'r, P>,
     cancel: &'r CancellationToken,
-    turn: &'r Turn,
-    said: Said,
-    gathering: Gathering,
 }
 
 /// What waits for the model, and what is whole when that was done.
 #[derive(Default)]
 struct Batch {
-    pieces: Vec<Piece>,
+    pieces: Vec<Waiting>,
     whole: Vec<(Source, Vec<Key>)>,
-}
-
-struct Piece {
-    key: Key,
-    text: String,
-    tags: Vec<Tag>,
-    valid: Span,
 }
 
 impl<P: FnMut(&Filling) + Send> Work<'_, P> {
@@ -268,49 +256,30 @@ impl<P: FnMut(&Filling) + Send> Work<'_, P> {
     /// Embeds what waits; false when it was told to stop before the end.
     async fn flush(&mut self) -> Result<bool, MeaningError> {
         let Batch { pieces, whole } = std::mem::take(&mut self.batch);
-        for batch in pieces.chunks(BATCH) {
+        let is_anything_embedded = !pieces.is_empty();
+        let mut pieces = pieces.into_iter().peekable();
+        while pieces.peek().is_some() {
             if self.cancel.is_cancelled() {
                 return Ok(false);
             }
-            let texts: Vec<String> = batch.iter().map(|piece| piece.text.clone()).collect();
-            let made = self.meaning.embedder.embed(&texts, TextKind::Passage).await?;
-            self.filled.cut += made.iter().filter(|made| made.cut_tokens > 0).count() as u64;
-            let entries: Vec<Entry> = batch
-                .iter()
-                .zip(made)
-                .map(|(piece, made)| Entry {
-                    tags: piece.tags.clone(),
-                    valid: piece.valid,
-                    ..Entry::new(piece.key, made.vector)
-                })
-                .collect();
-            self.collection.store(&entries).await?;
-            self.gathering.after(&self.collection, entries.len()).await;
-            self.filled.made += entries.len() as u64;
-            self.tell(0);
+            let batch = pieces.by_ref().take(BATCH).collect();
+            self.telling.wrote(self.making.embed(batch).await?);
         }
-        self.collection.settle(&whole).await?;
-        let done: u64 = whole.iter().map(|(source, _)| source.weight).sum();
-        self.tell(done);
+        self.making.settle(whole);
+        // Otherwise that is done while the next batch is embedded.
+        if !is_anything_embedded {
+            self.write().await?;
+        }
         Ok(true)
     }
 
-    fn tell(&mut self, done: u64) {
-        let Filling { seen, total, worked, .. } = self.filling;
-        self.filling = Filling {
-            made: self.filled.made,
-            seen: (seen + done).min(total),
-            worked: worked + done,
-            elapsed: self.begun.elapsed(),
-            total,
-            waiting: false,
-        };
-        self.said.say(self.turn, &self.filling);
-        (self.progress)(&self.filling);
+    async fn write(&mut self) -> Result<(), MeaningError> {
+        self.telling.wrote(self.making.write().await?);
+        Ok(())
     }
 }
 
-fn piece(key: Key, versioned: &Versioned, message: &Message, text: &str) -> Piece {
+fn piece(key: Key, versioned: &Versioned, message: &Message, text: &str) -> Waiting {
     let summary = &versioned.summary;
     let mut tags =
         vec![Tag::new("provider", summary.provider.as_str()), Tag::new("role", message.role.as_str())];
@@ -322,7 +291,8 @@ fn piece(key: Key, versioned: &Versioned, message: &Message, text: &str) -> Piec
     };
     // What has no time is found where none is asked for: at no moment at all.
     let never = Span::at(athenaeum_core::Timestamp::from_micros(i64::MIN));
-    Piece { key, text, tags, valid: at.map_or(never, Span::at) }
+    let entry = Entry { tags, valid: at.map_or(never, Span::at), ..Entry::new(key, Vec::new()) };
+    Waiting { text, entry }
 }
 
 /// Names what a message has, as filters do.

@@ -1,17 +1,24 @@
 //! Making the vectors that are missing.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use athenaeum_archive::library::{Chunk, Library};
 use athenaeum_core::{
-    TextKind, Timestamp,
+    Timestamp,
     vector::{Entry, Key, Span, Tag, VectorStorage as _},
 };
 use athenaeum_tenancy::Scope;
 use athenaeum_vector::{Collection, Turn};
 use tokio_util::sync::CancellationToken;
 
-use super::{Kind, Meaning, MeaningError, marks::Marks};
+use super::{
+    Kind, Meaning, MeaningError,
+    making::{Making, Waiting, Written},
+    marks::Marks,
+};
 use crate::with_causes;
 
 /// How far it is.
@@ -56,7 +63,8 @@ impl Meaning {
     /// tenant. Chunks that an earlier run went through to the end are not looked at again.
     ///
     /// # Cancellation
-    /// After `cancel` the batch at hand is kept and no other begun. Dropping the future gives up that batch.
+    /// After `cancel` the batch at hand is kept and no other begun. Dropping the future gives up that batch, and the one before
+    /// where that is being written.
     ///
     /// # Errors
     /// What model, vectors and library say; what was made until then stays.
@@ -71,55 +79,39 @@ impl Meaning {
             return Ok(Filled { stopped: true, ..Filled::default() });
         };
         let collection = self.own(scope, Kind::Chunks).await?;
-        let begun = Instant::now();
         // Before the chunks are gone through: what comes meanwhile is behind it.
         let newest = library.mark(scope).await?;
         let marks = Marks::of(&collection, scope, library).await?;
         let (after, newer) = marks.last(scope, library).await?.unzip();
         let total = library.chunk_count(scope).await?;
         let seen = newer.map_or(0, |newer: u64| total.saturating_sub(newer));
-        let mut filling = Filling { seen, total, ..Filling::default() };
-        let mut filled = Filled::default();
+        let mut telling = Telling::new(&turn, &mut progress, seen, total);
+        let mut making = Making::new(Arc::clone(&self.embedder), collection.clone());
         let mut before = None;
-        let mut said = Said::default();
-        let mut gathering = Gathering::default();
         loop {
             let page = library.chunks_before(scope, before.as_ref(), after.as_ref(), PAGE).await?;
             let keys: Vec<Key> = page.items.iter().map(key).collect();
             let there = collection.contains(&keys).await?;
-            filling.seen += there.iter().filter(|there| **there).count() as u64;
+            telling.filling.seen += there.iter().filter(|there| **there).count() as u64;
             let missing: Vec<&Chunk> =
                 page.items.iter().zip(there).filter(|(_, there)| !there).map(|(chunk, _)| chunk).collect();
             for batch in missing.chunks(BATCH) {
                 if cancel.is_cancelled() {
-                    return Ok(Filled { stopped: true, ..filled });
+                    telling.wrote_vectors(making.write().await?);
+                    return Ok(Filled { stopped: true, ..telling.filled });
                 }
-                let texts: Vec<String> = batch.iter().map(|chunk| chunk.searched()).collect();
-                let made = self.embedder.embed(&texts, TextKind::Passage).await?;
-                filled.cut += made.iter().filter(|made| made.cut_tokens > 0).count() as u64;
-                let entries: Vec<Entry> =
-                    batch.iter().zip(made).map(|(chunk, made)| entry(chunk, made.vector)).collect();
-                collection.store(&entries).await?;
-                gathering.after(&collection, entries.len()).await;
-                filled.made += entries.len() as u64;
-                filling = Filling {
-                    made: filled.made,
-                    worked: filled.made,
-                    seen: filling.seen + entries.len() as u64,
-                    elapsed: begun.elapsed(),
-                    ..filling
-                };
-                said.say(&turn, &filling);
-                progress(&filling);
+                telling
+                    .wrote_vectors(making.embed(batch.iter().map(|chunk| waiting(chunk)).collect()).await?);
             }
             before = page.next;
             if before.is_none() {
+                telling.wrote_vectors(making.write().await?);
                 if let Some(newest) = newest {
                     marks.enter(&collection, newest).await?;
                 }
                 Gathering::at_the_end(&collection).await;
                 self.clear_formers(scope, Kind::Chunks).await?;
-                return Ok(filled);
+                return Ok(telling.filled);
             }
         }
     }
@@ -148,24 +140,64 @@ fn key(chunk: &Chunk) -> Key {
     Key(*chunk.id.as_bytes())
 }
 
-fn entry(chunk: &Chunk, vector: Vec<f32>) -> Entry {
+fn waiting(chunk: &Chunk) -> Waiting {
     let document = &chunk.document;
     let tags = vec![Tag::new("format", &document.format), Tag::new("document", document.id.to_string())];
     // As the search by word takes the time: when the file was written, else when it came.
     let at: Timestamp = document.modified_at.unwrap_or(document.added_at);
-    Entry { tags, valid: Span::at(at), ..Entry::new(key(chunk), vector) }
+    let entry = Entry { tags, valid: Span::at(at), ..Entry::new(key(chunk), Vec::new()) };
+    Waiting { text: chunk.searched(), entry }
 }
 
-/// When word was left last of the time that is left.
-#[derive(Default)]
-pub(super) struct Said(Option<Instant>);
+/// Tells how far a run is, to who asked for it and to other programs.
+pub(super) struct Telling<'r, P> {
+    pub(super) filling: Filling,
+    pub(super) filled: Filled,
+    turn: &'r Turn,
+    progress: &'r mut P,
+    begun: Instant,
+    /// When word was left last of the time that is left.
+    said: Option<Instant>,
+}
 
-impl Said {
+impl<'r, P: FnMut(&Filling) + Send> Telling<'r, P> {
+    /// Begins with `seen` of `total` that are done.
+    pub(super) fn new(turn: &'r Turn, progress: &'r mut P, seen: u64, total: u64) -> Self {
+        let filling = Filling { seen, total, ..Filling::default() };
+        Self { filling, filled: Filled::default(), turn, progress, begun: Instant::now(), said: None }
+    }
+
+    /// Takes note of what was written, where each vector is one of those that are counted.
+    pub(super) fn wrote_vectors(&mut self, written: Written) {
+        self.wrote(Written { weight: written.made, ..written });
+    }
+
+    /// Takes note of what was written.
+    pub(super) fn wrote(&mut self, written: Written) {
+        if written == Written::default() {
+            return;
+        }
+        self.filled.made += written.made;
+        self.filled.cut += written.cut;
+        let Filling { seen, total, worked, .. } = self.filling;
+        self.filling = Filling {
+            made: self.filled.made,
+            seen: (seen + written.weight).min(total),
+            worked: worked + written.weight,
+            elapsed: self.begun.elapsed(),
+            total,
+            waiting: false,
+        };
+        self.say();
+        (self.progress)(&self.filling);
+    }
+
     /// Leaves word, from time to time.
-    pub(super) fn say(&mut self, turn: &Turn, filling: &Filling) {
-        if self.0.is_none_or(|last| last.elapsed() > SAID_EVERY) {
-            self.0 = Some(Instant::now());
-            turn.say(&filling.remaining().map_or_else(String::new, |left| left.as_secs().to_string()));
+    fn say(&mut self) {
+        if self.said.is_none_or(|last| last.elapsed() > SAID_EVERY) {
+            self.said = Some(Instant::now());
+            self.turn
+                .say(&self.filling.remaining().map_or_else(String::new, |left| left.as_secs().to_string()));
         }
     }
 }

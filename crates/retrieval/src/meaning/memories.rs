@@ -1,5 +1,7 @@
 //! Vectors of what is remembered.
 
+use std::sync::Arc;
+
 use athenaeum_archive::memories::{Memories, Memory, Tier, Wanted};
 use athenaeum_core::{
     MemoryId, TextKind,
@@ -8,7 +10,10 @@ use athenaeum_core::{
 use athenaeum_tenancy::Scope;
 use athenaeum_vector::{Collection, Vectors};
 
-use super::{Kind, Meaning, MeaningError};
+use super::{
+    Kind, Meaning, MeaningError,
+    making::{Making, Waiting},
+};
 
 /// Takes the vectors of all memories away, where others are in their place: who looks for one has them made anew.
 ///
@@ -74,6 +79,7 @@ impl Meaning {
         if memories.stats(scope).await?.hot == vectors {
             return Ok(());
         }
+        let mut making = Making::new(Arc::clone(&self.embedder), collection.clone());
         let (every, mut after) = (Wanted { tier: None }, None);
         loop {
             let page = memories.list(scope, &every, after.as_ref(), PAGE).await?;
@@ -90,15 +96,15 @@ impl Meaning {
             let missing: Vec<&Memory> = of(Tier::Hot, false).collect();
             self.remove_memories(scope, &cold).await?;
             for batch in missing.chunks(BATCH) {
-                let texts: Vec<String> = batch.iter().map(|memory| memory.text.clone()).collect();
-                let made = self.embedder.embed(&texts, TextKind::Passage).await?;
-                let entry = |(memory, made): (&&Memory, athenaeum_core::Embedded)| {
-                    Entry::new(key(memory.id), made.vector)
+                let waiting = |memory: &&Memory| Waiting {
+                    text: memory.text.clone(),
+                    entry: Entry::new(key(memory.id), Vec::new()),
                 };
-                collection.store(&batch.iter().zip(made).map(entry).collect::<Vec<_>>()).await?;
+                making.embed(batch.iter().map(waiting).collect()).await?;
             }
             after = page.next;
             if after.is_none() {
+                making.write().await?;
                 return self.clear_formers(scope, Kind::Memories).await;
             }
         }

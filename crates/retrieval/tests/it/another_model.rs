@@ -82,10 +82,11 @@ struct Place {
     new: Arc<TwoMeanings>,
 }
 
-const COUNT: usize = 100;
+/// Three batches of each: one is on its way when the first is told.
+const COUNT: usize = 150;
 
 impl Place {
-    /// A hundred documents and as many messages, all with vectors of the old model.
+    /// Documents and as many messages, all with vectors of the old model.
     async fn new() -> Self {
         let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let archive = Archive::open(data.path(), &Settings::default()).await.unwrap();

@@ -10,6 +10,7 @@ mod eval;
 mod import;
 mod imports;
 mod librarian;
+mod making;
 mod marks;
 mod meaning;
 mod memory;
