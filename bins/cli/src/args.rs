@@ -4,8 +4,9 @@ pub(crate) mod compare;
 pub(crate) mod documents;
 pub(crate) mod engine;
 pub(crate) mod memories;
+pub(crate) mod server;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use athenaeum::{
     archive::{Filters, Flag, Sort},
@@ -77,7 +78,17 @@ pub(crate) enum Command {
     /// List conversations, newest first
     List(List),
     /// Run the server: pages and API on this machine
-    Serve(Serve),
+    #[command(after_help = server::SERVE_HELP)]
+    Serve(server::Serve),
+    /// Run the server in the background: the same, and the terminal is free again
+    #[command(after_help = server::START_HELP)]
+    Start(server::Serve),
+    /// End the server, wherever it was started, once what it does is done
+    #[command(after_help = server::STOP_HELP)]
+    Stop(server::Stop),
+    /// Tell whether the server runs, where, since when, and whether it answers
+    #[command(after_help = server::STATUS_HELP)]
+    Status,
     /// Let a program that works with models search and open your conversations (MCP, over pipes)
     #[command(after_help = MCP_HELP)]
     Mcp,
@@ -336,32 +347,6 @@ pub(crate) struct List {
     #[arg(long, value_name = "CURSOR")]
     pub(crate) cursor: Option<String>,
 }
-
-#[derive(Debug, Args)]
-#[command(after_help = SERVE_HELP)]
-pub(crate) struct Serve {
-    /// Where to answer; others than this machine need a key [default: 127.0.0.1:7878]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) addr: Option<SocketAddr>,
-    /// Serve a small sample library instead of your own, to look around
-    #[arg(long)]
-    pub(crate) sample: bool,
-    /// Watch this folder as well: documents that are put there are found within a moment, nothing is moved (repeatable)
-    #[arg(long = "drop", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) drops: Vec<PathBuf>,
-}
-
-const SERVE_HELP: &str = "\
-Examples:
-  athenaeum serve                        http://127.0.0.1:7878
-  athenaeum serve --sample               made-up conversations and documents, apart from your own
-  athenaeum serve --drop ~/Inbox         and the documents in a folder, as they come and go
-  athenaeum serve --addr 127.0.0.1:0     any free port; the address is printed
-  athenaeum serve --addr 0.0.0.0:7878    every machine that reaches this one, with a key (`athenaeum keys add NAME`)
-
-Pages are at /, the REST API at /athenaeum/v1, its description at /openapi.json and /docs,
-and at /mcp programs that speak the Model Context Protocol search and open conversations.
-Ctrl-C stops it in order: requests under way are answered, imports end cleanly.";
 
 const MCP_HELP: &str = "\
 Examples:

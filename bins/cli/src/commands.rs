@@ -28,7 +28,10 @@ mod restore;
 mod search;
 mod serve;
 mod show;
+mod start;
 mod stats;
+mod status;
+mod stop;
 mod verify;
 
 use std::{
@@ -64,12 +67,10 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { to } => manual::man(to.as_deref()),
         Command::Mcp => mcp::run(Context::new(&cli.global, None)?),
-        Command::Serve(args) => serve::run(
-            Context::new(&cli.global, args.addr.map(|addr| ("server.addr", addr.to_string())))?,
-            &args,
-        ),
+        Command::Serve(args) => serve::run(Context::new(&cli.global, args.setting())?, &args),
         command => {
-            let mut context = Context::new(&cli.global, None)?;
+            let addr = if let Command::Start(args) = &command { args.setting() } else { None };
+            let mut context = Context::new(&cli.global, addr)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let code = runtime.block_on(run_in(&mut context, command))?;
             context.output.flush()?;
@@ -88,6 +89,9 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Ask(args) => ask::run(context, &args).await,
         Command::Remember(args) => memories::remember(context, &args).await,
         Command::Memories(args) => memories::run(context, &args).await,
+        Command::Start(args) => start::run(context, &args).await,
+        Command::Stop(args) => stop::run(context, &args).await,
+        Command::Status => status::run(context),
         Command::Verify(args) => verify::run(context, &args),
         Command::Search(args) => search::run(context, args).await,
         Command::Show(args) => show::run(context, &args).await,

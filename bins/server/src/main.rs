@@ -53,8 +53,13 @@ fn main() -> anyhow::Result<ExitCode> {
             .with_models(catalog, &settings)
             .with_documents(athenaeum::documents_options(), &settings)
             .with_folders(places.document_folders(&settings));
+        let announced = athenaeum::announce(&data, &data, addr, places.log_file(&settings));
+        if let Err(error) = &announced {
+            writeln!(std::io::stderr(), "`athenaeum status` and `stop` will not know of it: {error}.")?;
+        }
         writeln!(std::io::stdout(), "http://{addr}").context("cannot print the address")?;
         athenaeum.serve(listener, athenaeum::interrupted()).await;
+        drop(announced);
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -424,7 +424,11 @@ fn pages(limits: &athenaeum_api::Settings, settings: &Settings) -> athenaeum_web
 }
 
 /// Makes a folder that other users of the machine cannot look into. One that is there stays as it is.
-pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+///
+/// What the system says where it cannot be made.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -92,6 +92,32 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The file for the log cannot be written to.
+    #[error("cannot write the log to {}, which the setting log_file names", path.display())]
+    LogFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What servers say of themselves could not be written or read.
+    #[error("cannot tell which servers run by the files in {}", path.display())]
+    Announce {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A server cannot be asked to end.
+    #[error(
+        "cannot ask process {pid} to end; if it runs in a container or belongs to another user, end it from there"
+    )]
+    Unreachable {
+        /// The number of the process.
+        pid: u32,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What is to be written to stderr cannot be understood.
     #[error("'{filter}' is no filter for the log; expected for example warn or warn,athenaeum_archive=debug")]
     Log {

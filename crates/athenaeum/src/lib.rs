@@ -35,6 +35,7 @@ mod memory;
 mod process;
 mod reading;
 mod rest;
+mod running;
 mod start;
 
 pub use address::{address_is_free, listen};
@@ -48,8 +49,8 @@ pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
 pub use compose::{
-    Athenaeum, apart_from, archive_settings, drop_folder, given_keys, librarian, open_archive, open_keys,
-    open_library, watching,
+    Athenaeum, apart_from, archive_settings, drop_folder, given_keys, librarian, make_private, open_archive,
+    open_keys, open_library, watching,
 };
 pub use device::{backends, computing_on, device, settle_kernel};
 pub use error::Error;
@@ -60,4 +61,5 @@ pub use meaning::{
 pub use memory::{memory_settings, open_memory};
 pub use process::{interrupted, telemetry};
 pub use reading::{documents_options, read_for_another};
+pub use running::{Announced, Running, announce, running};
 pub use start::Start;

@@ -30,6 +30,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Filter of what is written to stderr, a level, or levels by part.
     pub log: String,
+    /// A file to write that to instead; empty for stderr.
+    pub log_file: PathBuf,
     /// The archive.
     pub archive: Archive,
     /// The server.
@@ -389,6 +391,7 @@ impl Default for Settings {
         Self {
             data: PathBuf::new(),
             log: "warn".to_owned(),
+            log_file: PathBuf::new(),
             archive: Archive {
                 readers_max: 8,
                 reader_cache_mib: 2,

@@ -19,11 +19,11 @@ pub struct Start {
 impl Start {
     /// Reads the settings of a program that was called with a settings file, perhaps, and with flags: names of settings, and the
     /// values of those that were given. A file that was named, by the flag or by the variable `ATHENAEUM_CONFIG`, has to be there.
-    /// From now on the crates tell on stderr what the setting `log` lets through.
+    /// From now on the crates tell on stderr, or in the file of the setting `log_file`, what the setting `log` lets through.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] for what cannot be set so, [`Error::Log`] for a filter that cannot be understood.
+    /// [`Error::Settings`] for what cannot be set so, [`Error::Log`] for a filter that cannot be understood, [`Error::LogFile`] for a file that cannot be written to.
     pub fn of<'n>(
         config: Option<PathBuf>,
         flags: impl IntoIterator<Item = (&'n str, Option<String>)>,
@@ -35,7 +35,7 @@ impl Start {
         let config_file = given.or_else(|| places.config.clone());
         let variable = |name: &str| std::env::var(name).ok();
         let settings = Settings::layered(config_file.as_deref(), is_given, variable, &flags)?;
-        crate::telemetry(&settings.settings.log)?;
+        crate::telemetry(&settings.settings.log, places.log_file(&settings.settings).as_deref())?;
         crate::settle_kernel(&settings.settings.hardware);
         Ok(Self { settings, places, config_file })
     }

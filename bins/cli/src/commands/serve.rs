@@ -4,7 +4,7 @@ use athenaeum::{Athenaeum, listen, sample};
 use serde::Serialize;
 
 use super::{Context, Outcome, note};
-use crate::args::Serve;
+use crate::args::server::Serve;
 
 #[derive(Debug, Serialize)]
 struct Serving {
@@ -22,12 +22,13 @@ pub(super) fn run(mut context: Context, args: &Serve) -> Outcome {
 
 async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     let settings = context.settings.settings.clone();
-    let data = context.data()?;
-    let keys = athenaeum::open_keys(&data, &settings).await?;
-    let data = if args.sample { sample::folder(&data) } else { data };
+    let home = context.data()?;
+    let keys = athenaeum::open_keys(&home, &settings).await?;
+    let data = if args.sample { sample::folder(&home) } else { home.clone() };
     // The address first: where it is refused, nothing else should have happened.
     let listener = listen(settings.server.addr, &keys).await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    let url = format!("http://{addr}");
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let mut athenaeum = Athenaeum::open_with(&data, &settings, keys).await?;
     match settings.pull(|name| std::env::var(name).ok()) {
@@ -46,6 +47,11 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     if args.sample {
         sample::fill(&athenaeum, &data).await?;
     }
+    // Who asks for it later finds it by the person's own folder, whatever it serves.
+    let announced =
+        athenaeum::announce(&home, &data, addr, context.places.log_file(&settings)).inspect_err(|error| {
+            note(&format_args!("`athenaeum status` and `stop` will not know of it: {error}."));
+        });
     if context.output.json {
         context.output.object(&Serving { url, data: data.display().to_string() })?;
     } else {
@@ -56,5 +62,6 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
     }
     context.output.flush()?;
     athenaeum.serve(listener, athenaeum::interrupted()).await;
+    drop(announced);
     Ok(())
 }

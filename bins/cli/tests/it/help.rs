@@ -13,14 +13,21 @@ fn the_reference_is_what_the_program_says() {
     for command in [
         "",
         "import",
+        "add",
+        "library",
         "remember",
         "memories",
         "memories search",
         "search",
+        "ask",
+        "verify",
         "show",
         "export",
         "list",
         "serve",
+        "start",
+        "stop",
+        "status",
         "mcp",
         "stats",
         "imports",
@@ -34,6 +41,12 @@ fn the_reference_is_what_the_program_says() {
         "models add",
         "models verify",
         "models remove",
+        "chat",
+        "complete",
+        "embed",
+        "rerank",
+        "bench",
+        "eval",
         "keys",
         "keys add",
         "keys list",
@@ -69,7 +82,9 @@ fn the_reference_is_what_the_program_says() {
 #[test]
 fn every_command_teaches_by_example_or_in_a_line() {
     let library = Library::new();
-    for command in ["import", "search", "show", "export", "serve", "models", "completions"] {
+    for command in
+        ["import", "search", "show", "export", "serve", "start", "stop", "status", "models", "completions"]
+    {
         let told = library.ok(&["help", command]);
         assert!(told.contains("Examples:\n  athenaeum "), "{command}: {told}");
     }

@@ -5,6 +5,8 @@
     reason = "a test that panics says where; Clippy's exemption misses helper functions"
 )]
 
+#[cfg(unix)]
+mod background;
 mod care;
 mod chat_page;
 /// The browser that the pages' own tests drive.

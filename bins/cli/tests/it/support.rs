@@ -125,21 +125,11 @@ impl Server {
     pub(crate) fn post(&self, target: &str, body: &str) -> (u16, String) {
         let (addr, length) = (&self.addr, body.len());
         let head = format!("Host: {addr}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n");
-        self.exchange(addr, &format!("POST {target} HTTP/1.0\r\n{head}\r\n{body}"))
+        exchange(TcpStream::connect(addr).unwrap(), &format!("POST {target} HTTP/1.0\r\n{head}\r\n{body}"))
     }
 
     fn send(&self, addr: &str, target: &str, headers: &str) -> (u16, String) {
-        self.exchange(addr, &format!("GET {target} HTTP/1.0\r\n{headers}\r\n"))
-    }
-
-    fn exchange(&self, addr: &str, request: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(addr).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        exchange(TcpStream::connect(addr).unwrap(), &format!("GET {target} HTTP/1.0\r\n{headers}\r\n"))
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -152,6 +142,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a request, and returns status and body of the answer.
+pub(crate) fn exchange(mut stream: TcpStream, request: &str) -> (u16, String) {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 pub(crate) fn signal(child: &Child, name: &str) {

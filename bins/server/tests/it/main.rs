@@ -30,6 +30,12 @@ fn it_answers_and_ends_when_told() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
+    let listed = athenaeum::running(folder.path()).unwrap();
+    assert_eq!(
+        listed.iter().map(|server| server.pid).collect::<Vec<_>>(),
+        [server.id()],
+        "`status` knows of it"
+    );
     let told = Command::new("kill").arg(server.id().to_string()).status().unwrap();
     assert!(told.success());
     assert!(server.wait().unwrap().success(), "SIGTERM is an orderly end");

@@ -52,6 +52,12 @@ impl Places {
         Ok(self.expand(&settings.data))
     }
 
+    /// Returns the file for the log; `None` where it goes to stderr.
+    pub fn log_file(&self, settings: &Settings) -> Option<PathBuf> {
+        let is_given = !settings.log_file.as_os_str().is_empty();
+        is_given.then(|| self.expand(&settings.log_file))
+    }
+
     /// Returns the folders of documents that `settings` name.
     pub fn document_folders(&self, settings: &Settings) -> Vec<PathBuf> {
         settings.library.folders.iter().map(|folder| self.expand(folder)).collect()
