@@ -106,7 +106,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTION
 
 /// Headers of answers that pages may read besides those that all may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-request-id, x-athenaeum-warnings, retry-after, location, etag, www-authenticate, content-disposition",
+    "x-request-id, x-correlation-id, x-athenaeum-warnings, retry-after, location, etag, www-authenticate, content-disposition",
 );
 
 /// Pages of the open net ask this before they ask a machine at home (<https://wicg.github.io/private-network-access/>).

@@ -29,7 +29,7 @@ use crate::{
 ///
 /// Server-sent events: `progress` about ten times a second with the object of that name, then one of
 /// `completed` (data: the report) or `failed` (data: `error` and `report`) with the id `end`, and the stream
-/// ends. A client that comes back with that id is told by 204 that nothing more will come.
+/// ends. Each holds the `correlation_id` that whoever began the import sent, if any. A client that comes back with that id is told by 204 that nothing more will come.
 #[utoipa::path(
     get,
     path = "/athenaeum/v1/imports/{id}/events",
@@ -64,8 +64,12 @@ pub(crate) async fn follow(
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     Ok(match api.imports.subscribe(&api.scope, id) {
         Some(status) => {
-            let follower =
-                Follower { status, next: last.parse().map_or(1, |id: u64| id.saturating_add(1)), place };
+            let follower = Follower {
+                status,
+                correlation_id: api.imports.correlation_id(&api.scope, id),
+                next: last.parse().map_or(1, |id: u64| id.saturating_add(1)),
+                place,
+            };
             Sse::new(events(follower)).keep_alive(keep_alive).into_response()
         }
         None => Sse::new(once(async move { recorded(&record) })).into_response(),
@@ -74,6 +78,8 @@ pub(crate) async fn follow(
 
 struct Follower {
     status: watch::Receiver<Status>,
+    /// What whoever began it calls it.
+    correlation_id: Option<String>,
     /// The next event's id.
     next: u64,
     /// Held while the stream is open.
@@ -88,20 +94,20 @@ fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
             return None;
         }
         let status = follower.status.borrow_and_update().clone();
-        let (event, id) = match &status {
+        let (name, id, mut data) = match &status {
             Status::Running(progress) => {
-                let id = follower.next.to_string();
-                (event("progress", &id, &json!(dto::Progress::from(progress))), id)
+                ("progress", follower.next.to_string(), json!(dto::Progress::from(progress)))
             }
-            Status::Completed(report) => {
-                (event("completed", END, &parsed(&report.to_json())), END.to_owned())
-            }
+            Status::Completed(report) => ("completed", END.to_owned(), parsed(&report.to_json())),
             Status::Failed(error) => {
                 let report = error.report().map(|report| parsed(&report.to_json()));
-                let data = json!({ "error": error.to_string(), "report": report });
-                (event("failed", END, &data), END.to_owned())
+                ("failed", END.to_owned(), json!({ "error": error.to_string(), "report": report }))
             }
         };
+        if let (Some(correlation_id), Some(data)) = (&follower.correlation_id, data.as_object_mut()) {
+            data.insert("correlation_id".to_owned(), json!(correlation_id));
+        }
+        let event = event(name, &id, &data);
         follower.next = follower.next.saturating_add(1);
         let ended = id == END;
         if ended {

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use crate::{
-    Api,
+    Api, CorrelationId,
     dto::{import as dto, params},
     json,
     params::{Params, id},
@@ -48,11 +48,13 @@ pub(crate) async fn start(api: Api, uri: Uri, request: Request) -> Result<Respon
         let detail = "Other uploads are being received; the Retry-After header tells when to come back.";
         return Err(Problem::new(Kind::Busy, detail).retry_after(std::time::Duration::from_secs(10)));
     };
+    let correlation_id = request.extensions().get::<CorrelationId>().map(|id| id.as_str().to_owned());
     let upload = upload::receive(request, &api.settings, upload::Takes::Exports).await?;
     #[allow(clippy::needless_update, reason = "options that an upload does not have may be added")]
     let options = ImportOptions {
         provider,
         display_name: Some(upload.display_name.clone()),
+        correlation_id,
         ..ImportOptions::default()
     };
     let id = api.imports.start(&api.scope, upload.into_source(), options)?;

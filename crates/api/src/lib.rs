@@ -46,6 +46,7 @@ mod asking;
 mod clock;
 mod contract;
 mod conversations;
+mod correlation;
 mod cors;
 mod dialect;
 mod docs;
@@ -93,6 +94,7 @@ mod upload;
 mod watch;
 
 pub use access::Access;
+pub use correlation::CorrelationId;
 pub use dto::hardware::Hardware;
 pub use grpc::grpc;
 pub use llamacpp::LlamaServer;

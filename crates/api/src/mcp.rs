@@ -42,12 +42,14 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 pub(crate) use self::http::route;
 use crate::{
-    Api,
+    Api, CorrelationId,
     params::Params,
     problem::{Kind, Problem},
+    traced::RequestSpan,
 };
 
 /// What answers programs that speak the Model Context Protocol. Cheap to clone; clones share their limits.
@@ -214,6 +216,16 @@ impl Mcp {
     }
 }
 
+/// Makes the span of a call, with the id under which the client does several things where the call says one: over pipes there
+/// are no headers that could (`traceparent` in `_meta`: <https://modelcontextprotocol.io/seps/414-request-meta>).
+fn span_of(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Span {
+    let parent = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<RequestSpan>());
+    let parent = parent.map_or_else(Span::current, |RequestSpan(span)| span.clone());
+    let correlation = context.meta.get_traceparent().and_then(CorrelationId::of_traceparent);
+    let correlation_id = correlation.as_ref().map(CorrelationId::as_str);
+    tracing::error_span!(parent: parent, "tool", name = request.name.as_ref(), correlation_id)
+}
+
 /// Who asks, and where their browser finds our pages.
 struct Asker {
     scope: Scope,
@@ -258,10 +270,16 @@ impl ServerHandler for Mcp {
             let message = format!("Unknown tool: {name}. There are {}.", self.names());
             return Err(ErrorData::invalid_params(message, None));
         }
+        let span = span_of(&request, &context);
         let asker = self.asker(&context);
         let for_answers = self.answers.as_ref().filter(|_| request.name == ask::NAME).map(|(_, time)| *time);
         let patience = for_answers.unwrap_or(self.patience);
-        let result = self.bounded(&context.ct, patience, self.call(request, &asker)).await;
+        let calling = async {
+            let result = self.bounded(&context.ct, patience, self.call(request, &asker)).await;
+            tracing::debug!(failed = result.is_err(), "the tool has answered");
+            result
+        };
+        let result = calling.instrument(span).await;
         Ok(result.unwrap_or_else(|problem| failed(&problem)).into())
     }
 

@@ -10,13 +10,14 @@ use athenaeum_tenancy::Caller;
 use axum::{
     Router,
     extract::{Request, State},
+    http::HeaderName,
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::{RequestId, protect::route_of};
+use crate::{CorrelationId, RequestId, protect::route_of};
 
 /// Counters and timings of one server, written as Prometheus text. Cheap to clone.
 ///
@@ -145,13 +146,32 @@ async fn record(State(observer): State<Observer>, request: Request, next: Next) 
     let path = search.clone().unwrap_or(path);
     let response = next.run(request).await;
     let (status, took) = (response.status(), started.elapsed());
-    let id = response.headers().get(RequestId::HEADER).and_then(|id| id.to_str().ok()).unwrap_or("");
+    let told = |name: HeaderName| response.headers().get(name).and_then(|id| id.to_str().ok());
+    let (request_id, correlation_id) = (told(RequestId::HEADER).unwrap_or(""), told(CorrelationId::HEADER));
     let took_ms = took.as_secs_f64() * 1e3;
     let key = response.extensions().get::<Caller>().and_then(Caller::key_name);
     if status.is_server_error() {
-        tracing::warn!(method, path, status = status.as_u16(), took_ms, request_id = id, key, "answered");
+        tracing::warn!(
+            method,
+            path,
+            status = status.as_u16(),
+            took_ms,
+            request_id,
+            correlation_id,
+            key,
+            "answered"
+        );
     } else {
-        tracing::debug!(method, path, status = status.as_u16(), took_ms, request_id = id, key, "answered");
+        tracing::debug!(
+            method,
+            path,
+            status = status.as_u16(),
+            took_ms,
+            request_id,
+            correlation_id,
+            key,
+            "answered"
+        );
     }
     observer.metrics.answered(method, path, status.as_u16(), took, search.is_some());
     response

@@ -240,6 +240,7 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             response.headers.insert("x-request-id".to_owned(), RefOr::T(id_header()));
+            response.headers.insert("x-correlation-id".to_owned(), RefOr::T(correlation_header()));
         }
     }
     for kind in kinds {
@@ -298,7 +299,8 @@ fn refusal(dialect: Dialect, kind: Kind) -> openapi::Response {
     let mut response = ResponseBuilder::new()
         .description(description)
         .content(if dialect == Dialect::Own { PROBLEM } else { "application/json" }, failure_content(dialect))
-        .header("x-request-id", id_header());
+        .header("x-request-id", id_header())
+        .header("x-correlation-id", correlation_header());
     if matches!(
         kind,
         Kind::Busy | Kind::TimedOut | Kind::RateLimited | Kind::QueueFull | Kind::NoRoom | Kind::WrongKeys
@@ -361,6 +363,12 @@ fn id_header() -> openapi::Header {
         .schema(Some(text().build()))
         .description(Some("Finds the request in the server's log; a sane one that the client sent is kept."))
         .build()
+}
+
+fn correlation_header() -> openapi::Header {
+    let about = "What the client does several things under, where it sent that: x-correlation-id, or the trace id of \
+                 traceparent. It stands in the server's log as well.";
+    HeaderBuilder::new().schema(Some(text().build())).description(Some(about)).build()
 }
 
 const PROBLEM: &str = "application/problem+json";
@@ -475,7 +483,8 @@ described! {
         )))
         .property("id", text().description(Some("A number that grows; `end` for the last event.")))
         .property("data", text().content_media_type("application/json").description(Some(
-            "For progress, the object of that name; for completed, the report; for failed, error and report.",
+            "For progress, the object of that name; for completed, the report; for failed, error and report. With \
+             `correlation_id`, where whoever began the import sent one.",
         )))
         .required("event")
         .required("data");

@@ -34,7 +34,8 @@ use crate::{
     limits::{self, SearchRate},
     origin::{self, Asker},
     problem::{Kind, Problem},
-    sign_in, traced,
+    sign_in,
+    traced::{self, Ids, RequestSpan},
 };
 
 /// Puts every guard in front of `router`: apply it once, to all routes that share a listener.
@@ -164,19 +165,21 @@ async fn in_bounds(gate: &Gate, request: Request, next: Next) -> Response {
 /// Gives every answer its id, its security headers, what other sites may do with it and, where it failed, the shape
 /// of a problem.
 async fn finish(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
+    let ids = Ids::of(request.headers());
     let path: String = request.uri().path().chars().take(500).collect();
     let for_people = wants_page(&request);
-    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(ids.request.clone());
+    if let Some(correlation) = ids.correlation.clone() {
+        request.extensions_mut().insert(correlation);
+    }
     let asked = request.headers().clone();
-    let span = traced::span(&id);
+    let span = ids.span();
+    request.extensions_mut().insert(RequestSpan(span.clone()));
     let response = next.run(request).instrument(span.clone()).await;
-    let response = as_problem(response, &path, &id, for_people).instrument(span.clone()).await;
+    let response = as_problem(response, &path, &ids.request, for_people).instrument(span.clone()).await;
     let mut response = traced::within(span, response);
     let headers = response.headers_mut();
-    if let Some(value) = id.header_value() {
-        headers.insert(RequestId::HEADER, value);
-    }
+    ids.tell(headers);
     add_security_headers(headers);
     cors::permit(&asked, &gate.settings.allowed_origins, headers);
     response

@@ -12,9 +12,8 @@ impl RequestId {
     /// Takes over the id that the client sent if it is 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `-` (so that it can
     /// neither split a log line nor a header); mints one otherwise.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let sane = |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(allowed);
-        let sent = headers.get(Self::HEADER).and_then(|value| value.to_str().ok()).filter(sane);
+        let sent = headers.get(Self::HEADER).and_then(|value| value.to_str().ok());
+        let sent = sent.filter(|text| is_sane(text));
         Self(sent.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
     }
 
@@ -26,6 +25,12 @@ impl RequestId {
     pub(crate) fn header_value(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.0).ok()
     }
+}
+
+/// Tells whether an id of a client may stand in a log and in a header: 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `-`.
+pub(crate) fn is_sane(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&id.len()) && id.bytes().all(allowed)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use axum::{
 };
 use futures_util::{StreamExt as _, stream::unfold};
 use tokio::{sync::watch, time::sleep};
+use tracing::Instrument as _;
 
 use crate::{
     Api,
@@ -138,11 +139,12 @@ impl Streams {
         let (parts, body) = response.into_parts();
         let (streams, id) = (self.clone(), id.to_owned());
         let answer = stream.respond(0);
-        tokio::spawn(async move {
+        let filling = async move {
             stream.fill(body, grace).await;
             sleep(LINGER).await;
             streams.lock().remove(&id);
-        });
+        };
+        tokio::spawn(filling.in_current_span());
         let (_, body) = answer.into_parts();
         Response::from_parts(parts, body)
     }

@@ -22,6 +22,9 @@ pub struct ImportOptions {
     pub parser: Option<ExternalParser>,
     /// What the source is called in the records, where its path says nothing to its person (an upload).
     pub display_name: Option<String>,
+    /// The id under which whoever began it speaks of it. [`Imports`](crate::Imports) tells it to those who watch; the archive
+    /// does not record it.
+    pub correlation_id: Option<String>,
 }
 
 /// Imports a file, a folder or an archive, from its bytes to searchable conversations.

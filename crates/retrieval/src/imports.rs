@@ -10,6 +10,7 @@ use athenaeum_core::{ImportId, Provider, Timestamp};
 use athenaeum_tenancy::{Scope, TenantId};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use crate::{Error, ImportOptions, Progress, Report, import, import::source_name};
 
@@ -64,6 +65,7 @@ struct Entry {
     /// What the archive will record.
     source: String,
     provider: Option<Provider>,
+    correlation_id: Option<String>,
     started_at: Timestamp,
     status: watch::Receiver<Status>,
     cancel: CancellationToken,
@@ -112,6 +114,7 @@ impl Imports {
             tenant: scope.tenant().clone(),
             source: source_name(&source.path, &options),
             provider: options.provider.clone(),
+            correlation_id: options.correlation_id.clone(),
             started_at,
             status: watched,
             cancel: cancel.clone(),
@@ -122,10 +125,12 @@ impl Imports {
         });
         let shared = Arc::clone(&self.shared);
         let scope = scope.clone();
-        self.shared.tasks.spawn(async move {
+        let work = async move {
             let _place = place;
             shared.carry_out(id, scope, source, options, status, cancel).await;
-        });
+        };
+        // What it logs tells who began it.
+        self.shared.tasks.spawn(work.in_current_span());
         Ok(id)
     }
 
@@ -133,6 +138,12 @@ impl Imports {
     /// for those that this program does not remember.
     pub fn subscribe(&self, scope: &Scope, id: ImportId) -> Option<watch::Receiver<Status>> {
         self.entries(|entries| find(entries, scope, id).map(|entry| entry.status.clone()))
+    }
+
+    /// Returns the id under which whoever began an import speaks of it; `None` where there is none, and where
+    /// [`Imports::subscribe`] would give `None`.
+    pub fn correlation_id(&self, scope: &Scope, id: ImportId) -> Option<String> {
+        self.entries(|entries| find(entries, scope, id).and_then(|entry| entry.correlation_id.clone()))
     }
 
     /// Reads the record of an import, of any program. One of ours that the archive was not free to record yet, or
@@ -204,6 +215,7 @@ impl Shared {
         };
         let ended = self.record_and_run(id, &scope, &path, options, tell, cancel).await;
         drop(keep);
+        tracing::debug!(%id, failed = ended.is_err(), "the import has ended");
         status.send_replace(match ended {
             Ok(report) => Status::Completed(Arc::new(report)),
             Err(error) => Status::Failed(Arc::new(error)),

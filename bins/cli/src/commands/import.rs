@@ -52,7 +52,7 @@ fn options(context: &Context, args: &Import) -> anyhow::Result<ImportOptions> {
         time_limit: Duration::from_secs(args.parser_seconds.unwrap_or(settings.parser_seconds)),
         output_limit: settings.parser_output_mib.saturating_mul(1 << 20),
     });
-    Ok(ImportOptions { provider: args.provider.clone().into_option(), parser, display_name: None })
+    Ok(ImportOptions { provider: args.provider.clone().into_option(), parser, ..ImportOptions::default() })
 }
 
 /// Imports one source and says how it went. Fails only where nothing more can be written.

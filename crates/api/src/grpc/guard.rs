@@ -17,11 +17,11 @@ use tracing::Instrument as _;
 
 use super::deadline::deadline;
 use crate::{
-    Access, Api, RequestId, Settings, host,
+    Access, Api, Settings, host,
     limits::{self, SearchRate},
     problem::{Kind, Problem},
     protect::client_of,
-    traced,
+    traced::{self, Ids},
 };
 
 /// The method whose rate is bounded.
@@ -50,8 +50,8 @@ impl Gate {
 /// Lets in whom the HTTP interface would let in. What is still being answered when the client's time is over, or when
 /// its key ends, is cut off with the status that says so.
 pub(super) async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
-    let span = traced::span(&id);
+    let ids = Ids::of(request.headers());
+    let span = ids.span();
     let mut response = match admit(&gate, &mut request).instrument(span.clone()).await {
         Ok((caller, time)) => {
             request.extensions_mut().insert(caller.clone());
@@ -62,9 +62,7 @@ pub(super) async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, n
         }
         Err(problem) => refused(&problem.into()),
     };
-    if let Some(value) = id.header_value() {
-        response.headers_mut().insert(RequestId::HEADER, value);
-    }
+    ids.tell(response.headers_mut());
     response
 }
 

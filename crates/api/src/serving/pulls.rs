@@ -8,6 +8,7 @@ use athenaeum_inference::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::models::whole;
 use crate::{
@@ -118,7 +119,8 @@ impl Pulls {
         });
         pulls.push(pull.clone());
         drop(pulls);
-        tokio::spawn(self.clone().fetch(source, pull.clone(), tell, catalog.clone()));
+        let fetching = self.clone().fetch(source, pull.clone(), tell, catalog.clone());
+        tokio::spawn(fetching.in_current_span());
         Ok(pull)
     }
 

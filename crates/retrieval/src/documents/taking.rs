@@ -12,6 +12,7 @@ use athenaeum_ingest::document::Format;
 use athenaeum_tenancy::Scope;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
@@ -265,7 +266,7 @@ impl<'t, P: FnMut(&Progress) + Send> Taking<'t, P> {
         self.batch_bytes = 0;
         let (batch, noted) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.noted));
         let (library, scope) = (self.library.clone(), self.scope.clone());
-        self.keeping.spawn(async move {
+        let work = async move {
             let (mut kept, mut removed) = Written::default();
             if !batch.is_empty() {
                 kept = library.keep(&scope, batch).await?;
@@ -274,7 +275,8 @@ impl<'t, P: FnMut(&Progress) + Send> Taking<'t, P> {
                 removed = library.note(&scope, noted).await?;
             }
             Ok((kept, removed))
-        });
+        };
+        self.keeping.spawn(work.in_current_span());
         Ok(())
     }
 
