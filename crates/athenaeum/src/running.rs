@@ -141,7 +141,7 @@ impl Running {
 
     /// Returns whether it has ended, and what it kept open is closed.
     pub fn has_ended(&self) -> bool {
-        let Ok(file) = File::open(&self.file) else { return true };
+        let Ok(file) = open_to_lock(&self.file) else { return true };
         file.try_lock().is_ok()
     }
 
@@ -202,7 +202,7 @@ fn read_all(folder: &Path) -> io::Result<Vec<Running>> {
 }
 
 fn read(path: PathBuf) -> io::Result<Option<Running>> {
-    let mut file = match File::open(&path) {
+    let mut file = match open_to_lock(&path) {
         Ok(file) => file,
         // It ended between two looks.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -221,6 +221,11 @@ fn read(path: PathBuf) -> io::Result<Option<Running>> {
     file.take(MOST).read_to_string(&mut text)?;
     let running: Running = serde_json::from_str(&text)?;
     Ok(Some(Running { file: path, ..running }))
+}
+
+/// Files on a network's disk are locked only by those who may write to them (NFS: flock(2)).
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(path)
 }
 
 fn gone(error: io::Error) -> io::Result<()> {
