@@ -48,9 +48,10 @@ fn instructions(kernel: Kernel) -> Instructions {
     match kernel {
         Kernel::Avx512Vnni => Instructions::Avx512,
         Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512 => Instructions::Avx2,
-        Kernel::Scalar | Kernel::Sse41 | Kernel::Neon | Kernel::NeonDotprod | Kernel::NeonI8mm => {
-            Instructions::Plain
-        }
+        Kernel::NeonI8mm => Instructions::NeonI8mm,
+        Kernel::NeonDotprod => Instructions::NeonDotprod,
+        Kernel::Neon => Instructions::Neon,
+        Kernel::Scalar | Kernel::Sse41 => Instructions::Plain,
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! For each format a matrix of 4,096 columns and some 256 MB (so that it lies in no cache) meets one row, and one of 2,048
 //! rows meets 64 rows. The first is told in GB of weights a second, to be held against the memory's speed; the second
-//! in Gop a second, two for each weight and row. The best of nine. With `ATHENAEUM_KERNELS=plain` or `avx2` before it, no wider
-//! vectors than these are used.
+//! in Gop a second, two for each weight and row. The best of nine. With `ATHENAEUM_KERNELS=plain`, `avx2`, `neon` or
+//! `neon-dotprod` before it, no wider vectors than these are used.
 //!
 //! With several threads it also tells what an index costs where threads take indexes of one loop from each other: the pool's
 //! spans, beside one counter for all and beside a lock.
@@ -30,6 +30,9 @@ fn main() {
     let most = match std::env::var("ATHENAEUM_KERNELS").as_deref() {
         Ok("plain") => Instructions::Plain,
         Ok("avx2") => Instructions::Avx2,
+        Ok("neon") => Instructions::Neon,
+        Ok("neon-dotprod") => Instructions::NeonDotprod,
+        _ if cfg!(target_arch = "aarch64") => Instructions::NeonI8mm,
         _ => Instructions::Avx512,
     };
     println!("{} vectors", use_at_most(most).as_str());

@@ -7,6 +7,8 @@ mod legacy;
 mod small;
 
 pub(crate) use codebooks::NON_LINEAR;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use small::{E2M1_DOUBLED, half_of_e8m0};
 
 use crate::{Format, float::f16_to_f32};
 

@@ -47,7 +47,9 @@ pub fn soon(bytes: &[u8]) {
     unsafe {
         crate::int8::x86::ask_for(bytes.as_ptr(), bytes.len());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    crate::int8::neon::ask_for(bytes.as_ptr(), bytes.len());
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = bytes;
 }
 

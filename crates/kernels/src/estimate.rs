@@ -1,9 +1,11 @@
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::sync::OnceLock;
 
-use crate::isa;
+use crate::{hamming::differ, isa};
 
 /// Rows whose products with a query are estimated from one bit a dimension, after A. Gao and C. Long, "RaBitQ" (2024): of row and
 /// query a common center is taken off; what is left of each has a length and, for each dimension, a sign.
@@ -70,30 +72,29 @@ struct Path {
 fn paths() -> impl Iterator<Item = Path> {
     #[cfg(target_arch = "x86_64")]
     let special = [x86::avx512(), x86::popcnt()];
-    #[cfg(not(target_arch = "x86_64"))]
-    let special = [None, None];
+    #[cfg(target_arch = "aarch64")]
+    let special = [neon::neon()];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let special = [None];
     special.into_iter().flatten().chain([Path { name: "plain", above: plain }])
 }
 
 fn plain(estimates: &Estimates<'_>, floor: f32, found: &mut Vec<(f32, u32)>) {
-    some(estimates, 0, floor, found);
+    some(estimates, floor, found, differ);
 }
 
-/// Those from a row on.
+/// Those that are found by the count of bits in which two codes differ.
 #[inline(always)]
-fn some(estimates: &Estimates<'_>, first: usize, floor: f32, found: &mut Vec<(f32, u32)>) {
+fn some(
+    estimates: &Estimates<'_>,
+    floor: f32,
+    found: &mut Vec<(f32, u32)>,
+    differ: impl Fn(&[u8], &[u8]) -> u32,
+) {
     let Estimates { code, codes, factors, length, base } = *estimates;
     let per_bit = estimates.per_bit();
-    let (words, rest) = code.as_chunks::<8>();
-    for (row, factor) in factors.iter().enumerate().skip(first) {
-        let (row_words, row_rest) = codes[row * code.len()..][..code.len()].as_chunks::<8>();
-        let mut count = 0;
-        for (a, b) in words.iter().zip(row_words) {
-            count += (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)).count_ones();
-        }
-        for (a, b) in rest.iter().zip(row_rest) {
-            count += (a ^ b).count_ones();
-        }
+    for (row, factor) in factors.iter().enumerate() {
+        let count = differ(code, &codes[row * code.len()..][..code.len()]);
         let [a, b, c, d, e, f, g, h] = *factor;
         let (spread, tilt) = (f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]));
         let u = 1.0 - count as f32 * per_bit;

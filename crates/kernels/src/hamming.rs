@@ -1,3 +1,5 @@
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
@@ -46,25 +48,32 @@ pub(crate) struct Path {
 fn paths() -> impl Iterator<Item = Path> {
     #[cfg(target_arch = "x86_64")]
     let special = [x86::avx512(), x86::popcnt()];
-    #[cfg(not(target_arch = "x86_64"))]
-    let special = [None, None];
+    #[cfg(target_arch = "aarch64")]
+    let special = [neon::neon()];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let special = [None];
     special.into_iter().flatten().chain([Path { name: "plain", count: plain }])
 }
 
 #[inline(always)]
 fn plain(query: &[u8], codes: &[u8], out: &mut [u16]) {
-    let (query_words, query_rest) = query.as_chunks::<8>();
     for (out, code) in out.iter_mut().zip(codes.chunks_exact(query.len())) {
-        let (words, rest) = code.as_chunks::<8>();
-        let mut count = 0;
-        for (a, b) in query_words.iter().zip(words) {
-            count += (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)).count_ones();
-        }
-        for (a, b) in query_rest.iter().zip(rest) {
-            count += (a ^ b).count_ones();
-        }
-        *out = count as u16;
+        *out = differ(query, code) as u16;
     }
+}
+
+/// Counts the bits in which two codes of one length differ, word by word.
+#[inline(always)]
+pub(crate) fn differ(a: &[u8], b: &[u8]) -> u32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut count = 0;
+    for (a, b) in a.iter().zip(b) {
+        count += (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)).count_ones();
+    }
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        count += (a ^ b).count_ones();
+    }
+    count
 }
 
 #[cfg(test)]

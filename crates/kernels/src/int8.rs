@@ -1,3 +1,5 @@
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
@@ -94,8 +96,10 @@ fn best() -> Path {
 fn paths() -> impl Iterator<Item = Path> {
     #[cfg(target_arch = "x86_64")]
     let special = [x86::avx512(), x86::avx2()];
-    #[cfg(not(target_arch = "x86_64"))]
-    let special = [None, None];
+    #[cfg(target_arch = "aarch64")]
+    let special = [neon::dotprod(), neon::neon()];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let special = [None];
     special.into_iter().flatten().chain([Path { name: "plain", products: plain }])
 }
 

@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 
-/// How wide the vectors are that this crate computes with, the narrowest first; all give the same bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Which vectors this crate computes with, of each architecture the narrowest first; all give the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
     /// Whatever the compiler makes of plain Rust.
     Plain,
@@ -9,6 +9,12 @@ pub enum Instructions {
     Avx2,
     /// With sums of products of bytes: servers since 2019, AMD's desktops since 2022.
     Avx512,
+    /// Every ARM processor of 64 bits.
+    Neon,
+    /// With sums of products of bytes: ARM's designs since 2017, Apple's since 2019.
+    NeonDotprod,
+    /// With products of matrices of bytes: ARM's designs since 2020, Apple's since 2022.
+    NeonI8mm,
 }
 
 impl Instructions {
@@ -18,7 +24,21 @@ impl Instructions {
             Self::Plain => "plain",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
+            Self::NeonDotprod => "neon-dotprod",
+            Self::NeonI8mm => "neon-i8mm",
         }
+    }
+
+    /// Tells whether whoever allows these allows `other`. Of another architecture nothing is allowed but plain code.
+    fn include(self, other: Self) -> bool {
+        let from_plain: &[Self] = match self {
+            Self::Plain | Self::Avx2 | Self::Avx512 => &[Self::Plain, Self::Avx2, Self::Avx512],
+            Self::Neon | Self::NeonDotprod | Self::NeonI8mm => {
+                &[Self::Plain, Self::Neon, Self::NeonDotprod, Self::NeonI8mm]
+            }
+        };
+        from_plain.iter().take_while(|narrower| **narrower != self).chain([&self]).any(|one| *one == other)
     }
 }
 
@@ -39,9 +59,11 @@ pub(crate) fn allows(name: &str) -> bool {
     let needed = match name {
         "plain" => Instructions::Plain,
         "avx512" => Instructions::Avx512,
+        "neon" => Instructions::Neon,
+        "neon-dotprod" => Instructions::NeonDotprod,
         _ => Instructions::Avx2,
     };
-    needed <= most()
+    most().include(needed)
 }
 
 static MOST: OnceLock<Instructions> = OnceLock::new();
@@ -56,9 +78,11 @@ fn wanted() -> Instructions {
     match std::env::var("ATHENAEUM_TEST_INSTRUCTIONS").as_deref() {
         Ok("plain") => return Instructions::Plain,
         Ok("avx2") => return Instructions::Avx2,
+        Ok("neon") => return Instructions::Neon,
+        Ok("neon-dotprod") => return Instructions::NeonDotprod,
         _ => {}
     }
-    Instructions::Avx512
+    if cfg!(target_arch = "aarch64") { Instructions::NeonI8mm } else { Instructions::Avx512 }
 }
 
 /// Which vector instructions to use; all give the same bits.
@@ -72,6 +96,15 @@ pub(crate) enum Isa {
     /// 512 bits, with sums of products of bytes: servers since 2019, AMD's desktops since 2022.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// 128 bits, with fused multiplication and halves: every ARM processor of 64 bits.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// With sums of four products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    Dotprod,
+    /// With products of two by eight bytes and eight by two.
+    #[cfg(target_arch = "aarch64")]
+    I8mm,
 }
 
 impl Isa {
@@ -79,7 +112,8 @@ impl Isa {
     #[inline]
     pub(crate) fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| Self::all().find(|isa| isa.instructions() <= most()).unwrap_or(Self::Plain))
+        *BEST
+            .get_or_init(|| Self::all().find(|isa| most().include(isa.instructions())).unwrap_or(Self::Plain))
     }
 
     fn instructions(self) -> Instructions {
@@ -89,6 +123,12 @@ impl Isa {
             Self::Avx2 => Instructions::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Instructions::Avx512,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Instructions::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Self::Dotprod => Instructions::NeonDotprod,
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm => Instructions::NeonI8mm,
         }
     }
 
@@ -107,14 +147,24 @@ impl Isa {
                 && is_x86_feature_detected!("avx512vnni");
             [avx512.then_some(Self::Avx512), avx2.then_some(Self::Avx2)]
         };
-        #[cfg(not(target_arch = "x86_64"))]
-        let vectors = [None, None];
+        #[cfg(target_arch = "aarch64")]
+        let vectors = {
+            use std::arch::is_aarch64_feature_detected as has;
+            let dotprod = has!("dotprod");
+            [
+                (dotprod && has!("i8mm")).then_some(Self::I8mm),
+                dotprod.then_some(Self::Dotprod),
+                Some(Self::Neon),
+            ]
+        };
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let vectors = [None];
         vectors.into_iter().flatten().chain([Self::Plain])
     }
 }
 
 /// Compiles a function once more for each instruction set, and calls the one for this machine. Plain arithmetic gives the
-/// same bits in each.
+/// same bits in each. On ARM once is enough: every program for it is compiled for NEON.
 macro_rules! for_each_isa {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
@@ -141,9 +191,38 @@ macro_rules! for_each_isa {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::isa::Isa::Avx2 => unsafe { avx2($($argument),*) },
-                $crate::isa::Isa::Plain => plain($($argument),*),
+                _ => plain($($argument),*),
             }
         }
     };
 }
 pub(crate) use for_each_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_ends_with_what_is_named() {
+        use Instructions::*;
+        let all = [Plain, Avx2, Avx512, Neon, NeonDotprod, NeonI8mm];
+        for (most, allowed) in [
+            (Plain, &[Plain][..]),
+            (Avx2, &[Plain, Avx2]),
+            (Avx512, &[Plain, Avx2, Avx512]),
+            (Neon, &[Plain, Neon]),
+            (NeonDotprod, &[Plain, Neon, NeonDotprod]),
+            (NeonI8mm, &[Plain, Neon, NeonDotprod, NeonI8mm]),
+        ] {
+            let found: Vec<Instructions> = all.into_iter().filter(|other| most.include(*other)).collect();
+            assert_eq!(found, allowed, "{most:?}");
+        }
+    }
+
+    #[test]
+    fn the_widest_of_this_machine_is_used() {
+        assert!(wanted().include(Isa::best().instructions()));
+        assert!(Isa::all().any(|isa| isa == Isa::best()));
+        assert_eq!(Isa::all().last(), Some(Isa::Plain));
+    }
+}

@@ -29,6 +29,9 @@
 //! 32 numbers, for 256 with K formats), so that results stand as near to its results as the order of sums lets them.
 //! `F32`, `F16` and `BF16` weights meet the input as it is.
 //!
+//! Vectors are chosen as a program starts ([`Instructions`]): AVX-512 with VNNI, AVX2, NEON with byte matrices, with dot products
+//! or with neither, plain code.
+//!
 //! **Invariants:** the result for one input row never depends on how many rows are computed together, nor on the number
 //! of threads, nor on the machine's vector instructions, bit for bit; no bytes of a matrix make it panic or read
 //! outside of them; this is the only crate with unsafe code.

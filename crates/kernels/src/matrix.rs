@@ -3,6 +3,9 @@ mod integers;
 
 use std::fmt;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use integers::{sdot, smmla, to_first_cache};
+
 use crate::{
     Bytes, Error, Format, Pool,
     block::{self, Shape},

@@ -1,5 +1,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use crate::isa::{Isa, for_each_isa};
 
@@ -33,6 +35,9 @@ pub fn add_product(x: &[f32], inner: usize, matrix: &[f32], stride: usize, out: 
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::rows(x, inner, matrix, stride, out, columns) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::Dotprod | Isa::I8mm => unsafe { neon::rows(x, inner, matrix, stride, out, columns) },
         _ => rows(x, inner, matrix, stride, out, columns),
     }
 }

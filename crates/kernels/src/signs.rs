@@ -1,3 +1,5 @@
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -33,8 +35,10 @@ struct Path {
 fn paths() -> impl Iterator<Item = Path> {
     #[cfg(target_arch = "x86_64")]
     let special = [x86::avx512(), x86::avx2()];
-    #[cfg(not(target_arch = "x86_64"))]
-    let special = [None, None];
+    #[cfg(target_arch = "aarch64")]
+    let special = [neon::neon()];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let special = [None];
     special.into_iter().flatten().chain([Path { name: "plain", signs: plain }])
 }
 

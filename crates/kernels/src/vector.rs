@@ -2,6 +2,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::{eight_folded, eight_sums, four_sums};
@@ -58,8 +60,10 @@ pub(crate) fn rows_at_once(isa: Isa, format: Format) -> Option<Products> {
         Isa::Avx512 => avx512::rows_at_once(format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::rows_at_once(format),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::Dotprod | Isa::I8mm => neon::rows_at_once(format),
         Isa::Plain => {
-            // Nothing else looks at it on machines other than x86.
+            // Nothing else looks at it on machines other than x86 and ARM.
             _ = format;
             None
         }
@@ -77,6 +81,8 @@ pub fn unpack_numbers(format: Format, packed: &[u8], out: &mut [f32]) {
         Isa::Avx512 => avx512::unpack_sixteens(format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::unpack_sixteens(format),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::Dotprod | Isa::I8mm => neon::unpack_sixteens(format),
         Isa::Plain => None::<Unpack>,
     };
     match vectors.filter(|_| out.len().is_multiple_of(LANES)) {
@@ -118,6 +124,25 @@ pub(crate) fn sum_avx512(lanes: std::arch::x86_64::__m512) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+}
+
+/// As [`sum`], of lanes four beside each other.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn sum_neon([a, b, c, d]: [std::arch::aarch64::float32x4_t; 4]) -> f32 {
+    use std::arch::aarch64::*;
+    let four = vaddq_f32(vaddq_f32(a, c), vaddq_f32(b, d));
+    vpadds_f32(vadd_f32(vget_low_f32(four), vget_high_f32(four)))
+}
+
+/// Four halves as numbers.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn from_halves(halves: std::arch::aarch64::uint16x4_t) -> std::arch::aarch64::float32x4_t {
+    use std::arch::aarch64::*;
+    vcvt_f32_f16(vreinterpret_f16_u16(halves))
 }
 
 fn checked(format: Format, rows: &[u8], count: usize, row_count: usize) -> usize {

@@ -47,7 +47,7 @@ pub(super) fn nvfp4(bytes: &[u8], block: &mut Block) {
 }
 
 /// Twice the values of E2M1, so that they are whole (OCP Microscaling Formats 1.0, table 5); scales are halved for it.
-const E2M1_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+pub(crate) const E2M1_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 fn e2m1(bytes: &[u8], values: &mut [i8]) {
     let (low, high) = values.split_at_mut(bytes.len());
@@ -59,7 +59,7 @@ fn e2m1(bytes: &[u8], values: &mut [i8]) {
 
 /// 2 to the power of `exponent - 128`; the lowest two are subnormal. 255, the standard's NaN, counts as a number, as in
 /// llama.cpp.
-fn half_of_e8m0(exponent: u8) -> f32 {
+pub(crate) fn half_of_e8m0(exponent: u8) -> f32 {
     let exponent = u32::from(exponent);
     f32::from_bits(if exponent < 2 { 0x0020_0000 << exponent } else { (exponent - 1) << 23 })
 }

@@ -1,7 +1,7 @@
 use std::arch::x86_64::*;
 
 use super::{A, B, C, Estimates, Path, some};
-use crate::hamming::x86::add_up;
+use crate::hamming::{differ, x86::add_up};
 
 pub(super) fn avx512() -> Option<Path> {
     crate::hamming::x86::avx512().map(|_| Path { name: "avx512", above: above_avx512 })
@@ -13,7 +13,7 @@ pub(super) fn popcnt() -> Option<Path> {
 
 #[target_feature(enable = "avx2,popcnt")]
 fn above_popcnt(estimates: &Estimates<'_>, floor: f32, found: &mut Vec<(f32, u32)>) {
-    some(estimates, 0, floor, found);
+    some(estimates, floor, found, differ);
 }
 
 /// Eight rows at once, at the end those that are left.

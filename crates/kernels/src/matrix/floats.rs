@@ -7,6 +7,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 
 use std::cell::Cell;
@@ -78,6 +80,9 @@ pub(crate) fn products(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::products(weights, inputs, cols, write) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::Dotprod | Isa::I8mm => unsafe { neon::products(weights, inputs, cols, write) },
         Isa::Plain => plain::products(weights, inputs, cols, write),
     }
 }

@@ -5,16 +5,23 @@
 //! sums. What a lane adds up does not depend on what is computed beside it, and whole numbers add up to the same in any
 //! order; so neither the batch nor the threads nor the machine can change a result.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 mod round;
 
 use std::{cell::Cell, thread::LocalKey};
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) use ahead::to_first_cache;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::{pairs::smmla, sdot};
 
 use super::Matrix;
 use crate::{Pool, block::Shape, isa::Isa, pool::Pointer, vector::LANES};
@@ -112,6 +119,8 @@ fn row_4(matrix: &Matrix) -> Option<Row<4>> {
         Isa::Avx512 => avx512::row_4(matrix.format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::row_4(matrix.format),
+        #[cfg(target_arch = "aarch64")]
+        isa @ (Isa::Neon | Isa::Dotprod | Isa::I8mm) => neon::row_4(isa, matrix.format),
         Isa::Plain => None,
     }
 }
@@ -122,6 +131,8 @@ fn row_8(matrix: &Matrix) -> Option<Row<8>> {
         Isa::Avx512 => avx512::row_8(matrix.format),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::row_8(matrix.format),
+        #[cfg(target_arch = "aarch64")]
+        isa @ (Isa::Neon | Isa::Dotprod | Isa::I8mm) => neon::row_8(isa, matrix.format),
         Isa::Plain => None,
     }
 }
@@ -183,6 +194,9 @@ fn by_tiles<const STEPS: usize>(
     } else if is_across(matrix.isa, chunks, count) {
         #[cfg(target_arch = "x86_64")]
         by_rows_across(matrix, (shape, vectors), pool, &rounded, outputs, kept_weights);
+    } else if is_paired(matrix.isa) {
+        #[cfg(target_arch = "aarch64")]
+        by_pairs(matrix, (shape, vectors), pool, &mut rounded, outputs, kept_weights);
     } else {
         let out = Pointer(outputs.as_mut_ptr());
         pool.run(rows.div_ceil(TILE_ROWS), |task| {
@@ -211,6 +225,66 @@ fn is_across(isa: Isa, chunks: usize, count: usize) -> bool {
         Isa::Avx512 => chunks == 1 && count >= INPUTS_ACROSS,
         _ => false,
     }
+}
+
+/// Tells whether two rows of weights meet two input rows in one instruction.
+fn is_paired(isa: Isa) -> bool {
+    #[cfg(target_arch = "aarch64")]
+    return isa == Isa::I8mm;
+    #[cfg(not(target_arch = "aarch64"))]
+    {
+        _ = isa;
+        false
+    }
+}
+
+/// As by tiles, with rows and input rows in pairs. Where their number is odd, the last one's pair is nothing.
+#[cfg(target_arch = "aarch64")]
+fn by_pairs<const STEPS: usize>(
+    matrix: &Matrix,
+    (shape, vectors): (Shape, Option<Row<STEPS>>),
+    pool: &Pool,
+    rounded: &mut Vec<Inputs<STEPS>>,
+    outputs: &mut [f32],
+    kept_weights: &'static Kept<Weights<STEPS>>,
+) {
+    let rows = matrix.rows;
+    let count = outputs.len() / rows;
+    let chunks = rounded.len() / count;
+    if count % 2 == 1 {
+        rounded.resize((count + 1) * chunks, Inputs::EMPTY);
+    }
+    pool.for_chunks_mut(rounded, 2 * chunks, |_, two| {
+        let (first, second) = two.split_at_mut(chunks);
+        // SAFETY: the instruction set was found on this machine.
+        unsafe { neon::pairs::pair_inputs(first, second) };
+    });
+    let out = Pointer(outputs.as_mut_ptr());
+    pool.run(rows.div_ceil(TILE_ROWS), |task| {
+        let mut weights = kept_weights.take();
+        let from = task * TILE_ROWS;
+        let len = TILE_ROWS.min(rows - from);
+        weights.resize(len.next_multiple_of(2) * chunks, Weights::EMPTY);
+        weights[len * chunks..].fill(Weights::EMPTY);
+        take_rows_apart(matrix, (shape, vectors), from, chunks, &mut weights[..len * chunks]);
+        for two in weights.chunks_exact_mut(2 * chunks) {
+            let (first, second) = two.split_at_mut(chunks);
+            // SAFETY: as above.
+            unsafe { neon::pairs::pair_weights(first, second) };
+        }
+        let next = (from + TILE_ROWS).min(rows)..(from + 2 * TILE_ROWS).min(rows);
+        let next = &matrix.bytes[next.start * matrix.row_bytes..next.end * matrix.row_bytes];
+        let write = |row: usize, index: usize, value: f32| {
+            if row < len && index < count {
+                // SAFETY: the element lies within `outputs`, as was just asked; each row is written by the one task that it
+                // belongs to.
+                unsafe { *out.get().add(index * rows + from + row) = value };
+            }
+        };
+        // SAFETY: the instruction set was found on this machine.
+        unsafe { neon::pairs::tile(shape.mins, &weights, rounded, (chunks, next), write) };
+        kept_weights.set(weights);
+    });
 }
 
 /// Multiplies rows of one chunk, sixteen side by side.
@@ -275,12 +349,21 @@ fn take_apart<const STEPS: usize>(matrix: &Matrix, shape: Shape, row: usize, out
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::take_apart_any(matrix.format, shape, matrix.packed(row), out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::Dotprod | Isa::I8mm => unsafe {
+            neon::take_apart_any(matrix.format, shape, matrix.packed(row), out);
+        },
         Isa::Plain => plain::take_apart(matrix.format, shape, matrix.packed(row), out),
     }
 }
 
 /// Multiplies every row of weights by every input row, and hands each result out with the two rows' indexes. Meanwhile
 /// memory is asked for the packed rows of the `next` tile.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(unused_variables, reason = "plain code asks not")
+)]
 fn tile<const STEPS: usize>(
     isa: Isa,
     shape: Shape,
@@ -296,6 +379,11 @@ fn tile<const STEPS: usize>(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::tile(shape, weights, inputs, (chunks, next), write) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        isa @ (Isa::Neon | Isa::Dotprod | Isa::I8mm) => unsafe {
+            neon::tile(isa, shape, weights, inputs, (chunks, next), write);
+        },
         Isa::Plain => plain::tile(shape, weights, inputs, chunks, write),
     }
 }

@@ -9,6 +9,9 @@ fn what_is_forced_is_used() {
         Ok("plain") => Instructions::Plain,
         Ok("avx2") => Instructions::Avx2,
         Ok("avx512") => Instructions::Avx512,
+        Ok("neon") => Instructions::Neon,
+        Ok("neon-dotprod") => Instructions::NeonDotprod,
+        Ok("neon-i8mm") => Instructions::NeonI8mm,
         Ok(other) => panic!("there are no instructions called {other}"),
         Err(_) => return,
     };
