@@ -1,4 +1,5 @@
 use crate::{
+    arm,
     shell::{present, run, run_with, say},
     tidy,
 };
@@ -16,6 +17,7 @@ impl Ci {
         deny()?;
         test()?;
         instructions()?;
+        arm::Arm {}.run()?;
         run("cargo", &["xtask", "conformance"])?;
         say("\nall checks passed");
         Ok(())

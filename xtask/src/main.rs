@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod arm;
 mod bench;
 mod book;
 mod ci;
@@ -33,6 +34,8 @@ enum Chore {
     Test,
     /// Everything that continuous integration runs, in its order.
     Ci(ci::Ci),
+    /// Run the kernels' tests as ARM processors would, by emulation.
+    Arm(arm::Arm),
     /// Generate a realistic export of any size, for benchmarks and by-hand trials.
     Corpus(corpus::Corpus),
     /// Run other people's files through the parsers and compare with what a reader of them expects.
@@ -69,6 +72,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Tidy(chore) => chore.run(),
         Chore::Test => ci::test(),
         Chore::Ci(chore) => chore.run(),
+        Chore::Arm(chore) => chore.run(),
         Chore::Corpus(chore) => chore.run(),
         Chore::Conformance(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
