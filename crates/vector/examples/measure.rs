@@ -1,12 +1,13 @@
 //! Measures what `docs/benchmarks.md` says of vectors, on vectors from a file:
 //!
 //! ```text
-//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER [PARTS]]]
+//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER [PARTS [joined]]]]
 //! ```
 //!
 //! VECTORS holds `f32`, little-endian, one vector behind the other: COUNT (100,000) to search in, then 1,000 to insert, then
 //! 1,000 to search with. FOLDER keeps what is made, so that the next run need not make it. With
-//! PARTS they are put into so many segments on the way, as by a program that makes vectors and does not search.
+//! PARTS they are put into so many segments on the way, as by a program that makes vectors and does not search, and with `joined`
+//! those together in the end.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -32,11 +33,17 @@ fn main() -> Result<()> {
     let data = Data { bytes: std::fs::read(file)?, dimensions, count };
     let folder = arguments.next().map(PathBuf::from);
     let parts = arguments.next().map_or(Ok(1), |parts| parts.parse())?;
+    let joined = arguments.next().is_some_and(|word| word == "joined");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(data, folder, parts))
+    runtime.block_on(measure(data, folder, Parts { count: parts, joined }))
 }
 
-async fn measure(data: Data, folder: Option<PathBuf>, parts: usize) -> Result<()> {
+struct Parts {
+    count: usize,
+    joined: bool,
+}
+
+async fn measure(data: Data, folder: Option<PathBuf>, parts: Parts) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let dir = folder.unwrap_or_else(|| temporary.path().to_owned());
     // Comparing a million with each takes its time.
@@ -121,23 +128,25 @@ async fn measure(data: Data, folder: Option<PathBuf>, parts: usize) -> Result<()
     Ok(())
 }
 
-async fn build(dir: &Path, data: &Data, parts: usize) -> Result<()> {
+async fn build(dir: &Path, data: &Data, parts: Parts) -> Result<()> {
     let settings = Settings { background: false, ..Settings::default() };
     let vectors = Vectors::open(dir, settings).await?;
     let chunks = vectors.collection(&athenaeum_tenancy::local(), &spec(data.dimensions)).await?;
     let started = Instant::now();
-    let step = if parts > 1 { data.count.div_ceil(parts) } else { 5_000 };
+    let step = if parts.count > 1 { data.count.div_ceil(parts.count) } else { 5_000 };
     for first in (0..data.count).step_by(step) {
         let rows = first..(first + step).min(data.count);
         chunks.store(&rows.map(|row| entry(row, data.vector(row))).collect::<Vec<_>>()).await?;
-        if parts > 1 {
+        if parts.count > 1 {
             chunks.gather(1).await?;
         }
     }
     println!("stored {} in {:.1} s", data.count, started.elapsed().as_secs_f64());
     let started = Instant::now();
-    if parts == 1 {
+    if parts.count == 1 {
         chunks.persist().await?;
+    } else if parts.joined {
+        chunks.join(2).await?;
     }
     println!(
         "segment made in {:.1} s, {:.1} s of processor time so far",

@@ -1,4 +1,5 @@
 use std::{
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -87,7 +88,7 @@ impl Collection {
     /// that those that search and end have less to read. Leaves it to another process that is at it.
     ///
     /// No more rows are held at a time than 8,192, or an eighth of all. So there are more segments than
-    /// [`persist`](VectorStorage::persist) would leave, some ten of them.
+    /// [`persist`](VectorStorage::persist) would leave: [`Collection::join`] puts them together.
     ///
     /// # Errors
     /// Those of the disk; the rows are kept all the same.
@@ -115,9 +116,54 @@ impl Collection {
                 break;
             }
             // What was removed since `news` is not among the rows, and is looked for there once more, in vain.
-            let mark = crate::store::Mark { row, ..news.state.mark };
-            let changes = Changes { state: State { mark, ..news.state }, rows, removed: Vec::new() };
-            self.put(lock, changes, after, kept).await?;
+            let changes = Changes { state: news.state, rows, removed: Vec::new() };
+            self.put(lock, changes, after..row, kept..files.len()).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts segments together, `least` or more at a time, that lie side by side and of which none is much greater than those behind
+    /// it together: each segment is searched with the patience of a whole. For programs that gather; leaves it to another
+    /// process that is at it.
+    ///
+    /// No more rows are held at a time than [`Settings::joined_max`](crate::Settings::joined_max), or an eighth of all. When it
+    /// returns with a `least` of 2, any two neighbours have more rows than that together, or one has four times as many as
+    /// the other or more. With 0 it does nothing. Dropping the future
+    /// leaves the segments as they were, or put together.
+    ///
+    /// # Errors
+    /// Those of the disk; the segments stay as they are.
+    pub async fn join(&self, least: usize) -> Result<(), Error> {
+        let inner = &*self.0;
+        let joined_max = inner.database.settings.joined_max;
+        if joined_max == 0 {
+            return Ok(());
+        }
+        let mut before = usize::MAX;
+        while let Some(lock) = inner.folder.lock()? {
+            let state = inner.database.state(inner.id).await?;
+            let loaded = inner.load(&state);
+            let (_, news) = inner.database.news(inner.id, loaded.mark, inner.spec.dimensions).await?;
+            if news.state.mark.generation != state.mark.generation {
+                break;
+            }
+            let files = loaded.after(&news, inner.spec.metric).files();
+            drop(loaded);
+            let most = usize::try_from(news.state.vectors / 8).unwrap_or(usize::MAX).max(joined_max);
+            // Where there are no fewer than before, they cannot be listed.
+            let alike = alike(&files, least, most).filter(|_| files.len() < before);
+            let Some(run) = alike else { break };
+            before = files.len();
+            let (after, through) = (files[run.start].0.after, files[run.end - 1].0.through);
+            let rows =
+                inner.database.page(inner.id, after..through, usize::MAX >> 1, inner.spec.dimensions).await?;
+            let now = inner.database.state(inner.id).await?;
+            if now.mark.generation != state.mark.generation || rows.len() == 0 {
+                break;
+            }
+            // What was removed since `news` is not among the rows, and is looked for there once more, in vain.
+            let changes = Changes { state: news.state, rows, removed: Vec::new() };
+            self.put(lock, changes, after..through, run).await?;
         }
         Ok(())
     }
@@ -245,16 +291,24 @@ impl Collection {
         if changes.state.mark.generation != state.mark.generation {
             return Ok(false);
         }
-        self.put(lock, changes, after, kept).await?;
+        let span = after..changes.state.mark.row;
+        self.put(lock, changes, span, kept..files.len()).await?;
         Ok(true)
     }
 
-    /// Makes a segment of rows that were read, and lists it behind the first `kept` ones.
-    async fn put(&self, lock: Lock, changes: Changes, after: u64, kept: usize) -> Result<(), Error> {
+    /// Makes a segment of rows that were read, all of those after the span's start and up to its end, and lists it in the place of
+    /// some.
+    async fn put(
+        &self,
+        lock: Lock,
+        changes: Changes,
+        span: Range<u64>,
+        of: Range<usize>,
+    ) -> Result<(), Error> {
         let inner = &*self.0;
         let this = self.clone();
         let state = changes.state;
-        let made = tokio::task::spawn_blocking(move || this.0.make(&lock, &changes, after, kept)).await;
+        let made = tokio::task::spawn_blocking(move || this.0.make(&lock, &changes, span, of)).await;
         made.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         {
             let _reading = inner.reading.lock().await;
@@ -267,7 +321,7 @@ impl Collection {
 
     /// Reads some rows in the order of their sequence numbers, from after one on.
     pub(crate) async fn rows_after(&self, after: u64, count: usize) -> Result<Rows, Error> {
-        self.0.database.page(self.0.id, after, count, self.0.spec.dimensions).await
+        self.0.database.page(self.0.id, after..u64::MAX >> 1, count, self.0.spec.dimensions).await
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), Error> {
@@ -364,14 +418,16 @@ impl Inner {
         Arc::new(Snapshot::of_segments(state.mark.generation, segments))
     }
 
-    /// Makes a segment of rows that were read, and lists it behind the first `kept` ones.
-    fn make(&self, lock: &Lock, changes: &Changes, after: u64, kept: usize) -> Result<(), Error> {
+    /// Makes a segment of the rows of a span, and lists it in the place of some.
+    fn make(&self, lock: &Lock, changes: &Changes, span: Range<u64>, of: Range<usize>) -> Result<(), Error> {
         let (rows, state) = (&changes.rows, &changes.state);
         let listed = self.folder.segments(state, self.spec.dimensions);
-        let mut names: Vec<String> = listed.into_iter().take(kept).map(|(name, _)| name).collect();
-        if names.len() < kept {
+        let mut names: Vec<String> = listed.into_iter().map(|(name, _)| name).collect();
+        if names.len() < of.end {
             return Ok(());
         }
+        let behind = names.split_off(of.end);
+        names.truncate(of.start);
         if rows.len() > ROWS_MAX {
             return Err(Error::invalid(format!("a collection has more than {ROWS_MAX} vectors")));
         }
@@ -386,13 +442,14 @@ impl Inner {
                 groups: partitions.group_ends.len(),
                 collection: state.uid,
                 generation: state.mark.generation,
-                after,
-                through: state.mark.row,
+                after: span.start,
+                through: span.end,
                 removals: state.mark.removal,
                 first_expiry: rows.first_expiry(),
             };
             names.push(self.folder.add(lock, &head, rows, &partitions)?);
         }
+        names.extend(behind);
         self.folder.list(lock, &names)
     }
 
@@ -435,5 +492,24 @@ fn kept_within(files: &[(Head, usize)], newest: usize, most: usize) -> usize {
     kept
 }
 
-/// Rows that any machine can hold: some 15 MB, with what they are filtered by, and as much again while a segment is made of them.
+/// Finds segments that lie side by side and are to be put together: `least` or more, with no more rows together than `most`, of
+/// which none has four times as many as those behind it, so that a row is written anew only a few times.
+fn alike(files: &[(Head, usize)], least: usize, most: usize) -> Option<Range<usize>> {
+    let run_to = |end: usize| {
+        let mut start = end - 1;
+        let mut together = files[start].1;
+        while let Some((_, alive)) = start.checked_sub(1).and_then(|before| files.get(before)) {
+            if *alive >= 4 * together || together + alive > most {
+                break;
+            }
+            together += alive;
+            start -= 1;
+        }
+        start..end
+    };
+    (1..=files.len()).rev().map(run_to).find(|run| run.len() >= least.max(2))
+}
+
+/// Rows that any machine can hold while others are embedded: some 5 MB, with what they are filtered by, and half as much again
+/// while a segment is made of them.
 const HELD_AT_LEAST: usize = 8_192;

@@ -109,9 +109,9 @@ fn write_row(out: &mut impl Write, rows: &Rows, row: usize) -> io::Result<()> {
         encode::write_f32(out, f32::from(*byte as i8) * rows.scales[row])?;
     }
     encode::write_str(out, "tags")?;
-    let tags = rows.tag_sets.sets.get(rows.tags[row] as usize).map_or(&[][..], Vec::as_slice);
+    let tags = rows.tag_sets.tags(rows.tags[row]);
     encode::write_array_len(out, tags.len() as u32)?;
-    for tag in tags {
+    for tag in &tags {
         encode::write_array_len(out, 2)?;
         encode::write_str(out, &tag.name)?;
         encode::write_str(out, &tag.value)?;

@@ -27,6 +27,12 @@ pub(crate) struct Folder {
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
+struct Opened {
+    segments: Vec<(String, Segment)>,
+    /// The first one that could not be read, and why.
+    problem: Option<(String, String)>,
+}
+
 impl Folder {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
@@ -35,14 +41,27 @@ impl Folder {
     /// Opens the listed segments that are this collection's, as far as they follow each other from the first row on.
     /// What cannot be used is left out, and told to the log.
     pub(crate) fn segments(&self, state: &State, dimensions: usize) -> Vec<(String, Segment)> {
+        let mut names = self.names();
+        loop {
+            let Opened { segments, problem } = self.opened(&names, state, dimensions);
+            let Some((name, reason)) = problem else { return segments };
+            // Another process may have put some together since they were listed, and removed them.
+            let now = self.names();
+            if now == names {
+                tracing::warn!(segment = name, reason, "a segment of vectors is made anew");
+                return segments;
+            }
+            names = now;
+        }
+    }
+
+    /// Opens them up to the first that cannot be used, and tells why one could not be read.
+    fn opened(&self, names: &[String], state: &State, dimensions: usize) -> Opened {
         let mut opened: Vec<(String, Segment)> = Vec::new();
-        for name in self.names() {
-            let segment = match self.open(&name) {
+        for name in names {
+            let segment = match self.open(name) {
                 Ok(segment) => segment,
-                Err(reason) => {
-                    tracing::warn!(segment = name, reason, "a segment of vectors is made anew");
-                    break;
-                }
+                Err(reason) => return Opened { segments: opened, problem: Some((name.clone(), reason)) },
             };
             let head = &segment.head;
             let after = opened.last().map_or(0, |(_, segment)| segment.head.through);
@@ -57,9 +76,9 @@ impl Folder {
                 tracing::debug!(segment = name, "a segment is not of these vectors, or has missed too much");
                 break;
             }
-            opened.push((name, segment));
+            opened.push((name.clone(), segment));
         }
-        opened
+        Opened { segments: opened, problem: None }
     }
 
     fn open(&self, name: &str) -> Result<Segment, String> {

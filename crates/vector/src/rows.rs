@@ -5,6 +5,7 @@ use athenaeum_core::{
     vector::{Span, Tag},
 };
 use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Error;
 
@@ -60,11 +61,15 @@ fn bounds(span: &Span) -> (i64, i64) {
     (span.from.map_or(i64::MIN, Timestamp::as_micros), span.until.map_or(i64::MAX, Timestamp::as_micros))
 }
 
-/// Sets of tags, each once: many rows have the same.
+/// Sets of tags as they are written, as a rule each once: many rows have the same, or each has its own. Tags that are read take
+/// four times as much memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TagSets {
-    pub(crate) sets: Vec<Vec<Tag>>,
-    by_text: FxHashMap<String, u32>,
+    /// One behind the other.
+    texts: String,
+    ends: Vec<usize>,
+    /// The last set of each hash. Of two sets of one hash, one may be there twice.
+    by_hash: FxHashMap<u64, u32>,
 }
 
 impl Rows {
@@ -78,7 +83,9 @@ impl Rows {
 
     /// Adds those rows of another one that are wanted.
     pub(crate) fn append(&mut self, other: &Self, mut wanted: impl FnMut(u64) -> bool) {
-        let sets: Vec<u32> = other.tag_sets.sets.iter().map(|set| self.tag_sets.number_of(set)).collect();
+        let sets: Vec<u32> = (0..other.tag_sets.len() as u32)
+            .map(|number| self.tag_sets.number_of(&other.tag_sets, number))
+            .collect();
         for index in (0..other.len()).filter(|index| wanted(other.sequences[*index])) {
             self.sequences.push(other.sequences[index]);
             self.keys.push(other.keys[index]);
@@ -101,22 +108,56 @@ impl Rows {
 impl TagSets {
     /// Returns the number of the set that is written so.
     pub(crate) fn number(&mut self, text: &str) -> Result<u32, Error> {
-        if let Some(number) = self.by_text.get(text) {
+        let hash = xxh3_64(text.as_bytes());
+        if let Some(number) = self.by_hash.get(&hash).filter(|number| self.text(**number) == text) {
             return Ok(*number);
         }
-        let number = self.sets.len() as u32;
-        self.sets.push(read_tags(text)?);
-        self.by_text.insert(text.to_owned(), number);
-        Ok(number)
+        read_tags(text)?;
+        Ok(self.add(hash, text))
     }
 
-    fn number_of(&mut self, set: &[Tag]) -> u32 {
-        let text = write_tags(set);
-        let next = self.sets.len() as u32;
-        let number = *self.by_text.entry(text).or_insert(next);
-        if number == next {
-            self.sets.push(set.to_vec());
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Returns a set's tags.
+    pub(crate) fn tags(&self, number: u32) -> Vec<Tag> {
+        read_tags(self.text(number)).unwrap_or_default()
+    }
+
+    /// Calls `with` for each tag of each set that stands in it as it is.
+    pub(crate) fn each_borrowed<'a>(&'a self, mut with: impl FnMut(&'a str, &'a str, u32)) {
+        for number in 0..self.len() as u32 {
+            let pairs: Vec<(&str, &str)> = serde_json::from_str(self.text(number)).unwrap_or_default();
+            pairs.into_iter().for_each(|(name, value)| with(name, value, number));
         }
+    }
+
+    /// Lists the other sets: of such as have quotes or line breaks in them.
+    pub(crate) fn escaped(&self) -> Vec<(u32, Vec<Tag>)> {
+        let is_escaped = |number: &u32| self.text(*number).contains('\\');
+        (0..self.len() as u32).filter(is_escaped).map(|number| (number, self.tags(number))).collect()
+    }
+
+    fn text(&self, number: u32) -> &str {
+        let number = number as usize;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.texts[start..self.ends[number]]
+    }
+
+    /// Returns the number of a set of others.
+    fn number_of(&mut self, other: &Self, number: u32) -> u32 {
+        let text = other.text(number);
+        let hash = xxh3_64(text.as_bytes());
+        let known = self.by_hash.get(&hash).copied().filter(|number| self.text(*number) == text);
+        known.unwrap_or_else(|| self.add(hash, text))
+    }
+
+    fn add(&mut self, hash: u64, text: &str) -> u32 {
+        let number = self.ends.len() as u32;
+        self.texts.push_str(text);
+        self.ends.push(self.texts.len());
+        self.by_hash.insert(hash, number);
         number
     }
 }
@@ -155,6 +196,23 @@ mod tests {
             let reversed: Vec<Tag> = tags.iter().rev().cloned().collect();
             prop_assert_eq!(read_tags(&write_tags(&reversed)).unwrap(), tags);
             let _ = read_tags(&any_text);
+        }
+
+        #[test]
+        fn sets_are_kept_once_and_read_back(values in proptest::collection::vec("[a-c]{0,2}", 0..40)) {
+            let set = |value: &str| if value.is_empty() { vec![] } else { vec![Tag::new("name", value)] };
+            let (mut sets, mut joined) = (TagSets::default(), TagSets::default());
+            let numbers: Vec<u32> =
+                values.iter().map(|value| sets.number(&write_tags(&set(value))).unwrap()).collect();
+            let distinct: std::collections::BTreeSet<&String> = values.iter().collect();
+            prop_assert_eq!(sets.len(), distinct.len());
+            for (value, number) in values.iter().zip(numbers) {
+                prop_assert_eq!(sets.tags(number), set(value));
+                let number = joined.number_of(&sets, number);
+                prop_assert_eq!(joined.tags(number), set(value));
+            }
+            prop_assert_eq!(joined.len(), sets.len());
+            prop_assert!(sets.number("no tags").is_err());
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct Settings {
     pub readers_max: u32,
     /// Page cache of the one writer, in bytes.
     pub writer_cache_bytes: u64,
+    /// Rows that [`Collection::join`] may hold in memory, some 550 bytes each with 384 dimensions and as much again while it
+    /// writes them; 0: segments are left as they come.
+    pub joined_max: usize,
     /// How long a writer waits for another one before it gives up with [`crate::ErrorKind::Busy`].
     pub busy_timeout: Duration,
 }
@@ -56,6 +59,7 @@ impl Default for Settings {
             background: true,
             readers_max: 4,
             writer_cache_bytes: 16 << 20,
+            joined_max: 24_576,
             busy_timeout: Duration::from_secs(60),
         }
     }

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Filled, Filling, Kind, Meaning, MeaningError,
-    fill::{Gathering, Telling},
+    fill::Telling,
     making::{Making, Waiting},
     pieces,
 };
@@ -76,14 +76,14 @@ impl Meaning {
         }
         whole = whole && work.flush().await?;
         work.write().await?;
-        let Work { collection, telling: Telling { filled, .. }, .. } = work;
+        let Work { collection, making, telling: Telling { filled, .. }, .. } = work;
         if !whole {
             return Ok(Filled { stopped: true, ..filled });
         }
         if collection.settled().await?.sources > conversations {
             sweep(&collection, scope, archive).await?;
         }
-        Gathering::at_the_end(&collection).await;
+        making.gathering().at_the_end(&collection, cancel).await;
         self.clear_formers(scope, Kind::Messages).await?;
         Ok(filled)
     }

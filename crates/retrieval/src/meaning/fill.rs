@@ -12,7 +12,9 @@ use athenaeum_core::{
 };
 use athenaeum_tenancy::Scope;
 use athenaeum_vector::{Collection, Turn};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     Kind, Meaning, MeaningError,
@@ -109,7 +111,7 @@ impl Meaning {
                 if let Some(newest) = newest {
                     marks.enter(&collection, newest).await?;
                 }
-                Gathering::at_the_end(&collection).await;
+                making.gathering().at_the_end(&collection, cancel).await;
                 self.clear_formers(scope, Kind::Chunks).await?;
                 return Ok(telling.filled);
             }
@@ -202,31 +204,58 @@ impl<'r, P: FnMut(&Filling) + Send> Telling<'r, P> {
     }
 }
 
-/// Puts vectors that were made into segments, so that a program that searches once and ends need not read each of them. What
-/// fails is told to the log: the vectors are kept all the same, and are found.
+/// Puts vectors that were made into segments, so that a program that searches once and ends need not read each of them, and
+/// segments together. What fails is told to the log: the vectors are kept all the same, and are found.
 #[derive(Default)]
 pub(super) struct Gathering {
     made: usize,
+    /// In the background: neither the model nor the next batch waits for it.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Gathering {
     /// Takes note of vectors that were made.
-    pub(super) async fn after(&mut self, collection: &Collection, made: usize) {
+    pub(super) fn after(&mut self, collection: &Collection, made: usize) {
         self.made += made;
-        if self.made >= GATHERED_AT_ONCE {
+        let is_at_it = self.task.as_ref().is_some_and(|task| !task.is_finished());
+        if self.made >= GATHERED_AT_ONCE && !is_at_it {
             self.made = 0;
-            gather(collection, GATHERED_AT_ONCE).await;
+            let collection = collection.clone();
+            let task = async move { gather(&collection, GATHERED_AT_ONCE, JOINED_AT_ONCE).await };
+            self.task = Some(tokio::spawn(task.in_current_span()));
         }
     }
 
-    /// After a run that came to its end: also for what runs before left.
-    pub(super) async fn at_the_end(collection: &Collection) {
-        gather(collection, GATHERED_AT_LEAST).await;
+    /// After a run that came to its end: also for what runs before left. Whoever stops now does not wait for it.
+    pub(super) async fn at_the_end(mut self, collection: &Collection, cancel: &CancellationToken) {
+        let gathering = async {
+            if let Some(task) = &mut self.task {
+                // A panic was told of already; what is left is gathered below.
+                let _ = task.await;
+            }
+            gather(collection, GATHERED_AT_LEAST, JOINED_AT_THE_END).await;
+        };
+        tokio::select! {
+            () = gathering => {}
+            () = cancel.cancelled() => {}
+        }
     }
 }
 
-async fn gather(collection: &Collection, least: usize) {
-    if let Err(error) = collection.gather(least).await {
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+async fn gather(collection: &Collection, least: usize, segments: usize) {
+    let done = async {
+        collection.gather(least).await?;
+        collection.join(segments).await
+    };
+    if let Err(error) = done.await {
         tracing::warn!(error = with_causes(&error), "no segment of vectors could be made");
     }
 }
@@ -236,6 +265,12 @@ const GATHERED_AT_ONCE: usize = 8_192;
 
 /// Fewer are read in less time than it takes to open a segment of them.
 const GATHERED_AT_LEAST: usize = 1_024;
+
+/// Segments that are put together while more vectors are made: so each is written anew once or twice.
+const JOINED_AT_ONCE: usize = 3;
+
+/// And when all are made.
+const JOINED_AT_THE_END: usize = 2;
 
 const SAID_EVERY: Duration = Duration::from_secs(2);
 

@@ -86,8 +86,13 @@ impl Making {
         let Embedded { entries, cut, whole } = std::mem::take(&mut self.embedded);
         self.collection.store(&entries).await?;
         self.collection.settle(&whole).await?;
-        self.gathering.after(&self.collection, entries.len()).await;
+        self.gathering.after(&self.collection, entries.len());
         let weight = whole.iter().map(|(source, _)| source.weight).sum();
         Ok(Written { made: entries.len() as u64, cut, weight })
+    }
+
+    /// Returns what puts the vectors into segments, for when all are written.
+    pub(super) fn gathering(self) -> Gathering {
+        self.gathering
     }
 }

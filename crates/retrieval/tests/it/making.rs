@@ -89,7 +89,7 @@ impl Embed for Patient {
 }
 
 struct Place {
-    _data: TempDir,
+    data: TempDir,
     library: Library,
     archive: Archive,
     meaning: Meaning,
@@ -133,7 +133,7 @@ impl Place {
             fails_at,
         });
         let meaning = Meaning::new(vectors(data.path()).await, patient.clone());
-        Self { _data: data, library, archive, meaning, patient }
+        Self { data, library, archive, meaning, patient }
     }
 
     /// Texts of the first batch, and of the first two.
@@ -197,4 +197,24 @@ async fn what_was_embedded_before_the_model_fails_is_kept() {
         assert!(matches!(place.fill(what).await, Err(MeaningError::Model(_))), "{what:?}");
         assert_eq!(place.patient.written().await, place.first_two().1, "{what:?}");
     }
+}
+
+/// Programs that make vectors and do not search leave as few segments as those that search would make of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_that_come_while_vectors_are_made_are_put_together_in_the_end() {
+    let place = Place::new(None, None).await;
+    let mut import = place.archive.begin_import(&local(), "more", None).await.unwrap();
+    for number in 0..60 {
+        let mut conversation = Conversation::new(Provider::CLAUDE, format!("long-{number}"));
+        let message = |turn| Message::new(Role::User, vec![Block::text(format!("turn {turn} of {number}"))]);
+        conversation.messages.extend((0..200).map(message));
+        import.add(conversation).await.unwrap();
+    }
+    import.finish("{}").await.unwrap();
+    assert_eq!(place.fill(What::Conversations).await.unwrap().made, 12_150);
+    // 8,192 are put into one on the way, and so are the others in the end.
+    let folders = std::fs::read_dir(place.data.path().join("vectors/local")).unwrap();
+    let files = folders.filter_map(|folder| std::fs::read_dir(folder.unwrap().path()).ok()).flatten();
+    let is_segment = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".segment");
+    assert_eq!(files.map(|file| file.unwrap().file_name()).filter(is_segment).count(), 1);
 }

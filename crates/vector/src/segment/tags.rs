@@ -3,12 +3,12 @@
 //! The section holds how many tags there are, then for each the lengths of its name and its value and how many rows it has,
 //! then for each its name, its value and its rows, all numbers in 32 bits.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
-use athenaeum_core::vector::{Condition, Tag};
+use athenaeum_core::vector::Condition;
 use rustc_hash::FxHashMap;
 
-use crate::bits::Bits;
+use crate::{bits::Bits, rows::TagSets};
 
 /// Where in the section what lies.
 #[derive(Debug, Default)]
@@ -58,29 +58,102 @@ impl TagIndex {
     }
 }
 
-/// Writes the section for rows that have these sets of tags.
-pub(super) fn write(sets: &[Vec<Tag>], rows: impl Iterator<Item = u32>) -> Vec<u8> {
-    let mut by_tag: BTreeMap<&Tag, Vec<u32>> = BTreeMap::new();
-    let mut numbered: Vec<Vec<u32>> = vec![Vec::new(); sets.len()];
-    for (row, set) in rows.enumerate() {
-        if let Some(rows) = numbered.get_mut(set as usize) {
-            rows.push(row as u32);
-        }
+/// Writes the section for rows that have these of the sets of tags.
+pub(super) fn write(sets: &TagSets, rows: &[u32]) -> Vec<u8> {
+    let by_set = BySet::new(sets.len(), rows);
+    let escaped = sets.escaped();
+    // Flat and borrowed: where each row has tags of its own, whatever is made for each takes as much as the vectors.
+    let mut tagged: Vec<(&str, &str, u32)> = Vec::new();
+    sets.each_borrowed(|name, value, set| tagged.push((name, value, set)));
+    for (set, tags) in &escaped {
+        tagged.extend(tags.iter().map(|tag| (&*tag.name, &*tag.value, *set)));
     }
-    for (set, rows) in sets.iter().zip(&numbered) {
-        set.iter().for_each(|tag| by_tag.entry(tag).or_default().extend(rows));
-    }
-    let mut section = (by_tag.len() as u32).to_le_bytes().to_vec();
-    for (tag, rows) in &by_tag {
-        for number in [tag.name.len(), tag.value.len(), rows.len()] {
+    tagged.retain(|(.., set)| !by_set.rows(*set).is_empty());
+    tagged.sort_unstable();
+    let one_tag = |a: &(&str, &str, u32), b: &(&str, &str, u32)| (a.0, a.1) == (b.0, b.1);
+    let mut section = vec![0; 4];
+    let mut count = 0_u32;
+    for sets in tagged.chunk_by(one_tag) {
+        let rows: usize = sets.iter().map(|(.., set)| by_set.rows(*set).len()).sum();
+        for number in [sets[0].0.len(), sets[0].1.len(), rows] {
             section.extend((number as u32).to_le_bytes());
         }
+        count += 1;
     }
-    for (tag, mut rows) in by_tag {
-        section.extend(tag.name.as_bytes());
-        section.extend(tag.value.as_bytes());
+    section[..4].copy_from_slice(&count.to_le_bytes());
+    let mut rows = Vec::new();
+    for sets in tagged.chunk_by(one_tag) {
+        section.extend(sets[0].0.as_bytes());
+        section.extend(sets[0].1.as_bytes());
+        rows.clear();
+        sets.iter().for_each(|(.., set)| rows.extend_from_slice(by_set.rows(*set)));
         rows.sort_unstable();
         rows.iter().for_each(|row| section.extend(row.to_le_bytes()));
     }
     section
+}
+
+/// Rows in the order of their sets.
+struct BySet {
+    rows: Vec<u32>,
+    /// The first place after each set's.
+    ends: Vec<u32>,
+}
+
+impl BySet {
+    fn new(sets: usize, set_of_row: &[u32]) -> Self {
+        let mut ends = vec![0; sets];
+        set_of_row.iter().for_each(|set| ends[*set as usize] += 1);
+        let mut next = Vec::with_capacity(sets);
+        let mut sum = 0;
+        for end in &mut ends {
+            next.push(sum);
+            sum += *end;
+            *end = sum;
+        }
+        let mut rows = vec![0; set_of_row.len()];
+        for (row, set) in set_of_row.iter().enumerate() {
+            let place = &mut next[*set as usize];
+            rows[*place as usize] = row as u32;
+            *place += 1;
+        }
+        Self { rows, ends }
+    }
+
+    fn rows(&self, set: u32) -> &[u32] {
+        let set = set as usize;
+        let start = set.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.rows[start as usize..self.ends[set] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use athenaeum_core::vector::Tag;
+
+    use super::*;
+    use crate::rows::write_tags;
+
+    #[test]
+    fn rows_are_found_by_what_they_are_written_with() {
+        let mut sets = TagSets::default();
+        let mut number = |tags: &[Tag]| sets.number(&write_tags(tags)).unwrap();
+        let (plain, quoted) = (Tag::new("format", "md"), Tag::new("title", "a \"quoted\"\nname"));
+        let both = number(&[plain.clone(), quoted.clone()]);
+        let rows = [both, number(&[]), number(&[plain]), number(&[quoted]), both];
+        // Nobody has it.
+        number(&[Tag::new("format", "pdf")]);
+        let section = write(&sets, &rows);
+        let index = TagIndex::read(&section);
+        let found = |name: &str, values: &[&str]| {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            let condition = Condition { name: name.into(), values, negated: false };
+            index.rows(&section, &condition, rows.len()).rows()
+        };
+        assert_eq!(found("format", &["md"]), [0, 2, 4]);
+        assert_eq!(found("title", &["a \"quoted\"\nname"]), [0, 3, 4]);
+        assert_eq!(found("title", &["another"]), [0_u32; 0]);
+        assert_eq!(found("format", &["md", "pdf"]), found("format", &[]));
+        assert_eq!(section[..4], 2_u32.to_le_bytes());
+    }
 }

@@ -77,8 +77,8 @@ pub(crate) fn write(
     order.iter().enumerate().for_each(|(place, index)| places[*index as usize] = place as u32);
     sections.write(places.iter().map(|place| place.to_le_bytes()))?;
     sections.write(order.iter().map(|index| times(&rows.times[*index as usize])))?;
-    sections
-        .write([tags::write(&rows.tag_sets.sets, order.iter().map(|index| rows.tags[*index as usize]))])?;
+    let sets: Vec<u32> = order.iter().map(|index| rows.tags[*index as usize]).collect();
+    sections.write([tags::write(&rows.tag_sets, &sets)])?;
     let done = sections.finish()?;
     out.seek(SeekFrom::Start(0))?;
     out.write_all(&write_head(head, &done))?;

@@ -91,16 +91,16 @@ impl Database {
         Ok((newer, Changes { state, rows: Rows::new(dimensions), removed }))
     }
 
-    /// Reads at most `count` rows after one.
+    /// Reads at most `count` rows after the range's start, up to its end, which is one of them.
     pub(crate) async fn page(
         &self,
         id: i64,
-        after: u64,
+        after: Range<u64>,
         count: usize,
         dimensions: usize,
     ) -> Result<Rows, Error> {
         let mut connection = self.readers.acquire().await.map_err(database("reading them"))?;
-        rows(&mut connection, id, after..u64::MAX >> 1, count, dimensions).await
+        rows(&mut connection, id, after, count, dimensions).await
     }
 
     /// Lists a tenant's collections by name, with how many vectors each has.

@@ -5,6 +5,7 @@
 mod conformance;
 mod damage;
 mod exchange;
+mod gathered;
 mod processes;
 mod round;
 mod sources;

@@ -55,63 +55,6 @@ async fn what_is_stored_is_found_and_outlives_the_process() {
     }
 }
 
-/// However many vectors there are, few are held at a time, and none is lost between two segments.
-#[tokio::test]
-async fn what_is_gathered_lies_in_segments_of_bounded_size() {
-    // Far from each other, however many there are.
-    let vector = |index: usize| -> Vec<f32> {
-        let mixed = |at: usize| ((index * 8 + at) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (0..8)
-            .map(|at| {
-                ((mixed(at) ^ mixed(at) >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 - 8_388_608.0
-            })
-            .collect()
-    };
-    let entries = |range: std::ops::Range<usize>| -> Vec<Entry> {
-        range.map(|index| Entry::new(key(index), vector(index))).collect()
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let scope = athenaeum_tenancy::local();
-    let open = async || {
-        let settings = Settings { background: false, ..Settings::default() };
-        let vectors = Vectors::open(dir.path(), settings).await.unwrap();
-        vectors.collection(&scope, &spec()).await.unwrap()
-    };
-    let segments = || {
-        let folders = std::fs::read_dir(dir.path().join("local")).unwrap();
-        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-        files
-            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".segment"))
-            .count()
-    };
-    let check = async |written: usize| {
-        let chunks = open().await;
-        for index in [0, 5, 8_191, 8_192, 16_383, 16_384, 20_000, written - 1] {
-            let near = chunks.search(&Query::new(vector(index), 1)).await.unwrap();
-            assert_eq!(near[0].key, key(index), "of {written}");
-        }
-        assert_eq!(chunks.stats().await.unwrap().vectors, written as u64 - 1);
-    };
-    let chunks = open().await;
-    for from in (0..20_500).step_by(500) {
-        chunks.store(&entries(from..from + 500)).await.unwrap();
-    }
-    chunks.delete(&[key(10_000)]).await.unwrap();
-    chunks.gather(50_000).await.unwrap();
-    assert_eq!(segments(), 0, "too few to be worth it");
-    chunks.gather(500).await.unwrap();
-    assert_eq!(segments(), 3);
-    check(20_500).await;
-
-    // Few beside the last segment, which takes them in; nothing where nothing came.
-    chunks.store(&entries(20_500..22_000)).await.unwrap();
-    for _ in 0..2 {
-        chunks.gather(500).await.unwrap();
-        assert_eq!(segments(), 3);
-    }
-    check(22_000).await;
-}
-
 /// Whoever is gone in the middle of writing, such as a client that hung up, holds up no other process.
 #[tokio::test]
 async fn a_write_that_is_given_up_is_taken_back_at_once() {
