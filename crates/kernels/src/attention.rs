@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn scores_are_those_of_one_query_and_one_key() {
         let number = |index: usize| ((index * 37 + 11) % 101) as f32 / 50.0 - 1.0;
-        for (count, seen, size) in [(1, 1, 1), (3, 5, 64), (8, 32, 64), (7, 32, 100), (2, 31, 128)] {
+        for (count, seen, size) in
+            [(1, 1, 1), (3, 5, 64), (8, 32, 64), (7, 32, 100), (2, 31, 128), (5, 9, 47), (4, 9, 47)]
+        {
             let queries: Vec<f32> = (0..count * size).map(number).collect();
             let keys: Vec<f32> = (0..seen * size).map(|index| number(index * 3 + 1)).collect();
             let mut out = vec![0.0; count * seen];

@@ -194,7 +194,7 @@ fn by_tiles<const STEPS: usize>(
     } else if is_across(matrix.isa, chunks, count) {
         #[cfg(target_arch = "x86_64")]
         by_rows_across(matrix, (shape, vectors), pool, &rounded, outputs, kept_weights);
-    } else if is_paired(matrix.isa) {
+    } else if is_paired(matrix.isa, count) {
         #[cfg(target_arch = "aarch64")]
         by_pairs(matrix, (shape, vectors), pool, &mut rounded, outputs, kept_weights);
     } else {
@@ -227,14 +227,13 @@ fn is_across(isa: Isa, chunks: usize, count: usize) -> bool {
     }
 }
 
-/// Tells whether two rows of weights meet two input rows in one instruction.
-fn is_paired(isa: Isa) -> bool {
-    #[cfg(target_arch = "aarch64")]
-    return isa == Isa::I8mm;
-    #[cfg(not(target_arch = "aarch64"))]
-    {
-        _ = isa;
-        false
+/// Tells whether two rows of weights meet two input rows in one instruction. Half of it would be for nothing with one input row.
+#[cfg_attr(not(target_arch = "aarch64"), expect(unused_variables, reason = "only there it is done"))]
+fn is_paired(isa: Isa, count: usize) -> bool {
+    match isa {
+        #[cfg(target_arch = "aarch64")]
+        Isa::I8mm => count > 1,
+        _ => false,
     }
 }
 
