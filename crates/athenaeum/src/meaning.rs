@@ -2,7 +2,11 @@
 
 mod lazy;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use athenaeum_archive::{Archive, library::Library};
 use athenaeum_core::{ChunkId, ConversationId, Embed, Rerank};
@@ -114,17 +118,14 @@ pub async fn forget_vectors(
     conversations: &[ConversationId],
     chunks: &[ChunkId],
 ) -> Result<(), Error> {
-    if (conversations.is_empty() && chunks.is_empty()) || !has_vectors(data) {
+    if conversations.is_empty() && chunks.is_empty() {
         return Ok(());
     }
-    let folder = data.join("vectors");
-    let forget = async {
-        let vectors = Vectors::open(&folder, athenaeum_vector::Settings::default()).await?;
-        remove_conversations(&vectors, scope, conversations).await?;
-        remove_chunks(&vectors, scope, chunks).await
-    };
-    let forgotten = forget.await;
-    forgotten.map_err(|source| Error::Vectors { path: folder, source })
+    let forgotten = with_vectors(data, async |vectors| {
+        remove_conversations(vectors, scope, conversations).await?;
+        remove_chunks(vectors, scope, chunks).await
+    });
+    forgotten.await.map_err(|(path, source)| Error::Vectors { path, source })
 }
 
 /// Removes the vectors of memories, where there are any, after others were put in their place.
@@ -133,16 +134,8 @@ pub async fn forget_vectors(
 ///
 /// [`Error::Vectors`] where they cannot be written.
 pub async fn forget_memory_vectors(data: &Path, scope: &Scope) -> Result<(), Error> {
-    if !has_vectors(data) {
-        return Ok(());
-    }
-    let folder = data.join("vectors");
-    let forget = async {
-        let vectors = Vectors::open(&folder, athenaeum_vector::Settings::default()).await?;
-        clear_memories(&vectors, scope).await
-    };
-    let forgotten = forget.await;
-    forgotten.map_err(|source| Error::Vectors { path: folder, source })
+    let forgotten = with_vectors(data, async |vectors| clear_memories(vectors, scope).await);
+    forgotten.await.map_err(|(path, source)| Error::Vectors { path, source })
 }
 
 /// Removes the vectors that are not of what `library` and `archive` hold, where there are any, after a backup was put in their
@@ -157,16 +150,25 @@ pub async fn follow_restored(
     library: Option<&Library>,
     archive: &Archive,
 ) -> Result<(), Error> {
+    let followed =
+        with_vectors(data, async |vectors| meaning::follow_restored(vectors, scope, library, archive).await);
+    followed.await.map_err(|(path, source)| Error::Compare { path, source })
+}
+
+/// Changes the vectors in `data`, where there are any; an error comes with their folder.
+async fn with_vectors<E: From<athenaeum_vector::Error>>(
+    data: &Path,
+    change: impl AsyncFnOnce(&Vectors) -> Result<(), E>,
+) -> Result<(), (PathBuf, E)> {
     if !has_vectors(data) {
         return Ok(());
     }
     let folder = data.join("vectors");
-    let follow = async {
+    let changed = async {
         let vectors = Vectors::open(&folder, athenaeum_vector::Settings::default()).await?;
-        meaning::follow_restored(&vectors, scope, library, archive).await
+        change(&vectors).await
     };
-    let followed = follow.await;
-    followed.map_err(|source| Error::Compare { path: folder, source })
+    changed.await.map_err(|error| (folder, error))
 }
 
 /// Where models that make vectors are.

@@ -186,7 +186,7 @@ async fn archive(context: &Context, data: &Path) -> Vec<Finding> {
 
 /// Looks at the library, where there is one. How its files are, `library doctor` tells.
 async fn documents(context: &Context, data: &Path) -> Option<Finding> {
-    if !data.join("library.db").is_file() {
+    if !context.has_library().ok()? {
         return None;
     }
     let settings = athenaeum::archive_settings(&context.settings.settings);
