@@ -15,7 +15,9 @@ pub(crate) async fn when_idle(archive: Archive, look_every: Duration) {
         if !pulse.has_come_to_rest(processor_time()) {
             continue;
         }
-        match release_program() {
+        // The list of what is mapped is read from the system, which may take its time.
+        let released = tokio::task::spawn_blocking(release_program).await;
+        match released.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
             Ok(bytes) => tracing::debug!(bytes, "at rest: pages of the program went back to the system"),
             Err(error) => tracing::debug!(%error, "at rest, but the program's pages cannot be given back"),
         }
