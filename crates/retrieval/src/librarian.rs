@@ -41,7 +41,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use activity::{Activity, Embedding, Folder, Pace, Taken, Watched};
-pub use handed_in::{CopyError, PutBack, copy_handed_in, follow_moved, put_back};
+pub use handed_in::{CopyError, PutBack, copy_handed_in, follow_moved, is_copy, put_back};
 pub use watching::Watching;
 
 use crate::{

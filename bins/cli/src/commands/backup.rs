@@ -61,6 +61,12 @@ pub(super) async fn run(context: &mut Context, args: &Backup) -> Outcome {
     if let Some(there) = all.into_iter().find(|path| path.exists() && !args.force) {
         bail!("{} exists; name another file, or replace it with --force", there.display());
     }
+    if company.files.exists() && !librarian::is_copy(&company.files) {
+        let folder = company.files.display();
+        bail!(
+            "{folder} was not written by a backup, and is not replaced; name another file, or move it away"
+        );
+    }
     // All of it first, beside its name: whatever fails, no old backup is gone and no half of a new one looks whole.
     for path in all {
         remove(&beside(path)).with_context(|| format!("cannot remove {}", beside(path).display()))?;
@@ -72,18 +78,18 @@ pub(super) async fn run(context: &mut Context, args: &Backup) -> Outcome {
         }
     }
     let files = written?;
-    let mut kept = Vec::new();
-    for path in all {
+    let mut kept = [false; 4];
+    for (path, kept) in all.into_iter().zip(&mut kept) {
         // What an earlier backup left there would be taken for what belongs to this one.
         remove(path).with_context(|| format!("cannot replace {}", path.display()))?;
         let new = beside(path);
         if new.exists() {
             fs::rename(&new, path).with_context(|| format!("cannot name the copy {}", path.display()))?;
         }
-        kept.push(path.exists());
+        *kept = path.exists();
     }
     let size = fs::metadata(&to)?.len();
-    let [_, memories, library, handed_in] = kept[..] else { bail!("a backup has four parts") };
+    let [_, memories, library, handed_in] = kept;
     if context.output.json {
         let name = |there: bool, path: &Path| there.then(|| path.display().to_string());
         context.output.object(&Written {
@@ -121,7 +127,7 @@ async fn write(context: &Context, archive: &Archive, to: &Path, company: &Compan
         memories.backup(&beside(&company.memories)).await?;
         memories.close().await;
     }
-    if data.join("library.db").is_file() {
+    if context.has_library()? {
         let library = Library::open_read_only(&data, &settings).await?;
         library.backup(&beside(&company.library)).await?;
         library.close().await;

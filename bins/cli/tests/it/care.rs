@@ -159,6 +159,13 @@ fn a_backup_is_brought_back_elsewhere_and_whole_or_not_at_all() {
     std::fs::remove_file(&place).unwrap();
     library.ok(&[&["backup", "kept.db", "--force"][..], &data].concat());
     assert!(!library.path("kept.drop").exists() && library.path("kept.library.db").exists());
+
+    // A folder of that name that no backup wrote is somebody's.
+    std::fs::create_dir(library.path("kept.drop")).unwrap();
+    library.write("kept.drop/mine.md", "Nobody else has this.\n");
+    let refused = library.run(&[&["backup", "kept.db", "--force"][..], &data].concat());
+    assert!(refused.code == Some(1) && refused.stderr.contains("kept.drop was not written"), "{refused:?}");
+    assert!(library.path("kept.drop/mine.md").exists());
 }
 
 /// Whoever only imports conversations has no `library.db`; care makes none, and misses none.

@@ -30,8 +30,8 @@ pub struct PutBack {
 }
 
 /// Copies the files of a drop folder, those of all tenants, to the new folder `to`, with the times at which they were last
-/// changed; returns how many. `to` is made where there is one at least. Links are not followed; what goes meanwhile is passed
-/// over.
+/// changed; returns how many. `to` is made where there is one at least, with a mark that [`is_copy`] knows it by. Links are not
+/// followed; what goes meanwhile is passed over.
 ///
 /// # Errors
 /// [`CopyError`]; what was copied until then lies in `to`.
@@ -47,7 +47,16 @@ pub fn copy_handed_in(drop_folder: &Path, to: &Path) -> Result<u64, CopyError> {
         }
         Ok(())
     })?;
+    if to.is_dir() {
+        let mark = to.join(MARK);
+        fs::write(&mark, MARKED).map_err(|source| CopyError { path: mark, source })?;
+    }
     Ok(copied)
+}
+
+/// Tells whether [`copy_handed_in`] made a folder.
+pub fn is_copy(folder: &Path) -> bool {
+    folder.join(MARK).is_file()
 }
 
 /// Puts files that [`copy_handed_in`] copied back into a drop folder. What lies there stays: a file that has the name of another
@@ -58,6 +67,9 @@ pub fn copy_handed_in(drop_folder: &Path, to: &Path) -> Result<u64, CopyError> {
 pub fn put_back(from: &Path, drop_folder: &Path) -> Result<PutBack, CopyError> {
     let mut done = PutBack::default();
     each_file(from, &mut |from, inner| {
+        if inner == Path::new(MARK) {
+            return Ok(());
+        }
         let place = drop_folder.join(inner);
         make_parent(&place)?;
         let put = put_one(from, &place).map_err(|source| CopyError { path: from.to_owned(), source })?;
@@ -110,6 +122,11 @@ fn place_now(file: &File, own: &Path) -> Option<(String, String)> {
     let now = own.join(inner);
     now.is_file().then(|| Some((file.found.path.clone(), now.to_str()?.to_owned())))?
 }
+
+/// In a copy beside the tenants' folders; none of these is called so.
+const MARK: &str = ".athenaeum-backup";
+
+const MARKED: &str = "Files that were handed in to Athenaeum: `athenaeum restore` puts them back.\n";
 
 /// Calls `with` for each file below `folder`, with where it lies and its path in it.
 fn each_file(
@@ -200,6 +217,7 @@ mod tests {
         file.set_modified(then).unwrap();
         assert_eq!(copy_handed_in(&drop, &kept).unwrap(), 3);
         assert!(!kept.join("local/link").exists());
+        assert!(is_copy(&kept) && !is_copy(&drop));
 
         fs::remove_file(drop.join("local/a.md")).unwrap();
         write(&drop.join("other/a.md"), "another one");
@@ -211,5 +229,6 @@ mod tests {
         assert_eq!(fs::read(drop.join("other/a.md")).unwrap(), b"another one");
         assert_eq!(fs::read(beside).unwrap(), b"three");
         assert_eq!(put_back(&kept, &drop).unwrap(), PutBack::default(), "all of it is there by now");
+        assert!(!is_copy(&drop));
     }
 }
