@@ -27,7 +27,9 @@ pub(super) struct Told<'a> {
 impl<'a> Told<'a> {
     /// Asks a server how it is.
     pub(super) fn of(server: &'a Running) -> Self {
-        Self { answers: server.answers(), memory_bytes: server.memory_bytes(), ..Self::ended(server) }
+        // First, since answering brings pages of the program back that a server at rest has given away.
+        let memory_bytes = server.memory_bytes();
+        Self { answers: server.answers(), memory_bytes, ..Self::ended(server) }
     }
 
     /// What is to be told of one that has ended.
