@@ -1,0 +1,95 @@
+use std::{fmt, time::Duration};
+
+/// A model on another engine, and how it is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What it is called here.
+    pub name: String,
+    /// Where the engine answers: `http://127.0.0.1:8000`, with or without the `/v1` or `/api` that its wire begins with.
+    pub url: String,
+    /// What the engine speaks.
+    pub wire: Wire,
+    /// What the engine calls the model.
+    pub model: String,
+    /// What says to the engine who asks.
+    pub key: Option<Key>,
+    /// Tokens of prompt and answer together, where that is known.
+    pub context_tokens: Option<usize>,
+    /// How long connecting may take.
+    pub connect: Duration,
+    /// How long the engine may say nothing: before it answers, and between two pieces of an answer.
+    pub silence: Duration,
+    /// How often a request is sent at most, until an engine takes it. At least 1.
+    pub attempts: u32,
+    /// How long to wait before the second attempt; twice as long before each further one, at most 10 s. An engine that says
+    /// how long it wants to be left alone is left alone so long, at most 30 s.
+    pub retry_wait: Duration,
+}
+
+/// What an engine speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// OpenAI's API and no more than that: vendors, gateways.
+    OpenAi,
+    /// The same with vLLM's further parameters.
+    Vllm,
+    /// llama.cpp's server: OpenAI's conversations with its own parameters, and `/completion` for texts.
+    LlamaCpp,
+    /// Ollama's own, under `/api`.
+    Ollama,
+}
+
+/// A secret that says who asks. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Settings {
+    /// A model with everything else as usual: 5 s to connect, 120 s of silence, 3 attempts, the second after 250 ms.
+    #[must_use]
+    pub fn new(name: &str, url: &str, wire: Wire) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            wire,
+            model: name.to_owned(),
+            key: None,
+            context_tokens: None,
+            connect: Duration::from_secs(5),
+            silence: Duration::from_secs(120),
+            attempts: 3,
+            retry_wait: Duration::from_millis(250),
+        }
+    }
+}
+
+impl Wire {
+    /// Returns what settings call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Vllm => "vllm",
+            Self::LlamaCpp => "llama.cpp",
+            Self::Ollama => "ollama",
+        }
+    }
+}
+
+impl Key {
+    /// Takes a secret; white space around it is none of it. `None` where nothing is left.
+    #[must_use]
+    pub fn new(secret: &str) -> Option<Self> {
+        let secret = secret.trim();
+        (!secret.is_empty()).then(|| Self(secret.to_owned()))
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(hidden)")
+    }
+}
