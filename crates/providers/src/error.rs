@@ -16,6 +16,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// What is to say who asks cannot be sent.
+    #[error(
+        "the key of the model {name} has characters that no request can carry; correct it in the settings"
+    )]
+    Key {
+        /// The model.
+        name: String,
+    },
     /// This machine's part of a connection cannot be made.
     #[error("connections to other engines cannot be made on this machine")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -57,12 +65,12 @@ pub enum Error {
         /// When it wants to be asked again, if it said so.
         retry_after: Option<Duration>,
     },
-    /// The engine failed, as often as it was asked.
+    /// The engine failed, as often as it was asked, or in the middle of an answer.
     #[error("the engine of the model {name} failed with status {status}: {said}")]
     Unwell {
         /// The model.
         name: String,
-        /// HTTP's status.
+        /// HTTP's status, of the 500s; that which the engine tells where an answer had begun, 500 where it tells none.
         status: u16,
         /// What it said, tamed and cut.
         said: String,
@@ -81,7 +89,7 @@ pub enum Error {
         /// The model.
         name: String,
     },
-    /// The connection broke in the middle of an answer.
+    /// The connection broke in the middle of an answer, or each time before one began.
     #[error("the answer of the model {name} broke off")]
     Broken {
         /// The model.

@@ -54,3 +54,16 @@ pub enum Reason {
     /// The time of the request was over.
     Deadline,
 }
+
+impl End {
+    pub(crate) fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            stop: None,
+            prompt_tokens: None,
+            cached_tokens: None,
+            generated_tokens: None,
+            reasoning_tokens: None,
+        }
+    }
+}

@@ -15,7 +15,7 @@ pub struct Request {
     pub form: Option<Form>,
     /// The answer ends before the first of these.
     pub stops: Vec<String>,
-    /// Tokens of the answer at most.
+    /// Tokens of the answer at most. `None` for as many as fit; OpenAI's own servers end texts, not conversations, after 16.
     pub tokens_max: Option<usize>,
     /// When the answer ends at the latest.
     pub deadline: Option<Instant>,
@@ -41,9 +41,11 @@ pub struct Conversation {
     pub choice: ToolChoice,
     /// It calls one at most.
     pub one_call: bool,
-    /// Whether the last message, of the assistant, is the beginning of the answer.
+    /// Whether the last message, of the assistant, is the beginning of the answer. llama.cpp's server and Ollama take it so
+    /// whatever stands here.
     pub continues: bool,
-    /// Variables of the model's template, such as `enable_thinking`.
+    /// Variables of the model's template, such as `enable_thinking`. Where a wire has no place for templates, `enable_thinking`,
+    /// `thinking` and `reasoning_effort` are one wish, told in the wire's own word for it.
     pub variables: BTreeMap<String, Value>,
 }
 
@@ -52,9 +54,9 @@ pub struct Conversation {
 pub struct Message {
     /// `system`, `user`, `assistant` or `tool`.
     pub role: String,
-    /// What it says and shows, in order.
+    /// What it says and shows, in order. Texts without pictures are sent as one, a line after the other.
     pub parts: Vec<Part>,
-    /// What the model said to itself.
+    /// What the model said to itself. OpenAI's wire has no place for it: there, the model does not see it.
     pub reasoning: Option<String>,
     /// Tools that the model called.
     pub calls: Vec<Call>,
@@ -156,14 +158,7 @@ impl Request {
     /// Asks for what follows, with everything else as the engine has it.
     #[must_use]
     pub fn new(input: Input) -> Self {
-        Self {
-            input,
-            sampling: Vec::new(),
-            form: None,
-            stops: Vec::new(),
-            tokens_max: None,
-            deadline: None,
-        }
+        Self { input, sampling: Vec::new(), form: None, stops: Vec::new(), tokens_max: None, deadline: None }
     }
 }
 
@@ -261,7 +256,9 @@ impl Setting {
     #[must_use]
     pub fn on(self, wire: Wire) -> Option<&'static str> {
         let known = match self {
-            Self::Temperature | Self::TopP | Self::FrequencyPenalty | Self::PresencePenalty | Self::Seed => true,
+            Self::Temperature | Self::TopP | Self::FrequencyPenalty | Self::PresencePenalty | Self::Seed => {
+                true
+            }
             Self::LogitBias => wire != Wire::Ollama,
             Self::TopK | Self::MinP => wire != Wire::OpenAi,
             Self::RepeatPenalty | Self::RepeatLastN | Self::TypicalP => {

@@ -1,11 +1,14 @@
 use std::{fmt, time::Duration};
 
+use url::Url;
+
 /// A model on another engine, and how it is asked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What it is called here.
     pub name: String,
-    /// Where the engine answers: `http://127.0.0.1:8000`, with or without the `/v1` or `/api` that its wire begins with.
+    /// Where the engine answers: `http://127.0.0.1:8000`, with or without the `/v1` or `/api` that its wire begins with. A
+    /// path that names another version (`/paas/v4`, `/v1beta/openai`) is taken as it is.
     pub url: String,
     /// What the engine speaks.
     pub wire: Wire,
@@ -24,6 +27,8 @@ pub struct Settings {
     /// How long to wait before the second attempt; twice as long before each further one, at most 10 s. An engine that says
     /// how long it wants to be left alone is left alone so long, at most 30 s.
     pub retry_wait: Duration,
+    /// What connections to other machines go through.
+    pub proxy: Option<Proxy>,
 }
 
 /// What an engine speaks.
@@ -43,6 +48,10 @@ pub enum Wire {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(String);
 
+/// A server that connections go through. Its address is never shown: there may be a password in it.
+#[derive(Clone)]
+pub struct Proxy(pub(crate) reqwest::Proxy);
+
 impl Settings {
     /// A model with everything else as usual: 5 s to connect, 120 s of silence, 3 attempts, the second after 250 ms.
     #[must_use]
@@ -58,6 +67,7 @@ impl Settings {
             silence: Duration::from_secs(120),
             attempts: 3,
             retry_wait: Duration::from_millis(250),
+            proxy: None,
         }
     }
 }
@@ -91,5 +101,22 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(hidden)")
+    }
+}
+
+impl Proxy {
+    /// Takes the address of a proxy, `http://` or `https://`, in which a name and a password may be. This machine itself
+    /// is not reached by it. `None` for what is no such address.
+    #[must_use]
+    pub fn new(address: &str) -> Option<Self> {
+        let url: Url = address.parse().ok()?;
+        let proxy = matches!(url.scheme(), "http" | "https").then(|| reqwest::Proxy::all(url).ok())??;
+        Some(Self(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1"))))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxy(hidden)")
     }
 }
