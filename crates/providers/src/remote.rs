@@ -19,7 +19,7 @@ use url::Url;
 use crate::{
     Error, Reply, Request, Settings, Wire,
     address::Address,
-    body::{self, Limit},
+    body::{self, Asked, Kind, Limit},
     connection, refusal,
 };
 
@@ -90,10 +90,10 @@ impl Remote {
     ///
     /// Dropping the future hangs up.
     pub async fn ask(&self, request: Request) -> Result<Reply, Error> {
-        let (sent, asked) = self.written(&request, self.limit())?;
+        let (sent, kind, limit) = self.written(&request, self.limit())?;
         let response = match self.send(&sent).await {
             Err(Error::Refused { status: 400, said, .. })
-                if asked.limit == Some(Limit::Tokens)
+                if limit == Some(Limit::Tokens)
                     && self.settings().wire == Wire::OpenAi
                     && said.contains("max_completion_tokens") =>
             {
@@ -102,7 +102,7 @@ impl Remote {
             }
             sent => sent?,
         };
-        Reply::new(self.clone(), response, asked.kind, request.deadline).await
+        Reply::new(self.clone(), response, kind, request.deadline).await
     }
 
     /// Returns what the engine serves, by its own names and in its own order.
@@ -161,16 +161,14 @@ impl Remote {
         }
     }
 
-    fn written(&self, request: &Request, limit: Limit) -> Result<(Sent, body::Asked), Error> {
+    fn written(&self, request: &Request, limit: Limit) -> Result<(Sent, Kind, Option<Limit>), Error> {
         let settings = self.settings();
-        let asked = body::of(settings, request, limit).map_err(|what| Error::Inexpressible {
-            name: settings.name.clone(),
-            wire: settings.wire,
-            what: what.0,
+        let Asked { kind, body, limit } = body::of(settings, request, limit).map_err(|what| {
+            Error::Inexpressible { name: settings.name.clone(), wire: settings.wire, what: what.0 }
         })?;
-        let body = Bytes::from(Value::Object(asked.body.clone()).to_string());
-        let url = self.0.address.of_kind(asked.kind);
-        Ok((Sent { method: Method::POST, url, body: Some(body), deadline: request.deadline }, asked))
+        let body = Some(Bytes::from(Value::Object(body).to_string()));
+        let url = self.0.address.of_kind(kind);
+        Ok((Sent { method: Method::POST, url, body, deadline: request.deadline }, kind, limit))
     }
 
     /// Sends until an engine says yes.

@@ -8,10 +8,12 @@ use std::{
 use athenaeum_providers::{Error, Event, Key, Proxy, Reason, Remote, Request, Settings, Wire};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+#[cfg(target_os = "linux")]
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::stub::{End, Play, Stub, answer, ok, question};
 
-const SHORT: Duration = Duration::from_millis(80);
+const SHORT: Duration = Duration::from_millis(400);
 
 async fn error(stub: &Stub) -> Error {
     answer(&stub.remote(Wire::OpenAi), question()).await.unwrap_err()
@@ -115,6 +117,24 @@ async fn an_engine_that_is_not_there_is_looked_for_again() {
     assert!(matches!(&error, Error::Unreachable { host, .. } if *host == addr.to_string()), "{error:?}");
 }
 
+/// A socket whose queue is full answers nothing to who wants to connect, as a machine that is switched off does.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn connecting_takes_no_longer_than_it_may() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = tokio::time::timeout(SHORT, TcpStream::connect(addr)).await {
+        queued.push(connected.unwrap());
+    }
+    let url = format!("http://{addr}");
+    let settings = Settings { connect: SHORT, attempts: 1, ..Settings::new("mine", &url, Wire::OpenAi) };
+    let error = Remote::new(settings).unwrap().ask(question()).await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { source, .. } if source.is_timeout()), "{error:?}");
+}
+
 #[tokio::test]
 async fn silence_is_told_before_an_answer_and_in_the_middle_of_it() {
     let silent = |stub: &Stub| Settings { silence: SHORT, ..stub.settings(Wire::OpenAi) };
@@ -141,6 +161,18 @@ async fn an_answer_whose_time_is_over_ends() {
     let [Event::Text(_), Event::End(end)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(end.reason, Reason::Deadline);
     stub.hang_ups(1).await;
+}
+
+/// Servers answer in tasks that any thread may go on with.
+#[test]
+fn an_answer_may_be_waited_for_on_any_thread() {
+    fn waits(_: impl Send) {}
+    let remote = Remote::new(Settings::new("mine", "http://there", Wire::OpenAi)).unwrap();
+    waits(remote.models());
+    waits(async {
+        let mut reply = remote.ask(question()).await?;
+        reply.next().await.transpose()
+    });
 }
 
 #[tokio::test]

@@ -116,9 +116,12 @@ impl Stub {
 
     /// Waits until so many clients have hung up in the middle of an answer.
     pub(crate) async fn hang_ups(&self, count: usize) {
-        while self.hung_up.load(Ordering::SeqCst) < count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let wait = async {
+            while self.hung_up.load(Ordering::SeqCst) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
     }
 }
 
