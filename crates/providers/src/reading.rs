@@ -78,6 +78,17 @@ impl Reading {
         self.settle(read);
     }
 
+    /// Takes an answer that came as one object. Where that only says what went wrong, it is returned, and nothing was read.
+    pub(crate) fn whole(&mut self, text: &[u8]) -> Option<Fault> {
+        let failed = serde_json::from_slice(text).ok().and_then(|said| Fault::told(&said));
+        if failed.is_none() {
+            let read = self.wire.piece(text, &mut self.out);
+            self.settle(read);
+            self.finish();
+        }
+        failed
+    }
+
     /// The connection has ended.
     pub(crate) fn finish(&mut self) {
         let read = self.rest();
@@ -168,7 +179,8 @@ impl Wire {
 impl Fault {
     /// Finds what an engine says of a failure, in the place where they all do.
     pub(crate) fn told(piece: &Value) -> Option<Self> {
-        let error = piece.get("error").filter(|error| !error.is_null())?;
+        let is_none = |error: &Value| error.is_null() || *error == false || *error == "";
+        let error = piece.get("error").filter(|error| !is_none(error))?;
         let code = ["code", "status", "status_code"].iter().find_map(|name| error.get(name)?.as_u64());
         let status = code.and_then(|code| code.try_into().ok()).filter(|code| (400..600).contains(code));
         Some(Self::Failed { status: status.unwrap_or(500), said: piece.clone() })

@@ -230,7 +230,7 @@ impl Remote {
     }
 
     /// Reads the next piece of an answer that is read as a whole.
-    async fn piece(
+    pub(crate) async fn piece(
         &self,
         response: &mut Response,
         deadline: Option<Instant>,

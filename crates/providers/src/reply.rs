@@ -37,9 +37,8 @@ impl Reply {
             heard: Instant::now(),
             deadline,
         };
-        // Some gateways say what went wrong with a status that says it went well.
         if is_whole && kind.is_events() {
-            return Err(reply.whole().await);
+            reply.whole().await?;
         }
         Ok(reply)
     }
@@ -116,22 +115,22 @@ impl Reply {
         }
     }
 
-    /// Reads an answer that is no stream.
-    async fn whole(&mut self) -> Error {
+    /// Reads an answer that is no stream: some gateways know none, and some say what went wrong with a status that says it went
+    /// well.
+    async fn whole(&mut self) -> Result<(), Error> {
+        let Some(mut response) = self.response.take() else { return Ok(()) };
         let mut text = Vec::new();
-        if let Some(mut response) = self.response.take() {
-            let until = earlier(self.heard.checked_add(self.remote.settings().silence), self.deadline);
-            while let Some(Ok(Some(piece))) = within(until, response.chunk()).await {
-                text.extend_from_slice(&piece);
-                if text.len() > refusal::BYTES_MAX {
-                    break;
-                }
+        while let Some(piece) = self.remote.piece(&mut response, self.deadline).await? {
+            if text.len() + piece.len() > WHOLE_BYTES_MAX {
+                return Err(self
+                    .remote
+                    .not_understood(&format!("it is longer than {WHOLE_BYTES_MAX} bytes")));
             }
+            text.extend_from_slice(&piece);
         }
-        let said: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
-        match said.and_then(|said| Fault::told(&said)) {
-            Some(fault) => self.fault(fault),
-            None => self.remote.not_understood("it came as a whole, though pieces were asked for"),
+        match self.reading.whole(&text) {
+            Some(failed) => Err(self.fault(failed)),
+            None => Ok(()),
         }
     }
 }
@@ -144,3 +143,5 @@ impl fmt::Debug for Reply {
 
 /// How long the end of a connection's answer is waited for.
 const LEAVE: std::time::Duration = std::time::Duration::from_millis(100);
+
+const WHOLE_BYTES_MAX: usize = 4 << 20;

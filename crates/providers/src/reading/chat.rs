@@ -38,7 +38,8 @@ impl Chat {
 
     fn choice(&mut self, choice: &Value, out: &mut Out) -> Result<(), Fault> {
         out.text(text_of(choice, "text"));
-        let delta = choice.get("delta").unwrap_or(&Value::Null);
+        // An answer that comes whole has a message in its place.
+        let delta = choice.get("delta").or(choice.get("message")).unwrap_or(&Value::Null);
         // Both names are in use, and some engines send both.
         let thought = ["reasoning_content", "reasoning"].iter().map(|name| text_of(delta, name));
         out.reasoning(thought.into_iter().find(|text| !text.is_empty()).unwrap_or_default());

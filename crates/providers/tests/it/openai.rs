@@ -199,6 +199,23 @@ async fn calls_are_put_together_however_they_come() {
     check(nameless, pieces).await;
 }
 
+/// Gateways that know no streams answer whole, whatever they are asked for.
+#[tokio::test]
+async fn an_answer_that_comes_whole_is_read_as_well() {
+    let call = json!({ "id": "a", "type": "function", "function": { "name": "f", "arguments": "{}" } });
+    let message = json!({ "role": "assistant", "content": "Hi", "tool_calls": [call] });
+    let answer = json!({
+        "error": null, "choices": [{ "index": 0, "message": message, "finish_reason": "tool_calls" }],
+        "usage": { "prompt_tokens": 3, "completion_tokens": 2 },
+    });
+    let pretty = serde_json::to_string_pretty(&answer).unwrap();
+    let counted = End { prompt_tokens: Some(3), generated_tokens: Some(2), ..end(Reason::Ended) };
+    let expected = [text("Hi"), started(0, Some("a"), "f"), arguments(0, "{}"), Event::End(counted)];
+    for play in [Play::text(200, &pretty).with("content-type", "application/json"), Play::events([answer])] {
+        assert_eq!(said(Wire::OpenAi, question(), play).await, expected);
+    }
+}
+
 #[tokio::test]
 async fn every_way_to_end_is_told() {
     let check = async |finish: &str, expected: Reason| {
