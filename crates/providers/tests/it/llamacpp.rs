@@ -1,7 +1,8 @@
 //! llama.cpp's server: OpenAI's conversations, and its own texts.
 
 use athenaeum_providers::{
-    Conversation, End, Error, Event, Form, Input, Message, Reason, Request, Setting, ToolChoice, Wire,
+    Conversation, End, Error, Event, Form, Input, Message, Reason, Remote, Request, Setting, Settings,
+    ToolChoice, Wire,
 };
 use serde_json::{Value, json};
 
@@ -67,6 +68,15 @@ async fn a_text_goes_by_its_own_address() {
         "model": "m", "stream": true, "prompt": "Once", "mirostat": 2, "repeat_last_n": -1, "stop": ["END"], "n_predict": 8,
     });
     assert_eq!(sent(Wire::LlamaCpp, request).await, ("/completion".to_owned(), expected));
+    // It lies beside OpenAI's addresses, not under them, whichever of them the settings name.
+    for end in ["/v1", "/v1/", "/"] {
+        let stub =
+            Stub::plays([Play::events([json!({ "content": "", "stop": true, "stop_type": "eos" })])]).await;
+        let settings =
+            Settings { url: format!("{}/llama{end}", stub.url()), ..stub.settings(Wire::LlamaCpp) };
+        answer(&Remote::new(settings).unwrap(), once()).await.unwrap();
+        assert_eq!(stub.seen()[0].path, "/llama/completion", "{end}");
+    }
     let check = async |form: Form, name: &str, expected: Value| {
         let request = Request { form: Some(form), ..once() };
         assert_eq!(sent(Wire::LlamaCpp, request).await.1[name], expected);
