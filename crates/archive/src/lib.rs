@@ -45,6 +45,6 @@ pub use state::{Object, State};
 pub use store::{Archive, Counts, Error, ErrorKind, Finding, Import, Outcome, Settings, Stamp, flags_of};
 pub use view::{
     Conversation, ConversationSummary, Count, Cursor, Facets, Filters, Flag, Hit, ImportEvent, ImportStatus,
-    Notice, Page, Place, Ranking, SearchRequest, SearchResults, Snippet, Sort, Stats, StoredMessage, Total,
-    Versioned,
+    Notice, Page, Place, Ranking, Said, SearchRequest, SearchResults, Snippet, Sort, Stats, StoredMessage,
+    Total, Versioned,
 };

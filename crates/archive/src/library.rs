@@ -213,6 +213,18 @@ impl Library {
         search::hits(&self.files, &self.indexes, scope, ids, text).await
     }
 
+    /// Tells which documents these chunks are of; chunks that are not there in this scope are left out.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn documents_of(
+        &self,
+        scope: &Scope,
+        ids: &[ChunkId],
+    ) -> Result<HashMap<ChunkId, DocumentId>, Error> {
+        read::documents_of(&self.files, scope, ids).await
+    }
+
     /// Returns chunks by id, in the same order; `None` for those that are not there in this scope.
     ///
     /// # Errors

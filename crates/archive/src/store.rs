@@ -47,7 +47,7 @@ use search::Indexes;
 
 use crate::{
     Conversation, ConversationSummary, Cursor, Facets, Filters, Flag, Hit, ImportEvent, Page, Place, Ranking,
-    SearchRequest, SearchResults, Stats, StoredMessage, Versioned,
+    Said, SearchRequest, SearchResults, Stats, StoredMessage, Versioned,
 };
 
 /// Names what a message has that can be filtered by.
@@ -165,6 +165,15 @@ impl Archive {
         positions: Range<u32>,
     ) -> Result<Vec<StoredMessage>, Error> {
         read::messages(&self.files, scope, id, positions).await
+    }
+
+    /// Reads messages by id, with where they stand, in no order; those that are not there in this scope are left out. Holds
+    /// what they say, so ask for some at a time.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn messages_by_id(&self, scope: &Scope, ids: &[MessageId]) -> Result<Vec<Said>, Error> {
+        read::messages_by_id(&self.files, scope, ids).await
     }
 
     /// Tells in which conversation a message stands, and at which position.

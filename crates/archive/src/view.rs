@@ -222,6 +222,17 @@ pub struct StoredMessage {
     pub message: Message,
 }
 
+/// A message and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// The conversation it stands in; messages of one conversation share it.
+    pub conversation: Arc<ConversationSummary>,
+    /// Index of the message in its conversation.
+    pub position: u32,
+    /// The message.
+    pub stored: StoredMessage,
+}
+
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {

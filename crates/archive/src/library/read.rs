@@ -132,6 +132,30 @@ pub(super) async fn known(files: &Files, scope: &Scope, ids: &[ChunkId]) -> Resu
     Ok(found)
 }
 
+/// Tells which documents chunks are of; those of another scope are left out.
+pub(super) async fn documents_of(
+    files: &Files,
+    scope: &Scope,
+    ids: &[ChunkId],
+) -> Result<HashMap<ChunkId, DocumentId>, Error> {
+    let failed = database("reading chunks");
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(
+            "SELECT c.uid, d.uid FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.uid IN (",
+        );
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_bytes().to_vec());
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        for row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            found.insert(ChunkId::from_bytes(bytes(&row, 0)?), DocumentId::from_bytes(bytes(&row, 1)?));
+        }
+    }
+    Ok(found)
+}
+
 /// Returns chunks by row, in no order.
 pub(super) async fn chunks_by_row(
     files: &Files,

@@ -1,11 +1,11 @@
 //! Reading, and deleting, what has an id.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use athenaeum_core::{ConversationId, MessageId};
 use athenaeum_tenancy::Scope;
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
 
 use super::{
     builder::{Builder, PATIENCE},
@@ -13,7 +13,7 @@ use super::{
     open::Files,
     raw, row,
 };
-use crate::{Conversation, StoredMessage};
+use crate::{Conversation, ConversationSummary, Said, StoredMessage};
 
 pub(crate) async fn conversation(
     files: &Files,
@@ -101,6 +101,44 @@ async fn messages_of(
     Ok(messages)
 }
 
+pub(crate) async fn messages_by_id(
+    files: &Files,
+    scope: &Scope,
+    ids: &[MessageId],
+) -> Result<Vec<Said>, Error> {
+    let failed = database("reading messages");
+    let mut conversations: HashMap<i64, Arc<ConversationSummary>> = HashMap::new();
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new(format!(
+            "SELECT {}, m.position, c.id, {} FROM messages m JOIN conversations c ON c.id = m.conversation_id
+             WHERE m.id IN (",
+            row::MESSAGE,
+            row::SUMMARY
+        ));
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.0);
+        }
+        sql.push(") AND c.tenant = ").push_bind(scope.tenant().as_str());
+        for found_row in sql.build().fetch_all(&files.readers).await.map_err(&failed)? {
+            let stored = row::message(&found_row)?;
+            let position = found_row.try_get(row::MESSAGE_COLUMNS).map_err(&failed)?;
+            let key: i64 = found_row.try_get(row::MESSAGE_COLUMNS + 1).map_err(&failed)?;
+            let conversation = match conversations.get(&key) {
+                Some(conversation) => Arc::clone(conversation),
+                None => {
+                    let conversation = Arc::new(row::summary_at(&found_row, row::MESSAGE_COLUMNS + 2)?);
+                    conversations.insert(key, Arc::clone(&conversation));
+                    conversation
+                }
+            };
+            found.push(Said { conversation, position, stored });
+        }
+    }
+    Ok(found)
+}
+
 pub(crate) async fn locate(
     files: &Files,
     scope: &Scope,
@@ -171,3 +209,6 @@ pub(crate) async fn delete(files: &Files, scope: &Scope, id: ConversationId) -> 
     }
     Ok(())
 }
+
+/// Ids in one statement.
+const IDS_MAX: usize = 500;

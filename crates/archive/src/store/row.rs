@@ -43,23 +43,31 @@ pub(crate) use time_sql;
 
 /// Reads the columns [`SUMMARY`] from the front of a row.
 pub(crate) fn summary(row: &SqliteRow) -> Result<ConversationSummary, Error> {
+    summary_at(row, 0)
+}
+
+/// Reads the columns [`SUMMARY`] from a column of a row on.
+pub(crate) fn summary_at(row: &SqliteRow, first: usize) -> Result<ConversationSummary, Error> {
     let failed = database("reading a conversation");
     Ok(ConversationSummary {
-        id: ConversationId::from_bytes(uid(row, 0)?),
-        provider: provider(row.try_get(1).map_err(&failed)?)?,
-        external_id: row.try_get(2).map_err(&failed)?,
-        title: row.try_get(3).map_err(&failed)?,
-        model: row.try_get(4).map_err(&failed)?,
-        created_at: time(row, 5)?,
-        updated_at: time(row, 6)?,
-        user_id: row.try_get(7).map_err(&failed)?,
-        message_count: row.try_get(8).map_err(&failed)?,
+        id: ConversationId::from_bytes(uid(row, first)?),
+        provider: provider(row.try_get(first + 1).map_err(&failed)?)?,
+        external_id: row.try_get(first + 2).map_err(&failed)?,
+        title: row.try_get(first + 3).map_err(&failed)?,
+        model: row.try_get(first + 4).map_err(&failed)?,
+        created_at: time(row, first + 5)?,
+        updated_at: time(row, first + 6)?,
+        user_id: row.try_get(first + 7).map_err(&failed)?,
+        message_count: row.try_get(first + 8).map_err(&failed)?,
     })
 }
 
 /// Columns that [`message`] reads, in its order.
 pub(crate) const MESSAGE: &str = "m.id, m.parent, m.flags, m.role, m.author, m.model, m.created_at, m.tokens, \
      m.finish_reason, m.external_id, m.layout, m.tool_calls, m.attachments, m.content";
+
+/// How many columns [`MESSAGE`] are.
+pub(crate) const MESSAGE_COLUMNS: usize = 14;
 
 /// Reads the columns [`MESSAGE`] from the front of a row.
 pub(crate) fn message(row: &SqliteRow) -> Result<StoredMessage, Error> {
