@@ -29,6 +29,8 @@
 //! that lie together. A search picks the partitions near the query, counts bits there, and compares the best in full. What
 //! is newer than the segments is scanned from memory until a segment takes it up, so that storing is an append.
 //!
+//! [`group`] puts vectors into groups that lie together, without a question.
+//!
 //! **Invariants:** answers only for the [`Scope`](athenaeum_tenancy::Scope) that a collection was opened with; whatever
 //! the state of the segments, the rows are the truth: no bytes of a segment make it panic, and what is missing, damaged or
 //! another database's is made anew.
@@ -38,6 +40,7 @@ mod collection;
 mod error;
 mod exchange;
 mod folder;
+mod groups;
 mod pack;
 mod rows;
 mod search;
@@ -53,6 +56,7 @@ mod turn;
 pub use collection::Collection;
 pub use error::{Error, ErrorKind};
 pub use exchange::ExchangeError;
+pub use groups::{Grouping, Groups, Member, group};
 pub use sources::{Settled, Source};
 pub use store::{Settings, Vectors};
 pub use turn::Turn;
