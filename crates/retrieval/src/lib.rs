@@ -32,6 +32,8 @@
 //!
 //! [`memory`] keeps what somebody wants remembered, or what surprises.
 //!
+//! [`topics`] tells what conversations and documents are about.
+//!
 //! [`eval`] measures rankings.
 //!
 //! A parser pushes and blocks, the archive awaits: between them stands a queue bounded in items and in bytes,
@@ -59,6 +61,7 @@ mod queue;
 mod reader;
 mod report;
 pub mod search;
+pub mod topics;
 mod upload_folder;
 
 pub use athenaeum_ingest::ExternalParser;

@@ -85,6 +85,8 @@ struct Inner {
     /// Whose messages are embedded.
     conversations: OnceLock<Archive>,
     reranker: OnceCell<Option<Arc<dyn Rerank>>>,
+    /// Held by the one that looks for topics: each takes a whole processor.
+    topics: tokio::sync::Mutex<()>,
     drop_folder: PathBuf,
     options: Options,
     desks: Mutex<HashMap<TenantId, Arc<Desk>>>,
@@ -118,6 +120,7 @@ impl Librarian {
             meaning: OnceCell::new(),
             conversations: OnceLock::new(),
             reranker: OnceCell::new(),
+            topics: tokio::sync::Mutex::default(),
             drop_folder: drop_folder.to_owned(),
             options,
             desks: Mutex::default(),

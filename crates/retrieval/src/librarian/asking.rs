@@ -10,6 +10,7 @@ use super::Librarian;
 use crate::{
     ask::{self, Answer, Budget, Origin, Passage, Verification},
     search::{Mode, Request, SearchError, Within},
+    topics::{self, Topics},
 };
 
 impl Librarian {
@@ -52,6 +53,25 @@ impl Librarian {
             _ => self.meaning().await,
         };
         Ok(Answer::quoted(&request.query, &passages, meaning).await?)
+    }
+
+    /// Tells what the conversations of `archive` and the documents are about, for one at a time.
+    ///
+    /// # Errors
+    /// What the disk says.
+    ///
+    /// # Cancellation
+    /// As [`topics::topics`].
+    pub async fn topics(
+        &self,
+        archive: &Archive,
+        scope: &Scope,
+        request: &topics::Request,
+    ) -> Result<Topics, SearchError> {
+        let library = self.library().await?;
+        let meaning = self.meaning().await;
+        let _turn = self.0.topics.lock().await;
+        topics::topics((Some(archive), Some(library)), meaning, scope, request).await
     }
 
     /// Checks an answer against the files that it cites, as far as the ledger of whoever asks has them: a path that it does

@@ -16,4 +16,5 @@ mod meaning;
 mod memory;
 mod rerank;
 mod support;
+mod topics;
 mod watching;
