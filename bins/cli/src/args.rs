@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Library(documents::Library),
     /// Find messages and documents, by word and by meaning
     Search(Search),
+    /// List what conversations and documents are about
+    Topics(documents::Topics),
     /// Answer a question from conversations and documents, and say for each sentence what it rests on
     Ask(Box<documents::Ask>),
     /// Check an answer of `ask --json` against the files that it cites
@@ -71,7 +73,7 @@ pub(crate) enum Command {
     /// List, find and forget what is remembered
     #[command(subcommand)]
     Memories(memories::Memories),
-    /// Show one conversation
+    /// Show one conversation or document
     Show(Show),
     /// Write conversations to files: Markdown, JSON or plain text
     Export(Export),
@@ -268,7 +270,7 @@ pub(crate) enum SortChoice {
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_HELP)]
 pub(crate) struct Show {
-    /// A conversation's id, the beginning of one, or a message's number
+    /// A conversation's id, the beginning of one, a message's number, or a document's id
     pub(crate) id: String,
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = ShowFormat::Text)]
@@ -280,7 +282,9 @@ Examples:
   athenaeum show 0190c3              the beginning of an id is enough where it is the only one
   athenaeum show 48213               the conversation around a message that a search found
   athenaeum show 0190c3 -f md | glow -
-  athenaeum show 0190c3 -f raw       the bytes as the provider exported them";
+  athenaeum show 0190c3 -f raw       the bytes as the provider exported them
+
+Of a document all text is shown, as it was read; its file stays where it lies.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ShowFormat {

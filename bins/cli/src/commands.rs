@@ -32,6 +32,7 @@ mod start;
 mod stats;
 mod status;
 mod stop;
+mod topics;
 mod verify;
 
 use std::{
@@ -94,6 +95,7 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Status => status::run(context),
         Command::Verify(args) => verify::run(context, &args),
         Command::Search(args) => search::run(context, args).await,
+        Command::Topics(args) => topics::run(context, &args).await,
         Command::Show(args) => show::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::List(args) => list::run(context, args).await,

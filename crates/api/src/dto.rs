@@ -11,3 +11,4 @@ pub(crate) mod params;
 pub(crate) mod problem;
 pub(crate) mod search;
 pub(crate) mod stats;
+pub(crate) mod topics;

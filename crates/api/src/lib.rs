@@ -89,6 +89,7 @@ mod sign_in;
 mod socket;
 mod state;
 mod stream;
+mod topics;
 mod traced;
 mod upload;
 mod watch;

@@ -17,7 +17,7 @@ use utoipa::{
 use crate::{
     Settings, anthropic, asking, conversations, dialect::Dialect, dto, events, hardware, health, imports,
     library, llamacpp, memories, models, ollama, openai, parameters, problem::Kind, pulls, query_language,
-    resume, search, socket,
+    resume, search, socket, topics,
 };
 
 /// Builds the OpenAPI 3.1 description from the routes' own annotations.
@@ -84,6 +84,7 @@ pub(crate) const COMMITTED: &str = include_str!("../../../openapi/athenaeum.json
         library::document,
         asking::ask,
         asking::verify,
+        topics::list,
         memories::remember,
         memories::list,
         memories::forget,

@@ -8,7 +8,7 @@ use axum::{
 use crate::{
     Api, Problem, anthropic, asking, conversations, docs, events, hardware, health, imports, library,
     llamacpp, mcp, memories, models, observe, ollama, openai, protect, pulls, query_language, resume,
-    routes::Routes, search, sign_in, socket,
+    routes::Routes, search, sign_in, socket, topics,
 };
 
 /// Makes the routes under `/athenaeum/v1`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`.
@@ -50,6 +50,7 @@ fn routes(api: &Api) -> Routes {
         .route("/athenaeum/v1/library/embedding", post(library::pause))
         .route("/athenaeum/v1/documents", get(library::documents))
         .route("/athenaeum/v1/documents/{id}", get(library::document))
+        .route("/athenaeum/v1/topics", get(topics::list))
         .route("/athenaeum/v1/memories", get(memories::list).post(memories::remember))
         .route("/athenaeum/v1/memories/{id}", delete(memories::forget))
         .route("/athenaeum/v1/ask", post(asking::ask))

@@ -89,6 +89,7 @@ impl Default for Settings {
                 "/athenaeum/v1/search",
                 "/athenaeum/v1/facets",
                 "/athenaeum/v1/suggestions",
+                "/athenaeum/v1/topics",
                 "/search",
                 "/search/results",
             ]

@@ -121,6 +121,27 @@ pub(crate) enum Mode {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = TOPICS_HELP)]
+pub(crate) struct Topics {
+    /// Where to look
+    #[arg(long = "in", value_enum, value_name = "WHERE", default_value_t = Within::All)]
+    pub(crate) within: Within,
+    /// Most topics, at most 200 [default: 2 to 50, by how much there is]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) count: Option<u16>,
+}
+
+const TOPICS_HELP: &str = "\
+Examples:
+  athenaeum topics
+  athenaeum topics --in chats --count 12
+  athenaeum topics --json | jq -r .label
+
+What means alike comes together, and is called by the words that it has and the rest has not. Below each
+topic stand passages from its middle; `athenaeum show ID` opens the conversation or document. Looked at is
+what has a vector: `athenaeum library embed` makes those that are missing. No model is asked.";
+
+#[derive(Debug, Args)]
 #[command(after_help = ASK_HELP)]
 pub(crate) struct Ask {
     /// The question

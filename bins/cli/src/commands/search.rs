@@ -4,7 +4,7 @@ use athenaeum::archive::{Cursor, Hit, SearchRequest, SearchResults, Total};
 
 mod everywhere;
 
-pub(super) use everywhere::request;
+pub(super) use everywhere::{request, within};
 
 use super::{Context, Outcome, note};
 use crate::{

@@ -72,6 +72,67 @@ fn a_question_is_answered_with_what_it_rests_on_and_the_answer_is_checked() {
     assert!(said.contains("[1] The flat"), "{said}");
 }
 
+/// Writes notes on three matters, and takes them in.
+fn shelve(library: &Library) {
+    std::fs::create_dir(library.path("notes")).unwrap();
+    for (name, text) in [
+        ("starter", "Feed the sourdough starter with flour and water once a day."),
+        ("loaf", "A loaf with a sourdough starter rises slowly and wants a hot oven."),
+        ("rye", "Rye flour makes a sourdough starter lively and the loaf dark."),
+        ("walks", "The puppy pulls at its leash; a calm dog may walk ahead."),
+        ("leash", "A long leash lets the young dog find its own way."),
+        ("borrow", "The borrow checker of Rust refuses two mutable references."),
+        ("lifetime", "A lifetime tells the borrow checker how long a reference in Rust lives."),
+    ] {
+        library.write(&format!("notes/{name}.txt"), text);
+    }
+    library.ok(&["add", "notes"]);
+}
+
+#[test]
+fn topics_are_listed_with_labels_and_lead_to_what_they_are_of() {
+    let library = Library::new();
+    shelve(&library);
+    let told = library.json(&["topics", "--in", "library", "--count", "3"]);
+    let brief: Vec<String> = told
+        .iter()
+        .map(|topic| format!("{} ({})", topic["label"].as_str().unwrap(), topic["passages"]))
+        .collect();
+    insta::assert_snapshot!(brief.join("\n"), @r"
+    sourdough starter, flour, loaf (3)
+    dog, leash, ahead (2)
+    borrow checker, references, Rust (2)
+    ");
+    let id = told[0]["examples"][0]["document_id"].as_str().unwrap();
+    assert!(library.ok(&["show", id]).contains("sourdough"));
+    assert!(library.json(&["show", id])[0]["paths"][0].as_str().unwrap().ends_with(".txt"));
+
+    let said = library.ok(&["topics", "-n", "3"]);
+    // Times and ids are others each time.
+    let said = said.lines().filter(|line| !line.starts_with("3 topics")).collect::<Vec<_>>().join("\n");
+    let ids: Vec<&str> = said.split_whitespace().filter(|word| word.len() == 36).collect();
+    let said = ids.iter().fold(said.clone(), |said, id| said.replace(id, "ID"));
+    insta::assert_snapshot!(said, @r"
+    sourdough starter, flour, loaf
+      3 passages · 3 documents
+      ID  rye.txt: Rye flour makes a sourdough starter lively and the loaf dark.
+      ID  loaf.txt: A loaf with a sourdough starter rises slowly and wants a hot oven.
+      ID  starter.txt: Feed the sourdough starter with flour and water once a day.
+
+    dog, leash, ahead
+      2 passages · 2 documents
+      ID  leash.txt: A long leash lets the young dog find its own way.
+      ID  walks.txt: The puppy pulls at its leash; a calm dog may walk ahead.
+
+    borrow checker, references, Rust
+      2 passages · 2 documents
+      ID  lifetime.txt: A lifetime tells the borrow checker how long a reference in Rust lives.
+      ID  borrow.txt: The borrow checker of Rust refuses two mutable references.
+    ");
+    assert!(library.json(&["topics", "--in", "chats"]).is_empty());
+    assert_eq!(library.run(&["topics", "--count", "0"]).code, Some(2));
+}
+
 #[test]
 fn ways_of_looking_are_measured() {
     let library = Library::new();

@@ -19,6 +19,7 @@ fn the_reference_is_what_the_program_says() {
         "memories",
         "memories search",
         "search",
+        "topics",
         "ask",
         "verify",
         "show",

@@ -55,6 +55,18 @@ pub(crate) struct Order {
     sort: Option<String>,
 }
 
+/// Which topics.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Topics {
+    /// Conversations, documents, or both; both where it is left out.
+    #[param(value_type = Option<crate::openapi::PlaceName>)]
+    r#in: Option<String>,
+    /// Most topics; 2 to 50, by how much there is, where it is left out.
+    #[param(minimum = 1, maximum = 200)]
+    count: Option<u32>,
+}
+
 /// Which part of the hits.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -191,3 +191,20 @@ async fn a_library_is_its_tenants_alone() {
     assert_eq!(server.get("/athenaeum/v1/library").await.json()["documents"], 1);
     assert!(std::path::Path::new(path).exists());
 }
+
+#[tokio::test]
+async fn topics_are_asked_for_rightly_and_are_none_without_a_model() {
+    let server = Server::start().await;
+    hand_in(&server.app, &[("lease.md", CONTRACT)]).await;
+    for target in ["topics", "topics?in=chats&count=200", "topics?in=library&count=1"] {
+        let answer = server.get(&format!("/athenaeum/v1/{target}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = answer.json();
+        assert_eq!((&answer["topics"], &answer["coverage"]), (&json!([]), &Value::Null), "{answer}");
+        assert!(answer["notices"][0].as_str().unwrap().contains("no model that makes vectors"), "{answer}");
+    }
+    for wrong in ["count=0", "count=201", "count=some", "in=nowhere", "q=bread"] {
+        let answer = server.get(&format!("/athenaeum/v1/topics?{wrong}")).await;
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.text());
+    }
+}

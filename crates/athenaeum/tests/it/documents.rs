@@ -66,3 +66,41 @@ fn documents_are_caught_up_with_and_a_page_that_watches_delays_no_end() {
     serving.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn topics_come_with_the_vectors_and_are_answered_over_the_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let drop_folder = folder.path().join("drop/local");
+    std::fs::create_dir_all(&drop_folder).unwrap();
+    for (name, text) in [
+        ("tides", "Spring tides come with a full moon."),
+        ("moon", "The moon pulls the tides twice a day."),
+        ("neap", "Neap tides come with half a moon."),
+        ("kernel", "The Linux kernel schedules threads."),
+        ("threads", "Two threads share the memory of a Linux process."),
+    ] {
+        std::fs::write(drop_folder.join(name).with_extension("txt"), text).unwrap();
+    }
+    let (addr, close, serving) = serve(folder.path());
+    let begun = Instant::now();
+    let found = loop {
+        let answer = get(addr, "/athenaeum/v1/topics?count=2");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let found: serde_json::Value = serde_json::from_str(body).unwrap();
+        if found["passages"] == 5 {
+            break found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{answer}");
+        thread::sleep(Duration::from_millis(200));
+    };
+    let topics = found["topics"].as_array().unwrap();
+    let label = |number: usize| topics[number]["label"].as_str().unwrap();
+    assert!(label(0).contains("moon") && label(1).contains("threads"), "{found}");
+    assert_eq!((&topics[0]["documents"], &topics[0]["conversations"]), (&3.into(), &0.into()), "{found}");
+    let first = &topics[1]["examples"][0];
+    assert_eq!(first["kind"], "document");
+    let id = first["document"]["document_id"].as_str().unwrap();
+    assert!(get(addr, &format!("/athenaeum/v1/documents/{id}")).contains("threads"));
+    drop(close);
+    serving.join().unwrap();
+}

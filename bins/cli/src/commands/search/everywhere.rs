@@ -89,11 +89,7 @@ pub(super) async fn run(context: &mut Context, args: Search) -> Outcome {
 /// Reads where and how to look.
 pub(in crate::commands) fn request(place: &documents::Where) -> Request {
     Request {
-        within: match place.within {
-            documents::Within::All => Within::All,
-            documents::Within::Chats => Within::Chats,
-            documents::Within::Library => Within::Library,
-        },
+        within: within(place.within),
         mode: match place.mode {
             documents::Mode::Text => Mode::Text,
             documents::Mode::Semantic => Mode::Semantic,
@@ -106,6 +102,15 @@ pub(in crate::commands) fn request(place: &documents::Where) -> Request {
             _ => None,
         },
         ..Request::default()
+    }
+}
+
+/// Reads where to look.
+pub(in crate::commands) fn within(within: documents::Within) -> Within {
+    match within {
+        documents::Within::All => Within::All,
+        documents::Within::Chats => Within::Chats,
+        documents::Within::Library => Within::Library,
     }
 }
 
