@@ -99,12 +99,14 @@ pub(crate) async fn remember(
 pub(crate) async fn list(api: Api, uri: Uri) -> Result<Response, Problem> {
     let params = Params::read(&uri, &["q", "tier", "limit", "cursor"])?;
     let limit = params.number("limit", 1..=200, 50)?;
-    let tier = match params.one("tier")? {
-        None => Some(Tier::Hot),
-        Some("all") => None,
-        Some(name) => Some(Tier::named(name).ok_or_else(|| Problem::parameter("tier", "hot, cold or all"))?),
+    let wanted = match params.one("tier")? {
+        None | Some("found") => Wanted::Found,
+        Some("all") => Wanted::All,
+        Some(name) => {
+            let unknown = || Problem::parameter("tier", "found, hot, warm, cold or all");
+            Wanted::Of(Tier::named(name).ok_or_else(unknown)?)
+        }
     };
-    let wanted = Wanted { tier };
     let memory = api.memory().await?;
     let page = match params.one("q")?.filter(|text| !text.trim().is_empty()) {
         Some(text) => {

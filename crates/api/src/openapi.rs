@@ -406,8 +406,8 @@ described! {
     PlaceName: text().enum_values(Some(search::PLACES.iter().copied()));
     /// How to look.
     ModeName: text().enum_values(Some(search::MODES.iter().copied()));
-    /// Whether a memory is found.
-    TierName: text().enum_values(Some(["hot", "cold", "all"]));
+    /// How readily a memory is found; `found` is hot and warm.
+    TierName: text().enum_values(Some(["found", "hot", "warm", "cold", "all"]));
     /// What became of a file.
     StateName: text().enum_values(Some(["waiting", "kept", "failed", "skipped", "gone"]));
     /// An answer that says of every sentence what it rests on. It is what `/athenaeum/v1/verify` takes.

@@ -18,11 +18,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A memory is *hot* or *cold*: hot ones are found, cold ones only by who asks for them ([`Wanted::tier`]).
-//! [`Memories::cool`] makes those cold that nobody wanted for a while, [`Memories::warm`] brings them back.
+//! A memory is *hot*, *warm* or *cold* ([`Tier`]): hot and warm ones are found, cold ones only by who asks for them
+//! ([`Wanted`]). [`Memories::cool`] takes those one tier down that nobody wanted for a while, a use makes warm ones hot again,
+//! [`Memories::lift`] all.
 //!
 //! **Invariants:** what a scope has remembered shows in no other, in no list, search or count; a text is there once, as
-//! often as it is remembered; nothing grows cold or goes by itself.
+//! often as it is remembered; nothing goes down a tier, or away, by itself.
 
 mod read;
 mod schema;
@@ -37,7 +38,7 @@ use std::{
 use athenaeum_core::{MemoryId, Timestamp};
 use athenaeum_tenancy::Scope;
 
-pub use view::{Kept, Memory, MemoryStats, NewMemory, Origin, Surprise, Tier, Wanted};
+pub use view::{Cooled, Cooling, Kept, Memory, MemoryStats, NewMemory, Origin, Surprise, Tier, Wanted};
 
 use crate::{
     Cursor, Error, Page, Settings,
@@ -153,7 +154,7 @@ impl Memories {
         read::find(&self.files, scope, text, wanted, limit).await
     }
 
-    /// Notes that memories were of use now.
+    /// Notes that memories were of use now. Warm ones are hot again; cold ones stay so.
     ///
     /// # Errors
     /// Only those of the disk.
@@ -169,21 +170,20 @@ impl Memories {
         write::forget(&self.files, scope, ids).await
     }
 
-    /// Makes those memories cold that were neither made nor used since a moment, but for the newest `kept` of all; returns
-    /// them.
+    /// Takes memories one tier down that were of no use; returns which.
     ///
     /// # Errors
     /// Only those of the disk.
-    pub async fn cool(&self, scope: &Scope, since: Timestamp, kept: usize) -> Result<Vec<MemoryId>, Error> {
-        write::cool(&self.files, scope, since, kept).await
+    pub async fn cool(&self, scope: &Scope, cooling: &Cooling) -> Result<Cooled, Error> {
+        write::cool(&self.files, scope, cooling).await
     }
 
-    /// Makes memories hot again that were cold; returns them. They count as used now.
+    /// Makes memories hot again that were warm or cold; returns them. They count as used now.
     ///
     /// # Errors
     /// Only those of the disk.
-    pub async fn warm(&self, scope: &Scope, ids: &[MemoryId], now: Timestamp) -> Result<Vec<Memory>, Error> {
-        write::warm(&self.files, scope, ids, now).await
+    pub async fn lift(&self, scope: &Scope, ids: &[MemoryId], now: Timestamp) -> Result<Vec<Memory>, Error> {
+        write::lift(&self.files, scope, ids, now).await
     }
 
     /// Counts what is there.

@@ -1,9 +1,9 @@
-//! Memories that are of no use any more grow cold by night.
+//! Memories that are of no use any more go down a tier by night, one in a night.
 
 use std::{path::PathBuf, time::Duration};
 
 use athenaeum_core::Timestamp;
-use athenaeum_retrieval::memory::Place;
+use athenaeum_retrieval::memory::{Cooled, Place};
 use athenaeum_tenancy::Scope;
 use jiff::{Zoned, civil::Date, tz::TimeZone};
 
@@ -29,8 +29,10 @@ async fn cool(place: &Place, scope: &Scope, now: Timestamp) {
         Err(error) => Err(error.into()),
     };
     match cooled {
-        Ok(0) => {}
-        Ok(memories) => tracing::info!(memories, "memories that were of no use for long have grown cold"),
+        Ok(Cooled { warm: 0, cold: 0 }) => {}
+        Ok(Cooled { warm, cold }) => {
+            tracing::info!(warm, cold, "memories that were of no use have cooled down");
+        }
         Err(error) => tracing::warn!(%error, "memories could not be looked through for old ones"),
     }
 }
@@ -74,7 +76,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_of_no_use_grows_cold_by_itself_and_nothing_is_opened_before() {
         let data = tempfile::tempdir().unwrap();
-        let settings = Settings { cold_after_days: 0, kept_hot: 0, ..Settings::default() };
+        let settings =
+            Settings { warm_after_days: 0, cold_after_days: 0, kept_hot: 0, ..Settings::default() };
         let place = Place::new(data.path(), athenaeum_archive::Settings::default(), settings);
         let scope = athenaeum_tenancy::local();
         let every = Duration::from_millis(2);
@@ -85,10 +88,16 @@ mod tests {
         let memories = place.open(None).await.unwrap().memories().clone();
         let new = NewMemory { text: "The tram leaves at six.".into(), ..NewMemory::default() };
         let id = memories.keep(&scope, new).await.unwrap().memory.id;
-        let task = tokio::spawn(every_night(place, data.path().to_owned(), scope.clone(), every));
-        while memories.memories(&scope, &[id]).await.unwrap()[0].as_ref().unwrap().tier == Tier::Hot {
-            tokio::time::sleep(every).await;
+        // A night for each tier.
+        for tier in [Tier::Warm, Tier::Cold] {
+            let night = every_night(place.clone(), data.path().to_owned(), scope.clone(), every);
+            let night = tokio::spawn(night);
+            while memories.memories(&scope, &[id]).await.unwrap()[0].as_ref().unwrap().tier != tier {
+                tokio::time::sleep(every).await;
+            }
+            tokio::time::sleep(every * 5).await;
+            assert_eq!(memories.memories(&scope, &[id]).await.unwrap()[0].as_ref().unwrap().tier, tier);
+            night.abort();
         }
-        task.abort();
     }
 }

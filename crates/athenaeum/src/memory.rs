@@ -27,10 +27,13 @@ pub async fn open_memory(
 /// Returns how memories are kept by these settings.
 pub fn memory_settings(settings: &Settings) -> memory::Settings {
     let memory = &settings.memory;
+    let cold_after_days = u32::try_from(memory.cold_after_days).unwrap_or(u32::MAX);
     memory::Settings {
         threshold: memory.surprise_percent as f64 / 100.0,
         half_life_days: Some(memory.half_life_days as f64).filter(|days| *days > 0.0),
-        cold_after_days: u32::try_from(memory.cold_after_days).unwrap_or(u32::MAX),
+        // A week where a month makes cold.
+        warm_after_days: (cold_after_days / 4).max(1),
+        cold_after_days,
         kept_hot: usize::try_from(memory.kept_hot).unwrap_or(usize::MAX),
     }
 }

@@ -1,7 +1,7 @@
 //! What is remembered: kept when somebody asks for it or when it surprises, and found again by word and by meaning.
 //!
 //! A [`Memory`] is a row of [`Memories`]; what stands for its meaning is a vector beside
-//! those of the chunks, as long as it is hot. [`surprise`] says how much of a surprise a text is; who has a model that
+//! those of the chunks, as long as it is not cold. [`surprise`] says how much of a surprise a text is; who has a model that
 //! tells probabilities gives the perplexity, otherwise the least possible one counts, and the memory says so.
 //!
 //! **Invariant:** what somebody asks to remember is kept, however little it surprises.
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use athenaeum_archive::{
     ErrorKind,
-    memories::{Kept, Memories, Memory, NewMemory, Origin, Tier, Wanted},
+    memories::{Cooling, Kept, Memories, Memory, NewMemory, Origin, Tier, Wanted},
 };
 use athenaeum_core::{MemoryId, Timestamp};
 use athenaeum_tenancy::Scope;
@@ -38,7 +38,9 @@ pub struct Settings {
     pub threshold: f64,
     /// After how many days a memory that was of no use counts half as much in a search; `None`: it counts the same.
     pub half_life_days: Option<f64>,
-    /// After how many days without use a memory may grow cold.
+    /// After how many days without use a hot memory grows warm: it counts a little less in a search.
+    pub warm_after_days: u32,
+    /// After how many days without use a warm memory may grow cold.
     pub cold_after_days: u32,
     /// Of the newest so many none grows cold.
     pub kept_hot: usize,
@@ -46,7 +48,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: THRESHOLD, half_life_days: None, cold_after_days: 30, kept_hot: 1_000 }
+        Self {
+            threshold: THRESHOLD,
+            half_life_days: None,
+            warm_after_days: 7,
+            cold_after_days: 30,
+            kept_hot: 1_000,
+        }
     }
 }
 
@@ -83,6 +91,15 @@ pub struct Recalled {
     pub similarity: Option<f64>,
     /// The share of the words looked for that it has.
     pub words: f64,
+}
+
+/// How many memories went down a tier.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cooled {
+    /// From hot to warm.
+    pub warm: usize,
+    /// From warm to cold.
+    pub cold: usize,
 }
 
 /// Why nothing could be remembered or found.
@@ -163,13 +180,14 @@ impl Memorizer {
             .into_iter()
             .map(|(memory, words)| (memory.id, Recalled { memory, score: 0.0, similarity: None, words }))
             .collect();
-        if let Some(meaning) = self.meaning.as_ref().filter(|_| wanted.tier != Some(Tier::Cold)) {
+        if let Some(meaning) = self.meaning.as_ref().filter(|_| *wanted != Wanted::Of(Tier::Cold)) {
             meaning.follow_memories(scope, &self.memories).await?;
             let vector = meaning.of_query(text).await?;
             let near: HashMap<MemoryId, f64> =
                 meaning.memories_near(scope, &vector, LOOKED_AT.max(limit)).await?.into_iter().collect();
             let missing: Vec<MemoryId> = near.keys().filter(|id| !found.contains_key(id)).copied().collect();
-            for memory in self.memories.memories(scope, &missing).await?.into_iter().flatten() {
+            let missing = self.memories.memories(scope, &missing).await?.into_iter().flatten();
+            for memory in missing.filter(|memory| wanted.takes(memory.tier)) {
                 found.insert(memory.id, Recalled { memory, score: 0.0, similarity: None, words: 0.0 });
             }
             for recalled in found.values_mut() {
@@ -202,36 +220,40 @@ impl Memorizer {
         Ok(self.memories.forget(scope, ids).await?)
     }
 
-    /// Makes those cold that are old and of no use ([`Settings`]), as of `now`; returns how many.
+    /// Takes those one tier down that are of no use ([`Settings`]), as of `now`; returns how many.
     ///
     /// # Errors
     /// What disk and vectors say.
-    pub async fn cool(&self, scope: &Scope, now: Timestamp) -> Result<usize, MemoryError> {
-        let since = now.as_micros().saturating_sub(i64::from(self.settings.cold_after_days) * DAY);
-        let cooled = self.memories.cool(scope, Timestamp::from_micros(since), self.settings.kept_hot).await?;
+    pub async fn cool(&self, scope: &Scope, now: Timestamp) -> Result<Cooled, MemoryError> {
+        let ago = |days: u32| Timestamp::from_micros(now.as_micros().saturating_sub(i64::from(days) * DAY));
+        let Settings { warm_after_days, cold_after_days, kept_hot, .. } = self.settings;
+        let cooling =
+            Cooling { warm_before: ago(warm_after_days), cold_before: ago(cold_after_days), kept: kept_hot };
+        let cooled = self.memories.cool(scope, &cooling).await?;
         if let Some(meaning) = &self.meaning {
-            meaning.remove_memories(scope, &cooled).await?;
+            meaning.remove_memories(scope, &cooled.cold).await?;
         }
-        Ok(cooled.len())
+        Ok(Cooled { warm: cooled.warm.len(), cold: cooled.cold.len() })
     }
 
-    /// Makes cold memories hot again; returns them.
+    /// Makes warm and cold memories hot again; returns them.
     ///
     /// # Errors
     /// What disk, model and vectors say.
-    pub async fn warm(&self, scope: &Scope, ids: &[MemoryId]) -> Result<Vec<Memory>, MemoryError> {
-        let warmed = self.memories.warm(scope, ids, Timestamp::now()).await?;
-        if let Some(meaning) = self.meaning.as_ref().filter(|_| !warmed.is_empty()) {
+    pub async fn lift(&self, scope: &Scope, ids: &[MemoryId]) -> Result<Vec<Memory>, MemoryError> {
+        let lifted = self.memories.lift(scope, ids, Timestamp::now()).await?;
+        if let Some(meaning) = self.meaning.as_ref().filter(|_| !lifted.is_empty()) {
             meaning.follow_memories(scope, &self.memories).await?;
         }
-        Ok(warmed)
+        Ok(lifted)
     }
 
     /// What a memory is ranked by: how near it is in meaning, more where it has the words, less as it fades.
     fn rank(&self, recalled: &Recalled, now: Timestamp) -> f64 {
         let near = recalled.similarity.unwrap_or(0.0).max(0.0);
         let score = near + WEIGHT_OF_WORDS * recalled.words;
-        score * strength(self.settings.half_life_days, recalled.memory.used_at, now)
+        let tier = if recalled.memory.tier == Tier::Hot { 1.0 } else { WEIGHT_OF_WARM };
+        score * tier * strength(self.settings.half_life_days, recalled.memory.used_at, now)
     }
 }
 
@@ -248,6 +270,9 @@ const LOOKED_AT: usize = 50;
 
 /// All of the words together count as much as a cosine of this.
 const WEIGHT_OF_WORDS: f64 = 0.5;
+
+/// Of two that are as near, the one that was of use lately comes first; what is clearly nearer comes before it all the same.
+const WEIGHT_OF_WARM: f64 = 0.9;
 
 /// What has none of the words is not what was looked for below this cosine.
 const NEAR: f64 = 0.25;

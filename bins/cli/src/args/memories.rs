@@ -65,10 +65,14 @@ pub(crate) enum Memories {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<MemoryId>,
     },
-    /// Have those grow cold that were of no use for long (settings memory.cold_after_days and memory.kept_hot)
+    /// Take those one tier down that were of no use for long, as a server does by night (settings memory.cold_after_days and
+    /// memory.kept_hot)
     Cool,
-    /// Have cold memories be found again
-    Warm {
+    /// Count memories by tier
+    Stats,
+    /// Have cold memories be found again, and warm ones be hot
+    #[command(alias = "warm")]
+    Restore {
         /// Their ids, as `memories list --tier cold` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<MemoryId>,
@@ -78,16 +82,20 @@ pub(crate) enum Memories {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Tier {
     /// Which memories
-    #[arg(long, value_enum, default_value_t = Which::Hot)]
+    #[arg(long, value_enum, default_value_t = Which::Found)]
     pub(crate) tier: Which,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Which {
-    /// Those that are found
+    /// Those that are found: hot and warm ones
+    Found,
+    /// New ones, and those that were of use lately
     Hot,
-    /// Those that grew cold
+    /// Those that were of no use for a while
+    Warm,
+    /// Those that grew cold, and are found no more
     Cold,
-    /// Both
+    /// All of them
     All,
 }

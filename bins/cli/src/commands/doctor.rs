@@ -3,7 +3,10 @@ use std::{path::Path, process::ExitCode};
 use athenaeum::{
     address_is_free,
     api::Hardware,
-    archive::{library::Library, memories::Memories},
+    archive::{
+        library::Library,
+        memories::{Memories, MemoryStats},
+    },
     hardware,
     settings::Settings,
 };
@@ -228,7 +231,8 @@ async fn memories(context: &Context, data: &Path) -> Option<Finding> {
     let advice = "`athenaeum restore FROM` puts those of a backup in their place";
     Some(match looked_at.await {
         Ok((problems, stats)) if problems.is_empty() => {
-            good("memories", format!("{} are found, {} are cold; the file is sound", stats.hot, stats.cold))
+            let MemoryStats { hot, warm, cold } = stats;
+            good("memories", format!("{hot} are hot, {warm} are warm, {cold} are cold; the file is sound"))
         }
         Ok((problems, _)) => bad("memories", format!("memories.db: {}", problems.join("; ")), advice),
         Err(error) => bad("memories", format!("{:#}", anyhow::Error::from(error)), advice),

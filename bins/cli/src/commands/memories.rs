@@ -2,9 +2,9 @@ use std::{io::Read as _, process::ExitCode};
 
 use anyhow::Context as _;
 use athenaeum::{
-    archive::memories::{Kept, Memory, Origin, Surprise, Tier, Wanted},
+    archive::memories::{Kept, Memory, MemoryStats, Origin, Surprise, Tier, Wanted},
     inference::engine::{Event, Reason, Request},
-    retrieval::memory::{Memorizer, Offer, Recalled, Taken, perplexity},
+    retrieval::memory::{Cooled, Memorizer, Offer, Recalled, Taken, perplexity},
 };
 use serde::Serialize;
 
@@ -148,12 +148,30 @@ pub(super) async fn run(context: &mut Context, args: &Memories) -> Outcome {
             changed(output, gone.len(), ids.len(), "forgotten")
         }
         Memories::Cool => {
-            let cooled = memory.cool(&scope, athenaeum::core::Timestamp::now()).await?;
-            changed(output, cooled, cooled, "grown cold")
+            let Cooled { warm, cold } = memory.cool(&scope, athenaeum::core::Timestamp::now()).await?;
+            match output.json {
+                true => output
+                    .object(&serde_json::json!({ "changed": warm + cold, "warm": warm, "cold": cold }))?,
+                false => output.line(format_args!("{warm} have grown warm, {cold} have grown cold."))?,
+            }
+            Ok(ExitCode::SUCCESS)
         }
-        Memories::Warm { ids } => {
-            let warmed = memory.warm(&scope, ids).await?;
-            changed(output, warmed.len(), ids.len(), "found again")
+        Memories::Stats => {
+            let MemoryStats { hot, warm, cold } = memory.memories().stats(&scope).await?;
+            match output.json {
+                true => output.object(&serde_json::json!({ "hot": hot, "warm": warm, "cold": cold }))?,
+                false => output.line(format_args!(
+                    "{} hot, {} warm, {} cold",
+                    grouped(hot),
+                    grouped(warm),
+                    grouped(cold)
+                ))?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Memories::Restore { ids } => {
+            let lifted = memory.lift(&scope, ids).await?;
+            changed(output, lifted.len(), ids.len(), "hot again")
         }
     }
 }
@@ -210,9 +228,12 @@ fn entry(output: &mut Output, memory: &Memory, found: Option<&Recalled>) -> std:
     if output.json {
         return output.object(&told(memory, found));
     }
-    let cold = if memory.tier == Tier::Cold { ", cold" } else { "" };
+    let tier = match memory.tier {
+        Tier::Hot => String::new(),
+        tier => format!(", {}", tier.as_str()),
+    };
     let what =
-        format!("{}  surprise {:.2}{cold}  {}", memory.remembered_at, memory.surprise.score, memory.id);
+        format!("{}  surprise {:.2}{tier}  {}", memory.remembered_at, memory.surprise.score, memory.id);
     output.line(one_line(&memory.text, 1_000))?;
     output.line(output.paint(Style::Faint, &format!("  {what}")))
 }
@@ -247,11 +268,11 @@ fn surprised(surprise: &Surprise) -> Surprised {
 }
 
 fn wanted(which: Which) -> Wanted {
-    Wanted {
-        tier: match which {
-            Which::Hot => Some(Tier::Hot),
-            Which::Cold => Some(Tier::Cold),
-            Which::All => None,
-        },
+    match which {
+        Which::Found => Wanted::Found,
+        Which::Hot => Wanted::Of(Tier::Hot),
+        Which::Warm => Wanted::Of(Tier::Warm),
+        Which::Cold => Wanted::Of(Tier::Cold),
+        Which::All => Wanted::All,
     }
 }

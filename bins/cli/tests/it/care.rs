@@ -51,7 +51,7 @@ fn what_is_remembered_is_backed_up_restored_and_looked_after() {
     let found = library.json(&["memories", "search", "which nuts must nobody serve her?"]);
     assert_eq!(found[0]["id"], id.as_str(), "{found:?}");
 
-    assert!(library.ok(&["doctor"]).contains("1 are found, 0 are cold"));
+    assert!(library.ok(&["doctor"]).contains("1 are hot, 0 are warm, 0 are cold"));
     for name in ["memories.db", "memories.db-wal"] {
         let path = library.data().join(name);
         if path.exists() {

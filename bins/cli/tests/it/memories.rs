@@ -27,6 +27,14 @@ fn what_is_remembered_is_found_listed_and_forgotten() {
     library.ok(&["remember", "Ada is allergic to walnut"]);
     assert_eq!(library.json(&["memories", "list"]).len(), 3);
 
+    let stats = library.json(&["memories", "stats"]).remove(0);
+    assert_eq!([&stats["hot"], &stats["warm"], &stats["cold"]], [3, 0, 0], "{stats}");
+    assert_eq!(library.ok(&["memories", "stats"]).trim(), "3 hot, 0 warm, 0 cold");
+    assert_eq!(library.ok(&["memories", "cool"]).trim(), "0 have grown warm, 0 have grown cold.");
+    for (tier, count) in [("found", 3), ("hot", 3), ("warm", 0), ("cold", 0)] {
+        assert_eq!(library.json(&["memories", "list", "--tier", tier]).len(), count, "{tier}");
+    }
+    assert_eq!(library.run(&["memories", "restore", &id]).code, Some(1), "it is hot");
     library.ok(&["memories", "forget", &id]);
     assert_eq!(library.run(&["memories", "forget", &id]).code, Some(1), "it is gone");
     assert_eq!(library.json(&["memories", "list", "--tier", "all"]).len(), 2);

@@ -20,7 +20,8 @@ pub(crate) struct Memory {
     id: String,
     /// What.
     text: String,
-    /// `hot`: it is found. `cold`: only by who asks for cold ones.
+    /// `hot`: new, or of use lately. `warm`: of no use for a while, and found all the same. `cold`: found only by who asks for cold
+    /// ones.
     tier: &'static str,
     /// Somebody asked for it to be remembered.
     asked_for: bool,

@@ -281,7 +281,7 @@ pub(crate) struct Paused {
 pub(crate) struct Memories {
     /// What to look for, by word and by meaning.
     q: Option<String>,
-    /// Which memories: hot ones are found, cold ones only so.
+    /// Which memories; those that are found, hot and warm ones, where it is left out.
     #[param(value_type = Option<crate::openapi::TierName>)]
     tier: Option<String>,
 }

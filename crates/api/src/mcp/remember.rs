@@ -141,7 +141,7 @@ pub(super) async fn remember(mcp: &Mcp, asker: &Asker, params: &Params) -> Resul
 
 pub(super) async fn recall(mcp: &Mcp, asker: &Asker, params: &Params) -> Result<Recollection, Problem> {
     let limit = params.number("limit", 1..=LIMIT_MAX, 10)?;
-    let wanted = if params.flag("cold")? { Wanted { tier: None } } else { Wanted::default() };
+    let wanted = if params.flag("cold")? { Wanted::All } else { Wanted::default() };
     let memory = api(mcp)?.memory().await?;
     let memories = match params.one("query")?.filter(|query| !query.trim().is_empty()) {
         Some(query) if query.len() > QUERY_BYTES_MAX => {

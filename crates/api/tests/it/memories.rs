@@ -42,8 +42,11 @@ async fn what_is_remembered_is_found_and_forgotten_and_nobody_elses() {
         (listed["memories"].as_array().unwrap().len(), &listed["memories"][0]["uses"]),
         (1, &json!(1))
     );
-    assert_eq!(server.get("/athenaeum/v1/memories?tier=cold").await.json()["memories"], json!([]));
-    assert_eq!(server.get("/athenaeum/v1/memories?tier=warm").await.status, 400);
+    for (tier, count) in [("found", 1), ("hot", 1), ("warm", 0), ("cold", 0), ("all", 1)] {
+        let listed = server.get(&format!("/athenaeum/v1/memories?tier={tier}")).await.json();
+        assert_eq!(listed["memories"].as_array().unwrap().len(), count, "{tier}");
+    }
+    assert_eq!(server.get("/athenaeum/v1/memories?tier=tepid").await.status, 400);
 
     for stranger in [server.as_stranger(), server.asked_by_stranger()] {
         for target in ["memories", "memories?q=walnut", "memories?tier=all"] {

@@ -45,11 +45,11 @@ pub(super) async fn list(
     let limit = cursor::limit(limit);
     let (_, before) = cursor::decode_place(after)?;
     let sql = format!(
-        "SELECT {COLUMNS}, id FROM memories WHERE tenant = ?1 AND id < ?2 AND (?3 IS NULL OR tier = ?3)
-         ORDER BY id DESC LIMIT ?4"
+        "SELECT {COLUMNS}, id FROM memories WHERE tenant = ?1 AND id < ?2 AND {} ORDER BY id DESC LIMIT ?3",
+        condition(*wanted)
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str()).bind(before);
-    let rows = rows.bind(wanted.tier.map(Tier::as_str)).bind(limit as i64 + 1);
+    let rows = rows.bind(limit as i64 + 1);
     let rows = rows.fetch_all(&files.readers).await.map_err(&failed)?;
     let items = rows.iter().take(limit).map(memory).collect::<Result<_, _>>()?;
     let next = match rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit) {
@@ -71,11 +71,9 @@ pub(super) async fn find(
     if words.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT {COLUMNS} FROM memories WHERE tenant = ?1 AND (?2 IS NULL OR tier = ?2) ORDER BY id DESC"
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str());
-    let mut rows = rows.bind(wanted.tier.map(Tier::as_str)).fetch(&files.readers);
+    let wanted = condition(*wanted);
+    let sql = format!("SELECT {COLUMNS} FROM memories WHERE tenant = ?1 AND {wanted} ORDER BY id DESC");
+    let mut rows = sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str()).fetch(&files.readers);
     let mut analyzer = Analyzer::new();
     let mut found: Vec<(Memory, f64)> = Vec::new();
     while let Some(row) = rows.try_next().await.map_err(&failed)? {
@@ -109,7 +107,18 @@ pub(super) async fn stats(files: &Files, scope: &Scope) -> Result<MemoryStats, E
         let count = counts.iter().find(|(name, _)| name == tier.as_str()).map_or(0, |(_, count)| *count);
         u64::try_from(count).unwrap_or(0)
     };
-    Ok(MemoryStats { hot: of(Tier::Hot), cold: of(Tier::Cold) })
+    Ok(MemoryStats { hot: of(Tier::Hot), warm: of(Tier::Warm), cold: of(Tier::Cold) })
+}
+
+/// Says in SQL which memories are wanted.
+fn condition(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Found => "tier <> 'cold'",
+        Wanted::Of(Tier::Hot) => "tier = 'hot'",
+        Wanted::Of(Tier::Warm) => "tier = 'warm'",
+        Wanted::Of(Tier::Cold) => "tier = 'cold'",
+        Wanted::All => "true",
+    }
 }
 
 /// Keeps those that have most of the words; of as many, the first.

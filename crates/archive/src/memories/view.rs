@@ -59,7 +59,7 @@ pub struct Memory {
     pub surprise: Surprise,
     /// Somebody asked for it to be remembered.
     pub asked_for: bool,
-    /// Whether it is found.
+    /// How readily it is found.
     pub tier: Tier,
     /// When it was first remembered.
     pub remembered_at: Timestamp,
@@ -69,41 +69,77 @@ pub struct Memory {
     pub uses: u64,
 }
 
-/// Whether a memory is found.
+/// How readily a memory is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tier {
-    /// It is.
+    /// It is new, or was of use lately.
     Hot,
-    /// Only by who asks for cold ones.
+    /// It was of no use for a while, and is found all the same.
+    Warm,
+    /// It is found only by who asks for cold ones.
     Cold,
 }
 
 impl Tier {
+    /// All of them, from the one that is found most readily.
+    pub const ALL: [Self; 3] = [Self::Hot, Self::Warm, Self::Cold];
+
     /// Its name in lower-case letters.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hot => "hot",
+            Self::Warm => "warm",
             Self::Cold => "cold",
         }
     }
 
     /// The tier of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Hot, Self::Cold].into_iter().find(|tier| tier.as_str() == name)
+        Self::ALL.into_iter().find(|tier| tier.as_str() == name)
     }
 }
 
-/// Which memories are wanted: by default all hot ones.
+/// Which memories are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those that are found: hot and warm ones.
+    #[default]
+    Found,
+    /// Those of one tier.
+    Of(Tier),
+    /// All.
+    All,
+}
+
+impl Wanted {
+    /// Tells whether memories of this tier are wanted.
+    pub fn takes(self, tier: Tier) -> bool {
+        match self {
+            Self::Found => tier != Tier::Cold,
+            Self::Of(wanted) => tier == wanted,
+            Self::All => true,
+        }
+    }
+}
+
+/// Which memories go down a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// Those of this tier; `None` for all.
-    pub tier: Option<Tier>,
+pub struct Cooling {
+    /// Hot ones that were neither made nor used since then grow warm.
+    pub warm_before: Timestamp,
+    /// Warm ones that were neither made nor used since then grow cold.
+    pub cold_before: Timestamp,
+    /// Of the newest so many none grows cold.
+    pub kept: usize,
 }
 
-impl Default for Wanted {
-    fn default() -> Self {
-        Self { tier: Some(Tier::Hot) }
-    }
+/// Memories that went down a tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cooled {
+    /// That were hot.
+    pub warm: Vec<MemoryId>,
+    /// That were warm.
+    pub cold: Vec<MemoryId>,
 }
 
 /// What became of a memory that was to be kept.
@@ -118,8 +154,17 @@ pub struct Kept {
 /// How many memories there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryStats {
-    /// That are found.
+    /// New, or of use lately.
     pub hot: u64,
-    /// That are not.
+    /// Found, though of no use for a while.
+    pub warm: u64,
+    /// Not found.
     pub cold: u64,
+}
+
+impl MemoryStats {
+    /// How many are found.
+    pub fn found(&self) -> u64 {
+        self.hot + self.warm
+    }
 }

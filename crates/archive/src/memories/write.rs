@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     read::{COLUMNS, IDS_MAX, memory, push_ids},
-    view::{Kept, Memory, NewMemory},
+    view::{Cooled, Cooling, Kept, Memory, NewMemory},
 };
 use crate::{
     Error,
@@ -55,7 +55,9 @@ pub(super) async fn used(
     let mut held = files.writer().await?;
     held.begin().await?;
     for ids in ids.chunks(IDS_MAX) {
-        let mut sql = QueryBuilder::new("UPDATE memories SET uses = uses + 1, used_at = max(used_at, ");
+        let mut sql = QueryBuilder::new(
+            "UPDATE memories SET tier = iif(tier = 'warm', 'hot', tier), uses = uses + 1, used_at = max(used_at, ",
+        );
         sql.push_bind(now.as_micros()).push(") WHERE tenant = ").push_bind(scope.tenant().as_str());
         push_ids(&mut sql, ids);
         sql.build().execute(held.connection()).await.map_err(database(WRITING))?;
@@ -77,24 +79,26 @@ pub(super) async fn forget(files: &Files, scope: &Scope, ids: &[MemoryId]) -> Re
     Ok(gone)
 }
 
-pub(super) async fn cool(
-    files: &Files,
-    scope: &Scope,
-    since: Timestamp,
-    kept: usize,
-) -> Result<Vec<MemoryId>, Error> {
+/// Warm ones first, so that none goes down two tiers.
+pub(super) async fn cool(files: &Files, scope: &Scope, cooling: &Cooling) -> Result<Cooled, Error> {
     let mut held = files.writer().await?;
     held.begin().await?;
     let mut sql = QueryBuilder::new("UPDATE memories SET tier = 'cold' WHERE tenant = ");
+    sql.push_bind(scope.tenant().as_str()).push(" AND tier = 'warm' AND used_at < ");
+    sql.push_bind(cooling.cold_before.as_micros());
+    sql.push(" AND id NOT IN (SELECT id FROM memories WHERE tenant = ").push_bind(scope.tenant().as_str());
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(cooling.kept).unwrap_or(i64::MAX)).push(")");
+    let cold = changed(&mut sql, held.connection()).await?;
+    let mut sql = QueryBuilder::new("UPDATE memories SET tier = 'warm' WHERE tenant = ");
     sql.push_bind(scope.tenant().as_str()).push(" AND tier = 'hot' AND used_at < ");
-    sql.push_bind(since.as_micros()).push(" AND id NOT IN (SELECT id FROM memories WHERE tenant = ");
-    sql.push_bind(scope.tenant().as_str()).push(" ORDER BY id DESC LIMIT ").push_bind(kept as i64).push(")");
-    let cooled = changed(&mut sql, held.connection()).await?;
+    sql.push_bind(cooling.warm_before.as_micros());
+    let warm = changed(&mut sql, held.connection()).await?;
     held.commit().await?;
-    Ok(cooled.into_iter().map(|memory| memory.id).collect())
+    let ids = |memories: Vec<Memory>| memories.into_iter().map(|memory| memory.id).collect();
+    Ok(Cooled { warm: ids(warm), cold: ids(cold) })
 }
 
-pub(super) async fn warm(
+pub(super) async fn lift(
     files: &Files,
     scope: &Scope,
     ids: &[MemoryId],
@@ -102,16 +106,16 @@ pub(super) async fn warm(
 ) -> Result<Vec<Memory>, Error> {
     let mut held = files.writer().await?;
     held.begin().await?;
-    let mut warmed = Vec::new();
+    let mut lifted = Vec::new();
     for ids in ids.chunks(IDS_MAX) {
         let mut sql = QueryBuilder::new("UPDATE memories SET tier = 'hot', used_at = max(used_at, ");
-        sql.push_bind(now.as_micros()).push(") WHERE tier = 'cold' AND tenant = ");
+        sql.push_bind(now.as_micros()).push(") WHERE tier <> 'hot' AND tenant = ");
         sql.push_bind(scope.tenant().as_str());
         push_ids(&mut sql, ids);
-        warmed.extend(changed(&mut sql, held.connection()).await?);
+        lifted.extend(changed(&mut sql, held.connection()).await?);
     }
     held.commit().await?;
-    Ok(warmed)
+    Ok(lifted)
 }
 
 /// Runs a statement; returns the memories that it changed.

@@ -2,10 +2,11 @@
 
 use athenaeum_archive::{
     Archive, ErrorKind, Settings,
-    memories::{Kept, Memories, NewMemory, Origin, Surprise, Tier, Wanted},
+    memories::{Cooled, Cooling, Kept, Memories, MemoryStats, NewMemory, Origin, Surprise, Tier, Wanted},
 };
 use athenaeum_core::{ConversationId, MemoryId, MessageId, Timestamp};
 use athenaeum_tenancy::{Scope, for_test, local};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 
 async fn open() -> (TempDir, Memories) {
@@ -18,8 +19,16 @@ async fn keep(memories: &Memories, scope: &Scope, text: &str) -> Kept {
     memories.keep(scope, NewMemory { text: text.into(), ..NewMemory::default() }).await.unwrap()
 }
 
-const ALL: Wanted = Wanted { tier: None };
-const COLD: Wanted = Wanted { tier: Some(Tier::Cold) };
+const ALL: Wanted = Wanted::All;
+
+/// Takes down what was of no use before one moment.
+fn before(moment: Timestamp, kept: usize) -> Cooling {
+    Cooling { warm_before: moment, cold_before: moment, kept }
+}
+
+fn ever() -> Timestamp {
+    Timestamp::from_micros(i64::MAX)
+}
 
 #[tokio::test]
 async fn what_is_kept_reads_back_and_outlives_the_process() {
@@ -99,7 +108,7 @@ async fn pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_use_grows_cold_but_for_the_newest() {
+async fn what_is_of_no_use_goes_down_a_tier_at_a_time_but_for_the_newest() {
     let (_dir, memories) = open().await;
     let scope = local();
     let mut ids = Vec::new();
@@ -108,32 +117,83 @@ async fn what_is_of_no_use_grows_cold_but_for_the_newest() {
     }
     let later = Timestamp::from_micros(Timestamp::now().as_micros() + 1_000_000);
     let after = Timestamp::from_micros(later.as_micros() + 1);
-    memories.used(&scope, &ids[..1], after).await.unwrap();
-    assert!(memories.cool(&scope, Timestamp::from_micros(0), 0).await.unwrap().is_empty());
-    let mut cooled = memories.cool(&scope, after, 1).await.unwrap();
-    cooled.sort_unstable();
-    // Those of one millisecond have no order.
-    let mut expected = ids[1..3].to_vec();
-    expected.sort_unstable();
-    assert_eq!(cooled, expected, "the first was of use, the last is the newest");
-
-    let names = |found: Vec<(athenaeum_archive::memories::Memory, f64)>| {
-        found.into_iter().map(|(memory, _)| memory.id).collect::<Vec<MemoryId>>()
+    let sorted = |mut ids: Vec<MemoryId>| {
+        // Those of one millisecond have no order.
+        ids.sort_unstable();
+        ids
     };
+    memories.used(&scope, &ids[..1], after).await.unwrap();
+    let none = memories.cool(&scope, &before(Timestamp::from_micros(0), 0)).await.unwrap();
+    assert_eq!(none, Cooled::default());
+    let first = memories.cool(&scope, &before(after, 1)).await.unwrap();
+    assert_eq!((sorted(first.warm), first.cold), (sorted(ids[1..].to_vec()), vec![]), "one tier a time");
+    let stats = async || memories.stats(&scope).await.unwrap();
+    assert_eq!(stats().await, MemoryStats { hot: 1, warm: 3, cold: 0 });
+    // What was warm for less than it takes stays.
+    let waiting = Cooling { warm_before: after, cold_before: Timestamp::from_micros(0), kept: 0 };
+    assert_eq!(memories.cool(&scope, &waiting).await.unwrap(), Cooled::default());
+    let second = memories.cool(&scope, &before(after, 1)).await.unwrap();
     assert_eq!(
-        names(memories.find(&scope, "walnut", &Wanted::default(), 9).await.unwrap()),
-        [ids[3], ids[0]]
+        (second.warm, sorted(second.cold)),
+        (vec![], sorted(ids[1..3].to_vec())),
+        "the last is the newest"
     );
-    assert_eq!(names(memories.find(&scope, "walnut", &COLD, 9).await.unwrap()), [ids[2], ids[1]]);
-    let stats = memories.stats(&scope).await.unwrap();
-    assert_eq!((stats.hot, stats.cold), (2, 2));
+    assert_eq!(stats().await, MemoryStats { hot: 1, warm: 1, cold: 2 });
 
-    let warmed = memories.warm(&scope, &ids, after).await.unwrap();
-    assert_eq!(warmed.len(), 2);
-    assert!(warmed.iter().all(|memory| memory.tier == Tier::Hot && memory.used_at == after));
-    memories.cool(&scope, Timestamp::from_micros(i64::MAX), 0).await.unwrap();
+    let names = async |wanted: Wanted| {
+        let found = memories.find(&scope, "walnut", &wanted, 9).await.unwrap();
+        let found: Vec<MemoryId> = found.into_iter().map(|(memory, _)| memory.id).collect();
+        let listed = memories.list(&scope, &wanted, None, 9).await.unwrap().items;
+        let listed: Vec<MemoryId> = listed.into_iter().map(|memory| memory.id).collect();
+        assert_eq!(found, listed, "{wanted:?}");
+        found
+    };
+    assert_eq!(names(Wanted::Found).await, [ids[3], ids[0]]);
+    assert_eq!(names(Wanted::Of(Tier::Hot)).await, [ids[0]]);
+    assert_eq!(names(Wanted::Of(Tier::Warm)).await, [ids[3]]);
+    assert_eq!(names(Wanted::Of(Tier::Cold)).await, [ids[2], ids[1]]);
+    assert_eq!(names(Wanted::All).await.len(), 4);
+
+    // A use makes a warm one hot, and leaves a cold one where it is.
+    memories.used(&scope, &[ids[3], ids[2]], after).await.unwrap();
+    assert_eq!(stats().await, MemoryStats { hot: 2, warm: 0, cold: 2 });
+    let lifted = memories.lift(&scope, &ids, after).await.unwrap();
+    assert_eq!(lifted.len(), 2);
+    assert!(lifted.iter().all(|memory| memory.tier == Tier::Hot && memory.used_at == after));
+    for _ in 0..2 {
+        memories.cool(&scope, &before(ever(), 0)).await.unwrap();
+    }
+    assert_eq!(stats().await.cold, 4);
     let kept = keep(&memories, &scope, "walnut 2").await;
     assert_eq!((kept.is_new, kept.memory.tier), (false, Tier::Hot), "remembered again, it is found again");
+}
+
+/// Format 1 knew hot and cold, and programs of it take a third tier for damage: they must not open the file again.
+#[tokio::test]
+async fn memories_of_format_1_keep_their_tiers_and_may_grow_warm() {
+    let (dir, memories) = open().await;
+    let scope = local();
+    let hot = keep(&memories, &scope, "the safe opens with 4711").await.memory.id;
+    let cold = keep(&memories, &scope, "the tram leaves at six").await.memory.id;
+    memories.close().await;
+    let path = dir.path().join("memories.db");
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut file = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
+    let older =
+        "DROP INDEX memories_by_use; CREATE INDEX memories_by_use ON memories (tenant, tier, used_at);
+        UPDATE memories SET tier = 'cold' WHERE text LIKE '%tram%'; PRAGMA user_version = 1;";
+    sqlx::raw_sql(older).execute(&mut file).await.unwrap();
+    file.close().await.unwrap();
+
+    let memories = Memories::open(dir.path(), &Settings::default()).await.unwrap();
+    assert_eq!(memories.stats(&scope).await.unwrap(), MemoryStats { hot: 1, warm: 0, cold: 1 });
+    assert_eq!(memories.cool(&scope, &before(ever(), 0)).await.unwrap().warm, [hot]);
+    assert_eq!(memories.lift(&scope, &[cold], Timestamp::now()).await.unwrap().len(), 1);
+    memories.close().await;
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut file = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut file).await.unwrap();
+    assert_eq!(version, 2);
 }
 
 #[tokio::test]
@@ -147,11 +207,13 @@ async fn another_tenants_memories_are_not_there() {
     assert!(memories.list(&theirs, &ALL, None, 10).await.unwrap().items.is_empty());
     assert!(memories.find(&theirs, "walnut", &ALL, 10).await.unwrap().is_empty());
     assert!(memories.forget(&theirs, &[id]).await.unwrap().is_empty());
-    assert!(memories.cool(&theirs, Timestamp::from_micros(i64::MAX), 0).await.unwrap().is_empty());
+    assert!(memories.cool(&theirs, &before(ever(), 0)).await.unwrap() == Cooled::default());
     memories.used(&theirs, &[id], now).await.unwrap();
     assert_eq!(memories.stats(&theirs).await.unwrap(), Default::default());
-    memories.cool(&ours, Timestamp::from_micros(i64::MAX), 0).await.unwrap();
-    assert!(memories.warm(&theirs, &[id], now).await.unwrap().is_empty());
+    for _ in 0..2 {
+        memories.cool(&ours, &before(ever(), 0)).await.unwrap();
+    }
+    assert!(memories.lift(&theirs, &[id], now).await.unwrap().is_empty());
 
     // The same text is another memory there.
     let other = keep(&memories, &theirs, "a secret walnut").await;

@@ -67,8 +67,8 @@ impl Meaning {
         Ok(())
     }
 
-    /// Gives every hot memory its vector and takes those of cold ones away, where there are more or fewer vectors than hot
-    /// memories: after another model, or where somebody stopped half-way.
+    /// Gives every memory that is found its vector and takes those of cold ones away, where there are more or fewer vectors than
+    /// such memories: after another model, or where somebody stopped half-way.
     pub(crate) async fn follow_memories(
         &self,
         scope: &Scope,
@@ -76,24 +76,24 @@ impl Meaning {
     ) -> Result<(), MeaningError> {
         let collection = self.memories(scope).await?;
         let vectors = collection.stats().await?.vectors;
-        if memories.stats(scope).await?.hot == vectors {
+        if memories.stats(scope).await?.found() == vectors {
             return Ok(());
         }
         let mut making = Making::new(Arc::clone(&self.embedder), collection.clone());
-        let (every, mut after) = (Wanted { tier: None }, None);
+        let (every, mut after) = (Wanted::All, None);
         loop {
             let page = memories.list(scope, &every, after.as_ref(), PAGE).await?;
             let keys: Vec<Key> = page.items.iter().map(|memory| key(memory.id)).collect();
             let there = collection.contains(&keys).await?;
             let known = page.items.iter().zip(there);
-            let of = |tier: Tier, there: bool| {
+            let of = |is_cold: bool, there: bool| {
                 known
                     .clone()
-                    .filter(move |(memory, has)| memory.tier == tier && *has == there)
+                    .filter(move |(memory, has)| (memory.tier == Tier::Cold) == is_cold && *has == there)
                     .map(|(it, _)| it)
             };
-            let cold: Vec<MemoryId> = of(Tier::Cold, true).map(|memory| memory.id).collect();
-            let missing: Vec<&Memory> = of(Tier::Hot, false).collect();
+            let cold: Vec<MemoryId> = of(true, true).map(|memory| memory.id).collect();
+            let missing: Vec<&Memory> = of(false, false).collect();
             self.remove_memories(scope, &cold).await?;
             for batch in missing.chunks(BATCH) {
                 let waiting = |memory: &&Memory| Waiting {

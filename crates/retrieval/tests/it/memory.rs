@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use athenaeum_archive::{
     Settings,
-    memories::{Memories, Memory, NewMemory, Wanted},
+    memories::{Memories, Memory, NewMemory, Tier, Wanted},
 };
 use athenaeum_core::Timestamp;
 use athenaeum_retrieval::{
     meaning::Meaning,
-    memory::{self, Memorizer, Offer, Taken, strength},
+    memory::{self, Cooled, Memorizer, Offer, Taken, strength},
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
@@ -51,6 +51,11 @@ async fn kept(memory: &Memorizer, scope: &Scope, text: &str) -> Memory {
 
 async fn found(memory: &Memorizer, scope: &Scope, text: &str) -> Vec<String> {
     let found = memory.recall(scope, text, &Wanted::default(), 10, true).await.unwrap();
+    found.into_iter().map(|found| found.memory.text).collect()
+}
+
+async fn found_unnoted(memory: &Memorizer, scope: &Scope, text: &str) -> Vec<String> {
+    let found = memory.recall(scope, text, &Wanted::default(), 10, false).await.unwrap();
     found.into_iter().map(|found| found.memory.text).collect()
 }
 
@@ -110,20 +115,47 @@ async fn what_lacks_a_vector_gets_one() {
 }
 
 #[tokio::test]
-async fn cold_memories_are_found_only_when_wanted_and_warm_up() {
+async fn warm_memories_are_found_behind_hot_ones_and_a_use_makes_them_hot() {
+    let place = Place::new().await;
+    let memory = place.with(memory::Settings::default());
+    let scope = local();
+    let old = kept(&memory, &scope, "the puppy is called Rex").await;
+    let new = kept(&memory, &scope, "the hound is called Argos").await;
+    let days = |count: i64| Timestamp::from_micros(Timestamp::now().as_micros() + count * 86_400_000_000);
+    assert_eq!(memory.cool(&scope, days(6)).await.unwrap(), Cooled::default());
+    memory.memories().used(&scope, &[new.id], days(8)).await.unwrap();
+    assert_eq!(memory.cool(&scope, days(8)).await.unwrap(), Cooled { warm: 1, cold: 0 });
+    let recalled = async |text: &str, noted: bool| {
+        let found = memory.recall(&scope, text, &Wanted::default(), 5, noted).await.unwrap();
+        found.into_iter().map(|found| (found.memory.id, found.memory.tier, found.score)).collect::<Vec<_>>()
+    };
+    // As near in meaning as each other.
+    let both = recalled("dog", false).await;
+    assert_eq!([(both[0].0, both[0].1), (both[1].0, both[1].1)], [(new.id, Tier::Hot), (old.id, Tier::Warm)]);
+    assert!((both[1].2 / both[0].2 - 0.9).abs() < 1e-3, "{both:?}");
+    assert_eq!(recalled("dog Rex", false).await[0].0, old.id, "what is clearly nearer comes first");
+    assert_eq!(memory.memories().stats(&scope).await.unwrap().warm, 1, "nobody noted it");
+    recalled("Rex", true).await;
+    assert_eq!(memory.memories().stats(&scope).await.unwrap().hot, 2);
+}
+
+#[tokio::test]
+async fn cold_memories_are_found_only_when_wanted_and_come_back() {
     let place = Place::new().await;
     let memory = place.with(memory::Settings { kept_hot: 1, ..memory::Settings::default() });
     let scope = local();
     let old = kept(&memory, &scope, "the puppy is called Rex").await;
     kept(&memory, &scope, "bread rises overnight").await;
     let days = |count: i64| Timestamp::from_micros(Timestamp::now().as_micros() + count * 86_400_000_000);
-    assert_eq!(memory.cool(&scope, days(29)).await.unwrap(), 0);
-    assert_eq!(memory.cool(&scope, days(31)).await.unwrap(), 1);
+    assert_eq!(memory.cool(&scope, days(29)).await.unwrap(), Cooled { warm: 2, cold: 0 });
+    assert_eq!(found_unnoted(&memory, &scope, "hound").await, ["the puppy is called Rex"]);
+    assert_eq!(memory.cool(&scope, days(29)).await.unwrap(), Cooled::default());
+    assert_eq!(memory.cool(&scope, days(31)).await.unwrap(), Cooled { warm: 0, cold: 1 });
     assert!(found(&memory, &scope, "hound").await.is_empty());
     assert!(found(&memory, &scope, "Rex").await.is_empty());
-    let cold = Wanted { tier: Some(athenaeum_archive::memories::Tier::Cold) };
+    let cold = Wanted::Of(Tier::Cold);
     assert_eq!(memory.recall(&scope, "Rex", &cold, 5, true).await.unwrap().len(), 1);
-    assert_eq!(memory.warm(&scope, &[old.id]).await.unwrap().len(), 1);
+    assert_eq!(memory.lift(&scope, &[old.id]).await.unwrap().len(), 1);
     assert_eq!(found(&memory, &scope, "hound").await, ["the puppy is called Rex"]);
 }
 
@@ -161,8 +193,8 @@ async fn another_tenants_memories_are_neither_found_nor_near() {
     let ours_id = kept(&memory, &ours, "the puppy is called Rex").await.id;
     assert!(found(&memory, &theirs, "hound Rex").await.is_empty());
     assert!(memory.forget(&theirs, &[ours_id]).await.unwrap().is_empty());
-    assert!(memory.warm(&theirs, &[ours_id]).await.unwrap().is_empty());
-    assert_eq!(memory.cool(&theirs, Timestamp::from_micros(i64::MAX)).await.unwrap(), 0);
+    assert!(memory.lift(&theirs, &[ours_id]).await.unwrap().is_empty());
+    assert_eq!(memory.cool(&theirs, Timestamp::from_micros(i64::MAX)).await.unwrap(), Cooled::default());
     let theirs_own = kept(&memory, &theirs, "the puppy is called Rex").await;
     assert_eq!(theirs_own.surprise.distance, 1.0, "ours is not near to theirs");
     assert_eq!(found(&memory, &ours, "hound").await, ["the puppy is called Rex"]);
