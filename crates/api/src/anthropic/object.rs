@@ -62,7 +62,6 @@ pub(crate) struct Count {
 
 impl Message {
     pub(super) fn new(answer: &Answer, whole: Whole, warnings: Vec<Warning>) -> Self {
-        let cached = whole.cached_tokens;
         let choice = whole.choices.into_iter().next().unwrap_or_default();
         let mut content = Vec::new();
         if !choice.reasoning.is_empty() {
@@ -78,7 +77,7 @@ impl Message {
         }));
         let (stop_reason, stop_sequence) = choice.ended.as_ref().map_or((None, None), stop);
         let generated = choice.ended.map_or(0, |ended| ended.end.generated_tokens);
-        let usage = Usage::new(answer.prompt_tokens, cached, generated);
+        let usage = Usage::new(answer.prompt_tokens, answer.cached_tokens, generated);
         Self { content, stop_reason, stop_sequence, usage, warnings, ..Self::begun(answer) }
     }
 
@@ -92,7 +91,7 @@ impl Message {
             content: Vec::new(),
             stop_reason: None,
             stop_sequence: None,
-            usage: Usage::new(answer.prompt_tokens, 0, 0),
+            usage: Usage::new(answer.prompt_tokens, answer.cached_tokens, 0),
             warnings: Vec::new(),
         }
     }

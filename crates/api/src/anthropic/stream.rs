@@ -13,7 +13,6 @@ use crate::{
 /// Writes an answer as Anthropic's events: the message begins, its blocks one after the other, the message ends.
 pub(super) struct MessageStream {
     warnings: Vec<Warning>,
-    cached_tokens: usize,
     block: Option<Kind>,
     /// Blocks so far.
     blocks: usize,
@@ -29,7 +28,7 @@ enum Kind {
 
 impl MessageStream {
     pub(super) fn new(warnings: Vec<Warning>) -> Self {
-        Self { warnings, cached_tokens: 0, block: None, blocks: 0, failed: false }
+        Self { warnings, block: None, blocks: 0, failed: false }
     }
 
     /// Opens a block, after the one before is closed.
@@ -102,7 +101,7 @@ impl MessageStream {
         self.close_block(out);
         self.warnings.extend(contract::late(&ended));
         let (reason, sequence) = stop(&ended);
-        let usage = Usage::new(answer.prompt_tokens, self.cached_tokens, ended.end.generated_tokens);
+        let usage = Usage::new(answer.prompt_tokens, answer.cached_tokens, ended.end.generated_tokens);
         let mut last = json!({
             "type": "message_delta", "delta": { "stop_reason": reason, "stop_sequence": sequence }, "usage": usage,
         });
@@ -120,16 +119,9 @@ impl StreamFormat for MessageStream {
     fn write(&mut self, answer: &Answer, _: usize, said: Said, out: &mut Frames) {
         match said {
             Said::Progress { .. } => {}
-            Said::Begun { cached_tokens, .. } => {
-                self.cached_tokens = cached_tokens;
-                let message = Message {
-                    usage: Usage::new(answer.prompt_tokens, cached_tokens, 0),
-                    ..Message::begun(answer)
-                };
-                out.push_named(
-                    Some("message_start"),
-                    &json!({ "type": "message_start", "message": message }),
-                );
+            Said::Begun { .. } => {
+                let start = json!({ "type": "message_start", "message": Message::begun(answer) });
+                out.push_named(Some("message_start"), &start);
                 out.push_named(Some("ping"), &json!({ "type": "ping" }));
             }
             Said::Token { events, .. } => events.into_iter().for_each(|event| self.hear(event, out)),

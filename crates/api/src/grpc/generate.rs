@@ -85,12 +85,7 @@ impl Telling {
             self.logprobs.resize_with(choice + 1, Vec::new);
         }
         match said {
-            Said::Progress { .. } => {}
-            Said::Begun { cached_tokens, .. } => {
-                if self.answer.is_first(choice) {
-                    self.usage.cached_tokens += cached_tokens as u64;
-                }
-            }
+            Said::Progress { .. } | Said::Begun { .. } => {}
             Said::Token { events, logprobs, .. } => {
                 self.logprobs[choice].extend(logprobs);
                 events.into_iter().for_each(|event| self.event(choice, event));
@@ -140,6 +135,7 @@ impl Telling {
     fn summarize(&mut self) {
         self.over = true;
         self.usage.prompt_tokens = self.answer.prompt_tokens as u64;
+        self.usage.cached_tokens = self.answer.cached_tokens as u64;
         let summary = wire::Summary {
             model: self.answer.model.entry.name.clone(),
             usage: Some(self.usage),

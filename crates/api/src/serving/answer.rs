@@ -26,6 +26,8 @@ pub(crate) struct Answer {
     pub(crate) model: Loaded,
     /// Tokens of all prompts.
     pub(crate) prompt_tokens: usize,
+    /// Those of them that were in the cache, of prompts that have been read.
+    pub(crate) cached_tokens: usize,
     /// What of the conversation was put in other words.
     pub(crate) changes: Vec<Change>,
     /// What of it was left out.
@@ -108,6 +110,7 @@ impl Answer {
         let mut answer = Self {
             model,
             prompt_tokens: prompts.iter().map(|prompt| prompt.tokens.len()).sum(),
+            cached_tokens: 0,
             changes: prompts.iter().flat_map(|prompt| prompt.changes.iter().copied()).collect(),
             cut: prompts.iter().filter_map(|prompt| prompt.cut).reduce(Cut::and),
             warnings,
@@ -160,7 +163,10 @@ impl Answer {
             };
             let index = choice.index;
             let said = choice.said(event);
-            if matches!(said, Said::Begun { .. }) {
+            if let Said::Begun { cached_tokens, .. } = said {
+                if self.is_first(index) {
+                    self.cached_tokens += cached_tokens;
+                }
                 self.open.read();
                 if self.step.metadata().is_some_and(|step| step.name() == "queue") {
                     self.step = tracing::debug_span!("infer");

@@ -12,8 +12,6 @@ use crate::{
 pub(crate) struct Whole {
     /// In the order that they were asked for.
     pub(crate) choices: Vec<Choice>,
-    /// Tokens of the prompts that were in the cache.
-    pub(crate) cached_tokens: usize,
 }
 
 /// One answer.
@@ -47,7 +45,7 @@ impl Answer {
     ///
     /// If an answer broke off.
     pub(crate) async fn whole(&mut self) -> Result<Whole, Problem> {
-        let mut whole = Whole { choices: Vec::new(), cached_tokens: 0 };
+        let mut whole = Whole { choices: Vec::new() };
         while let Some((index, said)) = self.next().await {
             if whole.choices.len() <= index {
                 whole.choices.resize_with(index + 1, Choice::default);
@@ -55,12 +53,7 @@ impl Answer {
             let Some(choice) = whole.choices.get_mut(index) else { continue };
             match said {
                 Said::Progress { .. } => {}
-                Said::Begun { cached_tokens, logprobs } => {
-                    choice.prompt_logprobs = logprobs;
-                    if self.is_first(index) {
-                        whole.cached_tokens += cached_tokens;
-                    }
-                }
+                Said::Begun { logprobs, .. } => choice.prompt_logprobs = logprobs,
                 Said::Token { token, events, logprobs } => {
                     choice.tokens.push(token);
                     choice.logprobs.extend(logprobs);

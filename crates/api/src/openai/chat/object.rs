@@ -135,7 +135,7 @@ impl ChatCompletion {
         let (generated, reasoning) = ended.fold((0, 0), |(generated, reasoning), ended| {
             (generated + ended.end.generated_tokens, reasoning + ended.reasoning_tokens)
         });
-        let usage = Usage::new(answer.prompt_tokens, whole.cached_tokens, generated, reasoning);
+        let usage = Usage::new(answer.prompt_tokens, answer.cached_tokens, generated, reasoning);
         let choices = whole.choices.into_iter().enumerate();
         let choices =
             choices.map(|(index, choice)| Choice::new(&answer.model, index, choice, legacy)).collect();

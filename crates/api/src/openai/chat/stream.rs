@@ -26,7 +26,6 @@ pub(super) struct ChatStream {
     prompt: Option<String>,
     warnings: Vec<Warning>,
     choices: Vec<Choice>,
-    cached_tokens: usize,
     generated_tokens: usize,
     reasoning_tokens: usize,
 }
@@ -80,7 +79,6 @@ impl ChatStream {
             prompt,
             warnings,
             choices: Vec::new(),
-            cached_tokens: 0,
             generated_tokens: 0,
             reasoning_tokens: 0,
         }
@@ -194,11 +192,7 @@ impl StreamFormat for ChatStream {
                 let choice = ChunkChoice { index, delta: json!({}), logprobs: None, finish_reason: None };
                 self.push(choice, Some(progress), self.include_timings.then_some(timings), out);
             }
-            Said::Begun { cached_tokens, .. } => {
-                if answer.is_first(index) {
-                    self.cached_tokens = cached_tokens;
-                }
-            }
+            Said::Begun { .. } => {}
             Said::Token { token, events, logprobs } => {
                 // What ends an answer is none of it.
                 let ends = events.is_empty() && answer.model.model.tokenizer().ends_generation(token);
@@ -212,7 +206,7 @@ impl StreamFormat for ChatStream {
     fn close(&mut self, answer: &Answer, out: &mut Frames) {
         let usage = Usage::new(
             answer.prompt_tokens,
-            self.cached_tokens,
+            answer.cached_tokens,
             self.generated_tokens,
             self.reasoning_tokens,
         );

@@ -51,7 +51,7 @@ impl Completion {
     ) -> Self {
         let ended = whole.choices.iter().filter_map(|choice| choice.ended.as_ref());
         let generated = ended.map(|ended| ended.end.generated_tokens).sum();
-        let usage = Usage::new(answer.prompt_tokens, whole.cached_tokens, generated, 0);
+        let usage = Usage::new(answer.prompt_tokens, answer.cached_tokens, generated, 0);
         let mut choices = Vec::new();
         for (of, group) in whole.choices.chunks(wanted.best_of).enumerate() {
             let mut best: Vec<&serving::Choice> = group.iter().collect();

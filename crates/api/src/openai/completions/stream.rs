@@ -26,7 +26,6 @@ pub(super) struct CompletionStream {
     include_usage: bool,
     warnings: Vec<Warning>,
     choices: Vec<Choice>,
-    cached_tokens: usize,
     generated_tokens: usize,
 }
 
@@ -73,7 +72,6 @@ impl CompletionStream {
             include_usage,
             warnings,
             choices: Vec::new(),
-            cached_tokens: 0,
             generated_tokens: 0,
         }
     }
@@ -131,12 +129,7 @@ impl StreamFormat for CompletionStream {
     fn write(&mut self, answer: &Answer, index: usize, said: Said, out: &mut Frames) {
         match said {
             Said::Progress { .. } => {}
-            Said::Begun { cached_tokens, logprobs } => {
-                if answer.is_first(index) {
-                    self.cached_tokens += cached_tokens;
-                }
-                self.begun(answer, index, &logprobs, out);
-            }
+            Said::Begun { logprobs, .. } => self.begun(answer, index, &logprobs, out),
             Said::Token { token, events, logprobs } => {
                 let tokenizer = answer.model.model.tokenizer();
                 let choice = self.choice(index);
@@ -160,7 +153,7 @@ impl StreamFormat for CompletionStream {
                 "choices": [],
             });
             if self.include_usage {
-                let (prompt, cached) = (answer.prompt_tokens, self.cached_tokens);
+                let (prompt, cached) = (answer.prompt_tokens, answer.cached_tokens);
                 last["usage"] = json!(Usage::new(prompt, cached, self.generated_tokens, 0));
             }
             if !self.warnings.is_empty() {

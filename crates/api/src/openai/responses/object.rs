@@ -115,7 +115,7 @@ impl Growing {
     }
 
     /// The answer is over.
-    pub(super) fn end(&mut self, answer: &Answer, cached: usize, ended: &Ended) {
+    pub(super) fn end(&mut self, answer: &Answer, ended: &Ended) {
         let incomplete = match &ended.end.reason {
             Reason::Length | Reason::Deadline => Some("max_output_tokens"),
             _ => None,
@@ -123,7 +123,7 @@ impl Growing {
         let generated = ended.end.generated_tokens;
         self.response["usage"] = json!({
             "input_tokens": answer.prompt_tokens,
-            "input_tokens_details": { "cached_tokens": cached },
+            "input_tokens_details": { "cached_tokens": answer.cached_tokens },
             "output_tokens": generated,
             "output_tokens_details": { "reasoning_tokens": ended.reasoning_tokens },
             "total_tokens": answer.prompt_tokens + generated,

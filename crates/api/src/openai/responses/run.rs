@@ -90,7 +90,7 @@ impl Begun {
         let mut out = Events::new();
         run.growing.begin(&mut out);
         tell(&events, out).await;
-        let (mut logprobs, mut cached) = (Vec::new(), 0);
+        let mut logprobs = Vec::new();
         loop {
             let said = tokio::select! {
                 said = run.answer.next() => said,
@@ -106,8 +106,7 @@ impl Begun {
             let Some((_, said)) = said else { break };
             let mut out = Events::new();
             match said {
-                Said::Progress { .. } => {}
-                Said::Begun { cached_tokens, .. } => cached = cached_tokens,
+                Said::Progress { .. } | Said::Begun { .. } => {}
                 Said::Token { events: heard, logprobs: of, .. } => {
                     logprobs.extend(of.map(|of| logprob(&run.answer.model, &of)));
                     heard.into_iter().for_each(|event| run.growing.hear(event, &mut logprobs, &mut out));
@@ -117,7 +116,7 @@ impl Begun {
                     rest.into_iter().for_each(|event| run.growing.hear(event, &mut logprobs, &mut out));
                     run.growing.close(&mut out);
                     match ended.check() {
-                        Ok(()) => run.growing.end(&run.answer, cached, &ended),
+                        Ok(()) => run.growing.end(&run.answer, &ended),
                         Err(problem) => run.growing.fail(&problem),
                     }
                 }
