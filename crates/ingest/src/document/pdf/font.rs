@@ -210,7 +210,8 @@ fn cid_widths(document: &Document, font: &Dictionary) -> HashMap<u32, f64> {
     while let (Some(first), Some(second)) = (items.next(), items.next()) {
         let Some(first) = number(document, first).map(|first| first.max(0.0) as u32) else { continue };
         if let Object::Array(list) = second {
-            for (cid, width) in (first..).zip(list) {
+            // Up to the last number there is: a range without an end goes beyond it.
+            for (cid, width) in (first..=u32::MAX).zip(list) {
                 widths.extend(number(document, width).map(|width| (cid, width / 1000.0)));
             }
         } else if let (Some(last), Some(width)) = (number(document, second), items.next()) {

@@ -76,6 +76,22 @@ fn fonts_say_what_their_codes_mean() {
 }
 
 #[test]
+fn widths_of_glyphs_beyond_all_numbers_are_none() {
+    let more = [
+        b"<< /Type /Font /Subtype /Type0 /Encoding /Identity-H /DescendantFonts [5 0 R] /ToUnicode 6 0 R >>"
+            .to_vec(),
+        b"<< /Type /Font /Subtype /CIDFontType2 /W [99999999999999999999 [500 500] 4294967295 [1 2]] >>"
+            .to_vec(),
+        stream(
+            "",
+            b"1 begincodespacerange <0000> <FFFF> endcodespacerange 1 beginbfchar <0001> <0041> endbfchar",
+        ),
+    ];
+    let page = "BT /C 12 Tf 72 700 Td <0001> Tj ET";
+    assert_eq!(read("a.pdf", &pdf(&[page], "/C 4 0 R", &more)).text, "A\n");
+}
+
+#[test]
 fn empty_passwords_open_and_others_do_not() {
     let objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
