@@ -18,6 +18,8 @@ pub struct Settings {
     pub key: Option<Key>,
     /// Tokens of prompt and answer together, where that is known.
     pub context_tokens: Option<usize>,
+    /// Whether it takes pictures: for lists of models. Pictures are sent all the same.
+    pub vision: bool,
     /// How long connecting may take.
     pub connect: Duration,
     /// How long the engine may say nothing: before it answers, and between two pieces of an answer.
@@ -63,6 +65,7 @@ impl Settings {
             model: name.to_owned(),
             key: None,
             context_tokens: None,
+            vision: false,
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(120),
             attempts: 3,
