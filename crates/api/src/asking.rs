@@ -5,8 +5,8 @@ use athenaeum_inference::{
     reply::Event,
     sampling::Sampling,
     template::{Conversation, Message},
-    tokenizer::Special,
 };
+use athenaeum_providers::Setting;
 use athenaeum_retrieval::{
     ask::{self, Budget, Passage},
     search::{Mode, Request, Within},
@@ -24,7 +24,7 @@ use crate::{
     params::Params,
     problem::{Kind, Problem},
     search::{MODES, PLACES, mode, within},
-    serving::{Answer, Ask, Input, Loaded, Said},
+    serving::{Answer, Ask, Input, Said, Writer},
     stream::{FrameKind, Frames, StreamFormat, respond},
 };
 
@@ -118,14 +118,12 @@ async fn begin(
     let Some(name) = writer(api, model).await? else {
         return Ok(Begun::There(librarian.answer(&api.archive, &api.scope, request, budget).await?));
     };
-    let model = api.models.load(Some(&name), None).await?;
-    let room = model.model.engine().settings().context_tokens.saturating_sub(tokens_max + RULES_TOKENS);
+    let model = api.models.writer(Some(&name), None).await?;
+    let context_tokens = model.context_tokens().unwrap_or(CONTEXT_TOKENS_ELSEWHERE);
+    let room = context_tokens.saturating_sub(tokens_max + RULES_TOKENS);
     let budget = Budget { tokens_max: budget.tokens_max.min(room.max(1)), ..budget };
-    let passages = {
-        let tokenizer = model.model.tokenizer();
-        let tokens = |text: &str| tokenizer.encode(text, Special::Text).len();
-        librarian.passages(&api.archive, &api.scope, request, budget, &tokens).await?
-    };
+    let tokens = |text: &str| model.tokens(text);
+    let passages = librarian.passages(&api.archive, &api.scope, request, budget, &tokens).await?;
     if passages.is_empty() {
         return Ok(Begun::There(ask::Answer::nothing(&request.query)));
     }
@@ -202,10 +200,10 @@ struct Written {
 }
 
 impl Written {
-    fn new(question: &str, model: &Loaded, passages: Vec<Passage>) -> Self {
+    fn new(question: &str, model: &Writer, passages: Vec<Passage>) -> Self {
         Self {
             question: question.to_owned(),
-            model: model.entry.name.clone(),
+            model: model.name().to_owned(),
             passages,
             text: String::new(),
             failed: None,
@@ -218,6 +216,7 @@ impl Written {
         let messages = [Message::new("system", rules.as_str()), Message::new("user", asked.as_str())];
         Ask {
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+            chosen: vec![(Setting::Temperature, 0.into())],
             tokens_max: Some(tokens_max),
             keeping: None,
             ..api.ask(Input::talk(Conversation::new(messages)))
@@ -278,6 +277,9 @@ const QUESTION_BYTES_MAX: usize = 4096;
 
 /// Tokens of an answer where nothing is said.
 const TOKENS_USUAL: usize = 512;
+
+/// Room that models on other engines have, where the settings do not say.
+const CONTEXT_TOKENS_ELSEWHERE: usize = 8192;
 
 /// Room for what the model is told beside the passages.
 const RULES_TOKENS: usize = 256;

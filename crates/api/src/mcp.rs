@@ -385,7 +385,9 @@ fn failed(problem: &Problem) -> CallToolResult {
 fn refused(problem: &Problem) -> ErrorData {
     let detail = problem.body(None, None).detail;
     match problem.kind() {
-        Kind::Internal | Kind::Busy | Kind::TimedOut => ErrorData::internal_error(detail, None),
+        Kind::Internal | Kind::Busy | Kind::TimedOut | Kind::Elsewhere => {
+            ErrorData::internal_error(detail, None)
+        }
         _ => ErrorData::invalid_params(detail, None),
     }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn list(api: Api, uri: Uri) -> Result<Response, Problem> {
         let models = api.models.catalog().list();
         dto::ModelPage {
             models: models.iter().map(|entry| view(&api, entry, &statuses)).collect(),
+            elsewhere: api.models.remotes().iter().map(Into::into).collect(),
             unusable: api.models.catalog().problems().into_iter().map(Into::into).collect(),
             budget_bytes: api.models.residents().settings().budget_bytes,
             used_bytes: statuses.iter().map(|status| status.bytes).fold(0, u64::saturating_add),

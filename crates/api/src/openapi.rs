@@ -234,7 +234,10 @@ fn add_refusals(path: &str, uploads: bool, operation: &mut Operation) {
     }
     let dialect = Dialect::of(path);
     if dialect != Dialect::Own {
-        kinds.extend([Kind::NotFound, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable, Kind::QueueFull]);
+        kinds.extend([Kind::NotFound, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable]);
+        kinds.extend([Kind::QueueFull, Kind::Elsewhere]);
+    } else if path.ends_with("/ask") {
+        kinds.extend([Kind::QueueFull, Kind::Elsewhere]);
     } else if uploads {
         kinds.extend([Kind::UploadStalled, Kind::TooLarge, Kind::MediaType, Kind::Unprocessable]);
     }

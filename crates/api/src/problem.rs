@@ -55,10 +55,11 @@ pub(crate) enum Kind {
     QueueFull,
     NoRoom,
     Unsupported,
+    Elsewhere,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::BadParameter,
         Self::Unauthorized,
@@ -84,6 +85,7 @@ impl Kind {
         Self::QueueFull,
         Self::NoRoom,
         Self::Unsupported,
+        Self::Elsewhere,
     ];
 
     /// Returns status, last part of the type's URN, and title.
@@ -142,6 +144,11 @@ impl Kind {
             Self::Unsupported => {
                 (StatusCode::NOT_IMPLEMENTED, "not-supported", "This server was not set up to do that")
             }
+            Self::Elsewhere => (
+                StatusCode::BAD_GATEWAY,
+                "engine-failed",
+                "The model's own engine did not answer as it should",
+            ),
         }
     }
 

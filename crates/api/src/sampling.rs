@@ -1,6 +1,7 @@
 //! How tokens are chosen: OpenAI's parameters, and those of llama.cpp and vLLM under their names there.
 
 use athenaeum_inference::sampling::{self, Mirostat, Sampling};
+use athenaeum_providers::Setting;
 use serde_json::Value;
 
 use crate::{
@@ -169,6 +170,23 @@ pub(crate) fn of(read: &Read, defaults: Sampling) -> Result<Sampling, Problem> {
     Ok(sampling)
 }
 
+/// Returns what a request says itself of how tokens are chosen, as it says it.
+pub(crate) fn chosen(read: &Read) -> Vec<(Setting, Value)> {
+    let value = |setting: Setting| {
+        let value = read.value(setting.as_str())?.clone();
+        match (setting, value) {
+            // One of the engine's choosing.
+            (Setting::Seed, value) if value.as_i64() == Some(-1) => None,
+            (Setting::LogitBias, Value::Object(biases)) => {
+                let number = |value: Value| if value == Value::Bool(false) { (-100).into() } else { value };
+                Some(biases.into_iter().map(|(token, value)| (token, number(value))).collect())
+            }
+            (_, value) => Some(value),
+        }
+    };
+    Setting::ALL.into_iter().filter_map(|setting| Some((setting, value(setting)?))).collect()
+}
+
 /// Reads biases, with `tokens` to turn text into tokens.
 pub(crate) fn logit_bias(read: &Read, tokens: impl Fn(&str) -> Vec<u32>) -> Result<Vec<(u32, f32)>, Problem> {
     let bad = || {
@@ -211,4 +229,22 @@ pub(crate) fn logit_bias(read: &Read, tokens: impl Fn(&str) -> Vec<u32>) -> Resu
         _ => {}
     }
     Ok(biases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_request_may_say_goes_to_other_engines() {
+        for parameter in SAMPLING {
+            assert!(Setting::from_name(parameter.name).is_some(), "{}", parameter.name);
+        }
+        let said = serde_json::json!({
+            "temperature": 0.8, "seed": -1, "logit_bias": { "5": false, "6": 2 }, "top_k": null, "n": 2,
+        });
+        let read = Read::of(said.to_string().as_bytes(), SAMPLING).unwrap();
+        let bias = serde_json::json!({ "5": -100, "6": 2 });
+        assert_eq!(chosen(&read), [(Setting::Temperature, 0.8.into()), (Setting::LogitBias, bias)]);
+    }
 }

@@ -117,8 +117,8 @@
 
   fetch("/athenaeum/v1/models", { headers: { accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : { models: [] }))
-    .then(({ models }) => {
-      const writers = models.filter((one) => one.usable !== false && (one.purpose ?? "generate") === "generate");
+    .then(({ models, elsewhere = [] }) => {
+      const writers = [...models, ...elsewhere].filter((one) => one.usable !== false && (one.purpose ?? "generate") === "generate");
       for (const one of writers) model.append(make("option", `Written by ${one.name}`, { value: one.name }));
       model.hidden = !writers.length;
     })

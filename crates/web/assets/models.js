@@ -82,8 +82,8 @@
   function show(page) {
     const focus = document.activeElement?.dataset?.focus;
     const list = $("#list");
-    list.replaceChildren(...page.models.map(card));
-    if (!page.models.length) {
+    list.replaceChildren(...page.models.map(card), ...page.elsewhere.map(elsewhere));
+    if (!list.children.length) {
       list.append(make("li", { className: "quiet", textContent: "No model is here yet. Fetch one below, or put a GGUF file into the folder of models." }));
     }
     if (focus) $(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
@@ -144,6 +144,22 @@
       doing && make("p", { className: "small", textContent: `${doing} …` }),
       line && make("p", { className: "small figures-line", textContent: line }),
       actions);
+  }
+
+  const ENGINES = { vllm: "a vLLM server", "llama.cpp": "a llama.cpp server", ollama: "an Ollama server", openai: "a server with OpenAI's API" };
+
+  function elsewhere(model) {
+    const facts = [
+      "writes", model.vision && "sees pictures", model.model !== model.name && `there called ${model.model}`,
+      model.context_tokens && `${model.context_tokens.toLocaleString("en")} tokens of context`,
+    ];
+    const badges = make("span", { className: "badges" }, make("span", { className: "badge", textContent: "elsewhere" }));
+    return make("li", { className: "model-card" },
+      make("div", { className: "model-head" }, make("h2", { textContent: model.name }), badges),
+      make("p", { className: "meta" }, ...facts.filter(Boolean).map((fact) => make("span", { textContent: fact }))),
+      make("p", { className: "small quiet", textContent: `It runs on ${ENGINES[model.engine] ?? "another engine"}, which the settings name; what is said to it leaves this program.` }),
+      make("div", { className: "model-actions" },
+        make("a", { className: "button", href: `/chat?model=${encodeURIComponent(model.name)}`, textContent: "Chat" })));
   }
 
   const placeOf = (model) => `/models/${encodeURIComponent(model.name)}`;

@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{
-    constraint::Grammar, sampling::Sampling, template::Conversation, tokenizer::Special,
-};
+use athenaeum_inference::{constraint::Grammar, sampling::Sampling, template::Conversation};
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
@@ -101,11 +99,10 @@ pub(crate) async fn create(
     let calling = calling(&read, &conversation)?;
     contract.settle(&read.warnings)?;
 
-    let model = api.models.load(read.text("model"), None).await?;
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
+    let model = api.models.writer(read.text("model"), None).await?;
     let ask = Ask {
-        sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
+        sampling: model.sampling(&read, Sampling::default())?,
+        chosen: sampling::chosen(&read),
         form: form(&read),
         calling,
         stops: read.texts("stop_sequences"),

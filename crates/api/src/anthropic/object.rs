@@ -87,7 +87,7 @@ impl Message {
             id: format!("msg_{}", uuid::Uuid::new_v4().simple()),
             kind: "message",
             role: "assistant",
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             content: Vec::new(),
             stop_reason: None,
             stop_sequence: None,

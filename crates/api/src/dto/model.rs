@@ -5,6 +5,7 @@ use athenaeum_inference::{
     pull::{Phase, Progress},
     residents::Status,
 };
+use athenaeum_providers::Remote;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +17,8 @@ use crate::serving::{Fetch, Pull};
 pub(crate) struct ModelPage {
     /// Those that can be used, by name.
     pub(crate) models: Vec<Model>,
+    /// Those that other engines have, as the settings name them.
+    pub(crate) elsewhere: Vec<ElsewhereModel>,
     /// Files that look like models and cannot be used.
     pub(crate) unusable: Vec<UnusableModel>,
     /// Bytes that models in memory may take together; null without a limit.
@@ -96,6 +99,21 @@ pub(crate) struct LoadedView {
     loading: bool,
     /// Seconds until it goes if nobody uses it; null while it is used, or where it stays.
     leaves_in_seconds: Option<u64>,
+}
+
+/// A model that another engine has.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ElsewhereModel {
+    /// What requests call it.
+    name: String,
+    /// What its engine speaks: vllm, llama.cpp, ollama or openai.
+    engine: &'static str,
+    /// What its engine calls it.
+    model: String,
+    /// Tokens of prompt and answer together, where the settings say so.
+    context_tokens: Option<usize>,
+    /// Whether it takes pictures, as the settings say.
+    vision: bool,
 }
 
 /// A file that cannot be used.
@@ -215,6 +233,19 @@ impl Model {
                 leaves_in_seconds: status.leaves_in.map(|left| left.as_secs()),
             }),
             removable: own,
+        }
+    }
+}
+
+impl From<&Remote> for ElsewhereModel {
+    fn from(remote: &Remote) -> Self {
+        let settings = remote.settings();
+        Self {
+            name: settings.name.clone(),
+            engine: settings.wire.as_str(),
+            model: settings.model.clone(),
+            context_tokens: settings.context_tokens,
+            vision: settings.vision,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Telling {
         self.usage.prompt_tokens = self.answer.prompt_tokens as u64;
         self.usage.cached_tokens = self.answer.cached_tokens as u64;
         let summary = wire::Summary {
-            model: self.answer.model.entry.name.clone(),
+            model: self.answer.model.name().to_owned(),
             usage: Some(self.usage),
             warnings: std::mem::take(&mut self.warnings).into_iter().map(Into::into).collect(),
         };

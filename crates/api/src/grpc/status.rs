@@ -37,7 +37,7 @@ fn code(kind: Kind) -> Code {
         Kind::MethodNotAllowed | Kind::Unsupported => Code::Unimplemented,
         Kind::Conflict | Kind::Unprocessable => Code::FailedPrecondition,
         Kind::TooLarge | Kind::RateLimited | Kind::WrongKeys | Kind::QueueFull => Code::ResourceExhausted,
-        Kind::Busy | Kind::NoRoom => Code::Unavailable,
+        Kind::Busy | Kind::NoRoom | Kind::Elsewhere => Code::Unavailable,
         Kind::TimedOut | Kind::UploadStalled => Code::DeadlineExceeded,
         Kind::Internal => Code::Internal,
     }

@@ -189,7 +189,7 @@ pub(super) async fn answer(
     if let Some(ms) = read.integer::<u64>("t_max_predict_ms").filter(|&ms| ms > 0) {
         ask.time = ask.time.min(Duration::from_millis(ms));
     }
-    let told = object::Told::new(&read, &ask, tokenizer.generation_ends());
+    let told = object::Told::new(&read, &ask, &model.model);
     let mut answer = model.ask(ask).await?;
     let mut warnings = contract::told(std::mem::take(&mut read.warnings), &answer);
     contract.settle(&warnings)?;

@@ -102,14 +102,14 @@ pub(super) async fn only_load<L: From<Piece> + Serialize>(
         let (entry, models) = (api.models.find(Some(&name)).await?, api.models.clone());
         let path = entry.path.clone();
         in_background(move || models.residents().unload(&path)).await?;
-        entry
+        Some(entry)
     } else {
-        api.models.load(Some(&name), keep_alive).await?.entry
+        api.models.writer(Some(&name), keep_alive).await?.entry().cloned()
     };
     let reason = if leaves { "unload" } else { "load" };
     let last = Last { reason, warnings: read.warnings.clone(), ..Last::default() };
     let piece = Piece {
-        model: answering(&entry, &name),
+        model: answering(entry.as_ref(), &name),
         created_at: clock::moment(),
         last: Some(Last { total: started.elapsed(), ..last }),
         ..Piece::default()

@@ -21,14 +21,13 @@ pub(super) struct Beside {
 const BYTES_MAX: u64 = 1 << 20;
 
 impl Beside {
-    /// Reads what is there; nothing for models that came from elsewhere.
-    pub(super) async fn of(entry: &Entry) -> Result<Self, Problem> {
-        match entry.record.as_ref().is_some_and(|record| record.source.starts_with("ollama:")) {
-            true => {
-                let entry = entry.clone();
-                in_background(move || Self::read(&entry)).await
-            }
-            false => Ok(Self::default()),
+    /// Reads what is there; nothing for models that came from elsewhere, or are there.
+    pub(super) async fn of(entry: Option<&Entry>) -> Result<Self, Problem> {
+        let recorded =
+            |entry: &&Entry| entry.record.as_ref().is_some_and(|record| record.source.starts_with("ollama:"));
+        match entry.filter(recorded).cloned() {
+            Some(entry) => in_background(move || Self::read(&entry)).await,
+            None => Ok(Self::default()),
         }
     }
 

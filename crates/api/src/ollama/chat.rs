@@ -102,21 +102,21 @@ pub(crate) async fn create(
     if read.list("messages").is_empty() {
         return asking::only_load::<Chat>(&api, contract, &read, keep_alive, started).await;
     }
-    let model = api.models.load(Some(&name), keep_alive).await?;
+    let model = api.models.writer(Some(&name), keep_alive).await?;
     let load = started.elapsed();
-    let beside = Beside::of(&model.entry).await?;
+    let beside = Beside::of(model.entry()).await?;
     let told = conversation.messages.iter().any(|message| message.role() == "system");
     if let Some(system) = beside.system.as_deref().filter(|_| !told) {
         conversation.messages.insert(0, Message::new("system", system));
     }
-    conversation::think(&mut read, model.model.template(), &mut conversation);
+    conversation::think(&mut read, &model, &mut conversation);
     let mut ask = api.ask(Input::talk(conversation));
     options::apply(&mut read, &model, &beside, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
     let answer = model.ask(ask).await?;
     let told = Told {
-        model: answering(&answer.model.entry, &name),
+        model: answering(answer.model.entry(), &name),
         started,
         load,
         warnings: contract::told(std::mem::take(&mut read.warnings), &answer),

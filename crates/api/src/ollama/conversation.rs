@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     parameters::{Parameter, Read, Takes},
     problem::Problem,
-    serving::{Pictures, Talk},
+    serving::{Pictures, Talk, Writer},
 };
 
 pub(super) const ANY_TEXT: Takes = Takes::Text(usize::MAX);
@@ -101,17 +101,19 @@ pub(super) fn content(at: &str, images: &[Value], text: &Value, pictures: &mut P
 }
 
 /// Sets how much the model thinks, and warns where its template has no place for that.
-pub(super) fn think(read: &mut Read, template: Option<&Template>, conversation: &mut Conversation) {
+pub(super) fn think(read: &mut Read, model: &Writer, conversation: &mut Conversation) {
     let Some(think) = read.value("think").cloned() else { return };
     let level = think.as_str().map(str::to_owned);
     let thinks = level.is_some() || think == Value::Bool(true);
-    let source = template.map(Template::source).unwrap_or_default();
-    let knows = |name: &str| source.contains(name);
     conversation.variables.insert("enable_thinking".to_owned(), Json::from(thinks));
     conversation.variables.insert("thinking".to_owned(), Json::from(thinks));
     if let Some(level) = &level {
         conversation.variables.insert("reasoning_effort".to_owned(), Json::from(level.as_str()));
     }
+    // Another engine says itself where it has no place for it.
+    let Some(loaded) = model.here() else { return };
+    let source = loaded.model.template().map(Template::source).unwrap_or_default();
+    let knows = |name: &str| source.contains(name);
     let reason = match level {
         _ if !["enable_thinking", "thinking", "reasoning_effort"].into_iter().any(knows) => {
             "the model's template has no place for it"

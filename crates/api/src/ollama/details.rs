@@ -6,6 +6,7 @@ use athenaeum_inference::{
     catalog::{Entry, Purpose},
     model::Sha256,
 };
+use athenaeum_providers::Remote;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -47,6 +48,36 @@ impl Details {
             embedding_length: summary.embedding_size,
         }
     }
+}
+
+impl Details {
+    /// Of a model on another engine, as far as the settings tell.
+    pub(super) fn elsewhere(remote: &Remote) -> Self {
+        Self {
+            parent_model: "",
+            format: String::new(),
+            family: String::new(),
+            families: Vec::new(),
+            parameter_size: String::new(),
+            quantization_level: String::new(),
+            context_length: remote.settings().context_tokens.map(|tokens| tokens as u64),
+            embedding_length: None,
+        }
+    }
+}
+
+/// Lists what a model on another engine can do: whether it calls tools or thinks, only that engine knows; clients that ask
+/// for neither lose nothing.
+pub(super) fn capabilities_elsewhere(remote: &Remote) -> Vec<&'static str> {
+    let vision = remote.settings().vision.then_some("vision");
+    ["completion", "tools"].into_iter().chain(vision).collect()
+}
+
+/// Returns a digest that changes with what the settings say of a model on another engine.
+pub(super) fn digest_elsewhere(remote: &Remote) -> String {
+    let settings = remote.settings();
+    let described = format!("{} {} {}", settings.wire.as_str(), settings.url, settings.model);
+    Sha256::of(described.as_bytes()).to_string()
 }
 
 /// Lists what a model can do, in Ollama's words.

@@ -175,7 +175,7 @@ async fn made(
     let nothing = texts.is_empty() || read.text(field) == Some("");
     let loaded = api.models.embedder(Some(&name), keep_alive).await?;
     let load = started.elapsed();
-    let model = answering(&loaded.entry, &name);
+    let model = answering(Some(&loaded.entry), &name);
     if nothing {
         return Ok(Made { model, embeddings: Vec::new(), load });
     }

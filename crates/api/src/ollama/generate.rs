@@ -1,8 +1,14 @@
 //! `POST /api/generate`.
 
-use std::{sync::LazyLock, time::Instant};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
-use athenaeum_inference::template::{Conversation, Message};
+use athenaeum_inference::{
+    template::{Conversation, Message},
+    tokenizer::Tokenizer,
+};
 use axum::{body::Body, http::HeaderMap, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,7 +27,7 @@ use crate::{
     contract::{self, Contract},
     parameters::{Parameter, Read, Takes, Warning},
     problem::{Kind, Problem},
-    serving::{Ask, Input, Loaded, Pictures, infill},
+    serving::{Ask, Input, Pictures, Writer, infill},
 };
 
 /// What a request may say.
@@ -112,16 +118,16 @@ pub(crate) async fn create(
     if !says(&read, "prompt") && !says(&read, "suffix") {
         return asking::only_load::<Generated>(&api, contract, &read, keep_alive, started).await;
     }
-    let model = api.models.load(Some(&name), keep_alive).await?;
+    let model = api.models.writer(Some(&name), keep_alive).await?;
     let load = started.elapsed();
-    let beside = Beside::of(&model.entry).await?;
+    let beside = Beside::of(model.entry()).await?;
     let mut ask = ask(&api, &mut read, &model, &beside)?;
     options::apply(&mut read, &model, &beside, &mut ask)?;
     contract.settle(&read.warnings)?;
     (ask.form, ask.logprobs) = (asking::form(&read), logprobs);
     let answer = model.ask(ask).await?;
     let told = Told {
-        model: answering(&answer.model.entry, &name),
+        model: answering(answer.model.entry(), &name),
         started,
         load,
         warnings: contract::told(std::mem::take(&mut read.warnings), &answer),
@@ -152,7 +158,7 @@ fn says(read: &Read, name: &str) -> bool {
 }
 
 /// Makes of prompt, system message and context what is asked.
-fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<Ask, Problem> {
+fn ask(api: &Api, read: &mut Read, model: &Writer, beside: &Beside) -> Result<Ask, Problem> {
     let prompt = read.text("prompt").unwrap_or_default().to_owned();
     let system = read.text("system").filter(|text| !text.is_empty()).map(str::to_owned);
     if read.flag("raw") == Some(true) {
@@ -160,9 +166,10 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<As
     }
     let before = read.list("context").iter().filter_map(|token| token.as_u64()?.try_into().ok()).collect();
     if let Some(suffix) = read.text("suffix").filter(|text| !text.is_empty()) {
-        let tokens = infill::between(model.model.tokenizer(), &prompt, suffix).ok_or_else(|| {
+        let between = |tokenizer: &Arc<Tokenizer>| infill::between(tokenizer, &prompt, suffix);
+        let tokens = model.tokenizer().and_then(between).ok_or_else(|| {
             let detail =
-                format!("The model {} has not learnt to fill gaps; leave 'suffix' out.", model.entry.name);
+                format!("The model {} has not learnt to fill gaps; leave 'suffix' out.", model.name());
             Problem::new(Kind::BadRequest, detail).about("suffix")
         })?;
         if system.is_some() {
@@ -170,8 +177,9 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<As
         }
         return Ok(Ask { before, ..api.ask(Input::Tokens(tokens)) });
     }
-    let input = match model.model.template() {
-        Some(template) => {
+    let talks = model.here().is_none_or(|loaded| loaded.model.template().is_some());
+    let input = match talks {
+        true => {
             // What an earlier answer left has been told already.
             let usual = beside.system.clone().filter(|_| read.list("context").is_empty());
             let system = system.or(usual).map(|text| Message::new("system", text));
@@ -179,18 +187,18 @@ fn ask(api: &Api, read: &mut Read, model: &Loaded, beside: &Beside) -> Result<As
             let content = conversation::content("images", read.list("images"), &prompt.into(), &mut pictures);
             let user = Message::new("user", conversation::json(&content)?);
             let mut conversation = Conversation::new(system.into_iter().chain([user]));
-            conversation::think(read, Some(template), &mut conversation);
+            conversation::think(read, model, &mut conversation);
             Input::talk(pictures.shown_in(conversation))
         }
         // A model that was never taught to talk goes on with what it is given.
-        None if !read.list("images").is_empty() => {
+        false if !read.list("images").is_empty() => {
             let detail = format!(
                 "The model {} has no chat template, which says where pictures stand; name one that has.",
-                model.entry.name
+                model.name()
             );
             return Err(Problem::new(Kind::BadRequest, detail).about("images"));
         }
-        None => Input::Text(system.into_iter().chain([prompt]).collect::<Vec<_>>().join("\n\n")),
+        false => Input::Text(system.into_iter().chain([prompt]).collect::<Vec<_>>().join("\n\n")),
     };
     Ok(Ask { before, ..api.ask(input) })
 }

@@ -35,9 +35,13 @@ pub(super) fn is_called(entry: &Entry, name: &str) -> bool {
     known.contains(&name) || entry.aliases.iter().any(|alias| tagged(alias) == name)
 }
 
-/// Returns what an answer calls its model: as whoever asked called it, where that leaves no doubt.
-pub(super) fn answering(entry: &Entry, asked: &str) -> String {
-    if is_called(entry, asked) { asked.to_owned() } else { listed(entry) }
+/// Returns what an answer calls its model: as whoever asked called it, where that leaves no doubt. Models on other engines are
+/// called in one way only.
+pub(super) fn answering(entry: Option<&Entry>, asked: &str) -> String {
+    match entry {
+        Some(entry) if !is_called(entry, asked) => listed(entry),
+        _ => asked.to_owned(),
+    }
 }
 
 /// Returns where a model is fetched from that is called so.

@@ -11,7 +11,7 @@ use crate::{
     parameters::{Parameter, Read, Takes},
     problem::Problem,
     sampling::{self, SAMPLING},
-    serving::{Ask, Loaded, Truncation},
+    serving::{Ask, Truncation, Writer},
 };
 
 /// What they may say.
@@ -69,23 +69,20 @@ fn defaults() -> Sampling {
 
 /// Fills in what the options of a request ask for, and those that came with the model where it does not say. What cannot be done
 /// becomes a warning of the request.
-pub(super) fn apply(read: &mut Read, model: &Loaded, beside: &Beside, ask: &mut Ask) -> Result<(), Problem> {
+pub(super) fn apply(read: &mut Read, model: &Writer, beside: &Beside, ask: &mut Ask) -> Result<(), Problem> {
     let mut options = beside.options.clone();
     let asked = read.value("options").and_then(Value::as_object).cloned().unwrap_or_default();
     options.extend(asked.into_iter().filter(|(_, value)| !value.is_null()));
     let options = Read::of_object(options, &OPTIONS)?;
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(&options, |text| {
-        tokenizer.encode(text, athenaeum_inference::tokenizer::Special::Text)
-    });
-    ask.sampling = Sampling { logit_bias: logit_bias?, ..sampling::of(&options, defaults())? };
+    ask.sampling = model.sampling(&options, defaults())?;
+    ask.chosen = sampling::chosen(&options);
     ask.stops = options.texts("stop").into_iter().filter(|stop| !stop.is_empty()).collect();
     ask.tokens_max =
         options.integer::<i64>("num_predict").filter(|&max| max > 0).and_then(|max| max.try_into().ok());
     ask.guesses = options.integer("draft_num_predict");
     ask.ignore_ends = options.flag("ignore_eos").unwrap_or(false);
-    let context_tokens = model.model.engine().settings().context_tokens;
     ask.context_tokens = options.integer("num_ctx");
+    let context_tokens = model.here().and(model.context_tokens()).unwrap_or(usize::MAX);
     if let Some(asked) = ask.context_tokens.filter(|&asked| asked > context_tokens) {
         let reason = format!(
             "{asked} tokens were asked for, and the model is loaded with a context of {context_tokens}"

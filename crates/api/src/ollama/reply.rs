@@ -23,7 +23,7 @@ use crate::{
     json::fresh,
     parameters::Warning,
     problem::Problem,
-    serving::{Answer, Call, Ended, Loaded, Said},
+    serving::{Answer, Call, Ended, Said, Writer},
     stream::{FrameKind, Frames, StreamFormat, respond},
 };
 
@@ -213,7 +213,7 @@ impl<L: From<Piece> + Serialize + Send + 'static> StreamFormat for Lines<L> {
             Said::Progress { .. } | Said::Begun { .. } => {}
             Said::Token { token, events, logprobs } => {
                 if self.told.context {
-                    self.tokens.push(token);
+                    self.tokens.extend(token);
                 }
                 self.logprobs.extend(logprobs.map(|logprobs| LogProb::new(&answer.model, &logprobs)));
                 self.events(events, out);
@@ -256,8 +256,10 @@ impl Told {
             total: self.started.elapsed(),
             counts: Some(counts),
             // Pictures cannot be gone on from by numbers alone.
-            context: (self.context && answer.prompt(0).iter().all(|&token| token < GIVEN))
-                .then(|| answer.prompt(0).iter().chain(tokens).copied().collect()),
+            context: (self.context
+                && answer.model.here().is_some()
+                && answer.prompt(0).iter().all(|&token| token < GIVEN))
+            .then(|| answer.prompt(0).iter().chain(tokens).copied().collect()),
             warnings: self.warnings.clone(),
         }
     }
@@ -274,15 +276,15 @@ impl ToolCall {
 }
 
 impl LogProb {
-    fn new(model: &Loaded, logprobs: &LogProbs) -> Self {
+    fn new(model: &Writer, logprobs: &LogProbs) -> Self {
         let of = |ranked: &Ranked| TokenLogProb::new(model, ranked);
         Self { chosen: of(&logprobs.chosen), top_logprobs: logprobs.top.iter().map(of).collect() }
     }
 }
 
 impl TokenLogProb {
-    fn new(model: &Loaded, ranked: &Ranked) -> Self {
-        let bytes = model.model.tokenizer().bytes(ranked.token).to_vec();
+    fn new(model: &Writer, ranked: &Ranked) -> Self {
+        let bytes = model.bytes(ranked.token).to_vec();
         // JSON has no −∞.
         Self {
             token: String::from_utf8_lossy(&bytes).into_owned(),

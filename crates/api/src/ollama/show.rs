@@ -4,6 +4,7 @@ use athenaeum_inference::{
     catalog::Entry,
     model::{self, Files, Model, gguf},
 };
+use athenaeum_providers::Remote;
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
@@ -17,8 +18,8 @@ use super::{
     asking::{self, NAME},
     beside::Beside,
     conversation::ANY_TEXT,
-    details::{Details, capabilities, modified_at},
-    name::listed,
+    details::{Details, capabilities, capabilities_elsewhere, modified_at},
+    name::{listed, tagged},
 };
 use crate::{
     Api,
@@ -100,6 +101,10 @@ pub(crate) async fn create(
     let read = super::read(&api, &headers, request, PARAMETERS).await?;
     let name = asking::model(&read)?;
     contract.settle(&read.warnings)?;
+    if let Some(remote) = api.models.elsewhere(Some(&name)).await? {
+        let shown = elsewhere(&remote, read.warnings.clone());
+        return contract.warned(fresh(StatusCode::OK, &shown)?, &read.warnings);
+    }
     let entry = api.models.find(Some(&name)).await?;
     let (verbose, warnings) = (read.flag("verbose").unwrap_or(false), read.warnings.clone());
     let shown = in_background(move || shown(&entry, verbose, warnings)).await??;
@@ -134,6 +139,23 @@ fn shown(entry: &Entry, verbose: bool, warnings: Vec<Warning>) -> Result<Shown, 
         modified_at: modified_at(entry),
         warnings,
     })
+}
+
+/// A model on another engine: what the settings tell of it.
+fn elsewhere(remote: &Remote, warnings: Vec<Warning>) -> Shown {
+    Shown {
+        license: String::new(),
+        modelfile: format!("FROM {}\n", tagged(&remote.settings().name)),
+        parameters: String::new(),
+        system: None,
+        template: String::new(),
+        details: Details::elsewhere(remote),
+        model_info: Map::new(),
+        tensors: Vec::new(),
+        capabilities: capabilities_elsewhere(remote),
+        modified_at: jiff::Timestamp::UNIX_EPOCH.to_string(),
+        warnings,
+    }
 }
 
 /// Writes a model as a Modelfile. Where its files lie is nobody's business but the server's.

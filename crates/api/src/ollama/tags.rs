@@ -5,9 +5,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use athenaeum_providers::Remote;
+
 use super::{
-    details::{Details, capabilities, digest, modified_at},
-    name::listed,
+    details::{self, Details, capabilities, digest, modified_at},
+    name::{listed, tagged},
 };
 use crate::{
     Api,
@@ -41,6 +43,9 @@ pub(crate) struct Model {
     details: Details,
     /// What it can do: `completion`, `tools`, `thinking`, `embedding`.
     capabilities: Vec<&'static str>,
+    /// What another engine calls it, where one has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_model: Option<String>,
 }
 
 /// List models
@@ -54,6 +59,7 @@ pub(crate) struct Model {
 pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
+    let remotes = api.models.remotes().iter().map(elsewhere);
     let models = api.models.clone();
     let mut entries = in_background(move || models.catalog().list()).await?;
     entries.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.name.cmp(&b.name)));
@@ -65,7 +71,24 @@ pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Respo
         digest: digest(entry),
         details: Details::of(entry),
         capabilities: capabilities(entry),
+        remote_model: None,
     });
-    let list = ModelList { models: models.collect() };
+    let list = ModelList { models: models.chain(remotes).collect() };
     contract.warned(fresh(StatusCode::OK, &list)?, &warnings)
+}
+
+/// A model on another engine: of its files nothing is known here.
+fn elsewhere(remote: &Remote) -> Model {
+    let settings = remote.settings();
+    let name = tagged(&settings.name);
+    Model {
+        model: name.clone(),
+        name,
+        modified_at: jiff::Timestamp::UNIX_EPOCH.to_string(),
+        size: 0,
+        digest: details::digest_elsewhere(remote),
+        details: Details::elsewhere(remote),
+        capabilities: details::capabilities_elsewhere(remote),
+        remote_model: Some(settings.model.clone()),
+    }
 }

@@ -8,7 +8,7 @@ pub(crate) use object::TokenLogProb;
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{sampling::Sampling, template::Conversation, tokenizer::Special};
+use athenaeum_inference::{sampling::Sampling, template::Conversation};
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
@@ -137,8 +137,13 @@ async fn answer(
     let (mut answer, mut warnings) = begin(&api, contract, &mut read, conversation).await?;
     // Whoever asks in the words of before is answered in them.
     let legacy = read.has("functions") && !read.has("tools");
+    if read.flag("verbose") == Some(true) && answer.model.here().is_none() {
+        let reason = "the model runs on another engine, which makes its own prompts";
+        warnings.push(Warning { parameter: "verbose".to_owned(), reason: reason.to_owned() });
+    }
     let verbose = read.flag("verbose").unwrap_or(false) || api.llama_server.verbose;
-    let prompt = verbose.then(|| spelled(answer.model.model.tokenizer(), answer.prompt(0)));
+    let prompt = answer.model.tokenizer().filter(|_| verbose);
+    let prompt = prompt.map(|tokenizer| spelled(tokenizer, answer.prompt(0)));
     if read.flag("stream") == Some(true) {
         let timings = read.flag("timings_per_token").unwrap_or(false);
         let usage = read.object("stream_options").flag("include_usage").unwrap_or(false);
@@ -166,11 +171,10 @@ pub(crate) async fn begin(
     let logprobs = logprobs(read)?;
     contract.settle(&read.warnings)?;
 
-    let model = api.models.load(read.text("model"), None).await?;
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(read, |text| tokenizer.encode(text, Special::Text))?;
+    let model = api.models.writer(read.text("model"), None).await?;
     let ask = Ask {
-        sampling: Sampling { logit_bias, ..sampling::of(read, Sampling::default())? },
+        sampling: model.sampling(read, Sampling::default())?,
+        chosen: sampling::chosen(read),
         form,
         calling,
         stops: read.texts("stop"),

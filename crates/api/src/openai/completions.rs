@@ -7,7 +7,7 @@ mod stream;
 
 use std::sync::LazyLock;
 
-use athenaeum_inference::{sampling::Sampling, tokenizer::Special};
+use athenaeum_inference::sampling::Sampling;
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
@@ -100,13 +100,11 @@ pub(crate) async fn create(
     let form = form::of(&read)?;
     contract.settle(&read.warnings)?;
 
-    let model = api.models.load(read.text("model"), None).await?;
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
-    let sampling = Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? };
-    let (input, more) = prompt::inputs(&prompts, &read, tokenizer)?;
+    let model = api.models.writer(read.text("model"), None).await?;
+    let (input, more) = prompt::inputs(&prompts, &read, &model)?;
     let ask = Ask {
-        sampling,
+        sampling: model.sampling(&read, Sampling::default())?,
+        chosen: sampling::chosen(&read),
         form,
         more,
         stops: read.texts("stop"),

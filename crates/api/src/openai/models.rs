@@ -1,4 +1,5 @@
-use athenaeum_inference::catalog::Entry;
+use athenaeum_inference::catalog::{Entry, Purpose};
+use athenaeum_providers::Remote;
 use axum::{
     extract::Path,
     http::{StatusCode, Uri},
@@ -43,6 +44,9 @@ pub(crate) struct Model {
     context_length: Option<u64>,
     /// Whether it is in memory.
     loaded: bool,
+    /// What the engine that has it speaks, where that is not this server: `vllm`, `llama.cpp`, `ollama`, `openai`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<&'static str>,
 }
 
 /// List models
@@ -56,7 +60,9 @@ pub(crate) struct Model {
 pub(crate) async fn list(api: Api, contract: Contract, uri: Uri) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
-    let data = api.models.list().await?.iter().map(|(entry, loaded)| model(entry, *loaded)).collect();
+    let listed = api.models.list().await?;
+    let here = listed.iter().map(|(entry, loaded)| model(entry, *loaded));
+    let data = here.chain(api.models.remotes().iter().map(elsewhere)).collect();
     contract.warned(fresh(StatusCode::OK, &ModelList { object: "list", data })?, &warnings)
 }
 
@@ -77,6 +83,9 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     let warnings = contract::query(&uri, &[]);
     contract.settle(&warnings)?;
+    if let Some(remote) = api.models.elsewhere(Some(&name)).await? {
+        return contract.warned(fresh(StatusCode::OK, &elsewhere(&remote))?, &warnings);
+    }
     let entry = api.models.find(Some(&name)).await?;
     contract.warned(fresh(StatusCode::OK, &model(&entry, api.models.is_loaded(&entry)))?, &warnings)
 }
@@ -93,5 +102,23 @@ fn model(entry: &Entry, loaded: bool) -> Model {
         capabilities: entry.projector.iter().map(|_| "vision").collect(),
         context_length: entry.summary.context_tokens,
         loaded,
+        engine: None,
+    }
+}
+
+/// The same of one on another engine; when it came there is not known.
+fn elsewhere(remote: &Remote) -> Model {
+    let settings = remote.settings();
+    Model {
+        id: settings.name.clone(),
+        object: "model",
+        created: 0,
+        owned_by: "athenaeum",
+        aliases: Vec::new(),
+        purpose: Purpose::Generate.as_str(),
+        capabilities: settings.vision.then_some("vision").into_iter().collect(),
+        context_length: settings.context_tokens.map(|tokens| tokens as u64),
+        loaded: false,
+        engine: Some(settings.wire.as_str()),
     }
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use athenaeum_inference::{
     engine::{End, Generation, Refused, Request},
@@ -6,16 +6,18 @@ use athenaeum_inference::{
     sampling::{LogProbs, Sampling},
     template::Change,
 };
+use athenaeum_providers::{self as providers, Remote, Reply};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tracing::Span;
 
 use super::{
-    Counts, Loaded,
+    Counts, Loaded, Writer,
     ask::Prompt,
     choice::{Choice, Happened, Step},
     counts::UnderWay,
     keeping::Kept,
+    relayed::Relayed,
     room::Cut,
 };
 use crate::parameters::Warning;
@@ -23,7 +25,7 @@ use crate::parameters::Warning;
 /// An answer that is being given, or several side by side. Dropping it ends the work on it.
 pub(crate) struct Answer {
     /// Who answers.
-    pub(crate) model: Loaded,
+    pub(crate) model: Writer,
     /// Tokens of all prompts.
     pub(crate) prompt_tokens: usize,
     /// Those of them that were in the cache, of prompts that have been read.
@@ -35,6 +37,8 @@ pub(crate) struct Answer {
     /// What else is not done as asked.
     pub(crate) warnings: Vec<Warning>,
     prompts: Vec<Prompt>,
+    /// What another engine is still to be asked.
+    to_ask: VecDeque<providers::Request>,
     /// Choices of each prompt.
     choices: usize,
     /// Texts that end what is said to whoever asked; in conversations it is not the engine that looks for them.
@@ -70,7 +74,8 @@ pub(crate) enum Said {
     },
     /// A token was chosen.
     Token {
-        token: u32,
+        /// Which; `None` where it was another engine's.
+        token: Option<u32>,
         /// What it adds; nothing while its meaning is not clear yet.
         events: Vec<reply::Event>,
         logprobs: Option<LogProbs>,
@@ -93,10 +98,12 @@ pub(crate) struct Ended {
 
 /// A request of many choices waits so long before it asks for room again.
 const ROOM_AGAIN: Duration = Duration::from_millis(20);
+/// Answers of one request that another engine is asked for at once.
+const ASKED_AT_ONCE: usize = 8;
 
 impl Answer {
     /// Begins as many choices as can run at once; the others follow as these end.
-    pub(super) fn begin(
+    pub(super) fn here(
         model: Loaded,
         prompts: Vec<Prompt>,
         choices: usize,
@@ -108,13 +115,14 @@ impl Answer {
         let reads = prompts.iter().any(|prompt| prompt.reply.is_some());
         let stops = if reads { std::mem::take(&mut request.stops) } else { Vec::new() };
         let mut answer = Self {
-            model,
+            model: Writer::Here(Box::new(model)),
             prompt_tokens: prompts.iter().map(|prompt| prompt.tokens.len()).sum(),
             cached_tokens: 0,
             changes: prompts.iter().flat_map(|prompt| prompt.changes.iter().copied()).collect(),
             cut: prompts.iter().filter_map(|prompt| prompt.cut).reduce(Cut::and),
             warnings,
             prompts,
+            to_ask: VecDeque::new(),
             choices: choices.max(1),
             stops,
             calls_once,
@@ -132,12 +140,45 @@ impl Answer {
         Ok(answer)
     }
 
-    /// Returns the tokens that a choice goes on from.
+    /// The same for answers of another engine, which has taken the first of them.
+    pub(super) fn elsewhere(
+        remote: Remote,
+        (first, to_ask): (Reply, VecDeque<providers::Request>),
+        choices: usize,
+        warnings: Vec<Warning>,
+        (counts, kept): (Arc<Counts>, Option<Kept>),
+    ) -> Self {
+        let mut answer = Self {
+            model: Writer::Elsewhere(remote),
+            prompt_tokens: 0,
+            cached_tokens: 0,
+            changes: Vec::new(),
+            cut: None,
+            warnings,
+            prompts: Vec::new(),
+            to_ask,
+            choices,
+            stops: Vec::new(),
+            calls_once: false,
+            request: Request::new(Vec::new()),
+            begun: 0,
+            open: UnderWay::none(counts),
+            running: FuturesUnordered::new(),
+            step: tracing::debug_span!("elsewhere"),
+            kept,
+            last: None,
+        };
+        answer.relay(Relayed::taken(0, first));
+        answer.begin_more();
+        answer
+    }
+
+    /// Returns the tokens that a choice goes on from; none where they are another engine's.
     pub(crate) fn prompt(&self, choice: usize) -> &[u32] {
         self.prompts.get(choice / self.choices).map_or(&[], |prompt| &prompt.tokens)
     }
 
-    /// Returns the tokens of each prompt.
+    /// Returns the tokens of each prompt; no prompts where they are another engine's.
     pub(crate) fn prompts(&self) -> impl Iterator<Item = &[u32]> {
         self.prompts.iter().map(|prompt| prompt.tokens.as_slice())
     }
@@ -157,12 +198,14 @@ impl Answer {
                 self.kept = None;
                 return self.last.take();
             }
-            let Happened::Said(mut choice, event) = self.running.next().await? else {
-                self.begin_more();
-                continue;
+            let (index, said, next) = match self.running.next().await? {
+                Happened::Said(mut choice, event) => (choice.index, choice.said(event), choice.step()),
+                Happened::Relayed(mut relayed, came) => (relayed.index, relayed.said(came), relayed.step()),
+                Happened::RoomPerhaps => {
+                    self.begin_more();
+                    continue;
+                }
             };
-            let index = choice.index;
-            let said = choice.said(event);
             if let Said::Begun { cached_tokens, .. } = said {
                 if self.is_first(index) {
                     self.cached_tokens += cached_tokens;
@@ -173,13 +216,18 @@ impl Answer {
                 }
             }
             if let Said::Ended(ended) = &said {
+                if self.model.here().is_none() && self.is_first(index) {
+                    // Only now it has told.
+                    self.prompt_tokens += ended.end.prompt_tokens;
+                    self.cached_tokens += ended.end.cached_tokens;
+                }
                 self.open.end(&ended.end);
                 self.begin_more();
                 if self.running.is_empty() {
                     self.step = Span::none();
                 }
             } else {
-                self.running.push(choice.step());
+                self.running.push(next);
             }
             if let Some(kept) = &mut self.kept {
                 kept.hear(index, &said);
@@ -194,10 +242,11 @@ impl Answer {
     }
 
     fn begin_more(&mut self) {
-        let engine = self.model.model.engine();
+        let Some(loaded) = self.model.here() else { return self.ask_more() };
+        let engine = loaded.model.engine();
         let (at_once, waiting_max) = (engine.settings().sequences_max, engine.settings().waiting_max);
         while self.begun < self.prompts.len() * self.choices && self.open.answers() < at_once.max(1) {
-            let full = self.model.model.engine().stats().waiting >= waiting_max;
+            let full = self.waiting() >= waiting_max;
             match if full { None } else { Some(self.begin_next()) } {
                 Some(Ok(())) => {}
                 None | Some(Err(Refused::Busy { .. })) => {
@@ -216,6 +265,27 @@ impl Answer {
         }
     }
 
+    /// Requests that wait for the model's turn.
+    fn waiting(&self) -> usize {
+        self.model.here().map_or(0, |loaded| loaded.model.engine().stats().waiting)
+    }
+
+    fn ask_more(&mut self) {
+        while self.open.answers() < ASKED_AT_ONCE
+            && let Writer::Elsewhere(remote) = &self.model
+            && let Some(request) = self.to_ask.pop_front()
+        {
+            let relayed = Relayed::to_ask(self.begun, remote.clone(), request);
+            self.relay(relayed);
+        }
+    }
+
+    fn relay(&mut self, relayed: Relayed) {
+        self.running.push(relayed.step());
+        self.begun += 1;
+        self.open.begin();
+    }
+
     /// Begins the next choice.
     fn begin_next(&mut self) -> Result<(), Refused> {
         let (of, which) = (self.begun / self.choices, self.begun % self.choices);
@@ -230,7 +300,8 @@ impl Answer {
             prompt_logprobs: self.request.prompt_logprobs.filter(|_| which == 0),
             ..self.request.clone()
         };
-        let generation = self.model.model.engine().submit(request)?;
+        let Some(loaded) = self.model.here() else { return Ok(()) };
+        let generation = loaded.model.engine().submit(request)?;
         self.push(Some(generation));
         Ok(())
     }

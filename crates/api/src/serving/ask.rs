@@ -22,6 +22,8 @@ use athenaeum_inference::{
     sampling::Sampling,
     template::Change,
 };
+use athenaeum_providers::Setting;
+use serde_json::Value;
 
 /// What a request asks of a model, whichever dialect it came in.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Ask {
     pub(crate) more: Vec<Input>,
     /// How tokens are chosen. Further choices take the seeds after this one.
     pub(crate) sampling: Sampling,
+    /// What of that the request says itself, for engines that have usual values of their own.
+    pub(crate) chosen: Vec<(Setting, Value)>,
     /// What the answer must look like.
     pub(crate) form: Option<Grammar>,
     /// What it does with tools, in conversations.
@@ -146,6 +150,7 @@ impl Ask {
             input,
             more: Vec::new(),
             sampling: Sampling::default(),
+            chosen: Vec::new(),
             form: None,
             calling: Calling::default(),
             stops: Vec::new(),
@@ -188,8 +193,9 @@ impl Loaded {
             truncation: ask.truncation,
             pictures: ask.pictures,
         };
+        let temperature = Some(f64::from(ask.sampling.temperature));
         let begin =
-            |keeping: Keeping| keeping.begin(&ask.input, &self.entry.name, &ask.sampling, ask.tokens_max);
+            |keeping: Keeping| keeping.begin(&ask.input, &self.entry.name, temperature, ask.tokens_max);
         let kept = ask.keeping.and_then(begin);
         for input in std::iter::once(ask.input).chain(ask.more) {
             prompts.push(room.prompt(&self.model, input, &ask.before)?);
@@ -238,15 +244,7 @@ impl Loaded {
             deadline,
             ..Request::new(Vec::new())
         };
-        Ok(Answer::begin(
-            self,
-            prompts,
-            ask.choices,
-            request,
-            ask.calling.once,
-            warnings,
-            (ask.counts, kept),
-        )?)
+        Ok(Answer::here(self, prompts, ask.choices, request, ask.calling.once, warnings, (ask.counts, kept))?)
     }
 }
 

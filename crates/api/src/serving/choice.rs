@@ -9,7 +9,10 @@ use athenaeum_inference::{
     reply::{self, Reply, Stops},
 };
 
-use super::{Ended, Said};
+use super::{
+    Ended, Said,
+    relayed::{Came, Relayed},
+};
 
 /// One of the answers, as it is given.
 pub(super) struct Choice {
@@ -35,6 +38,7 @@ pub(super) type Step = Pin<Box<dyn Future<Output = Happened> + Send>>;
 /// What the choices of an answer wait for.
 pub(super) enum Happened {
     Said(Box<Choice>, Option<Event>),
+    Relayed(Box<Relayed>, Came),
     /// Others may have made room for a choice that waits.
     RoomPerhaps,
 }
@@ -88,7 +92,7 @@ impl Choice {
                 let events = self.read(&text);
                 let reasons = events.iter().any(|event| matches!(event, reply::Event::Reasoning(_)));
                 self.reasoning_tokens += usize::from(reasons);
-                Said::Token { token, events, logprobs }
+                Said::Token { token: Some(token), events, logprobs }
             }
             Some(Event::End(mut end)) => {
                 let mut events = self.read(&end.text);

@@ -1,5 +1,5 @@
 use athenaeum_core::{Attachment, Block, BlockKind, Message, Role, Timestamp, ToolCall};
-use athenaeum_inference::{engine::Reason, sampling::Sampling, template};
+use athenaeum_inference::{engine::Reason, template};
 use athenaeum_retrieval::{Chats, Exchange};
 use athenaeum_tenancy::Scope;
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ impl Keeping {
         self,
         input: &Input,
         model: &str,
-        sampling: &Sampling,
+        temperature: Option<f64>,
         max: Option<usize>,
     ) -> Option<Kept> {
         let Input::Conversation(conversation) = input else { return None };
@@ -62,7 +62,7 @@ impl Keeping {
             answers: Vec::new(),
             system_prompt: Some(system.join("\n\n")).filter(|text| !text.is_empty()),
             model: Some(model.to_owned()),
-            temperature: Some(f64::from(sampling.temperature)),
+            temperature,
             max_tokens: max.and_then(|max| i64::try_from(max).ok()),
             asked_at: Timestamp::now(),
         };
@@ -86,6 +86,9 @@ impl Kept {
             }
             Said::Ended(ended) => {
                 ended.events.iter().for_each(|event| heard.choice.hear(event.clone()));
+                // Other engines tell only now how many there were.
+                heard.tokens =
+                    heard.tokens.max(i64::try_from(ended.end.generated_tokens).unwrap_or(i64::MAX));
                 heard.reason = Some(reason(ended));
             }
         }

@@ -11,6 +11,7 @@ use athenaeum_inference::{
     reranker::Reranker,
     residents::{self, Lease, Residents},
 };
+use athenaeum_providers::Remote;
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::Instrument as _;
 
@@ -23,7 +24,10 @@ use crate::{
 ///
 /// Nothing is made before somebody asks, so that a server which is never asked for a model pays nothing for them.
 #[derive(Clone)]
-pub struct Models(Arc<LazyLock<Made, Make>>);
+pub struct Models {
+    made: Arc<LazyLock<Made, Make>>,
+    remotes: Arc<[Remote]>,
+}
 
 type Made = (Catalog, Arc<Residents>);
 type Make = Box<dyn FnOnce() -> Made + Send>;
@@ -43,7 +47,20 @@ impl Models {
 
     /// The same, made when somebody first asks.
     pub fn lazily(make: impl FnOnce() -> (Catalog, Arc<Residents>) + Send + 'static) -> Self {
-        Self(Arc::new(LazyLock::new(Box::new(make))))
+        Self { made: Arc::new(LazyLock::new(Box::new(make))), remotes: Arc::default() }
+    }
+
+    /// The same, and those that other engines have. Where one of them has a name that a model of this server has as well, it is
+    /// the one that is meant.
+    #[must_use]
+    pub fn with_remotes(mut self, remotes: Vec<Remote>) -> Self {
+        self.remotes = remotes.into();
+        self
+    }
+
+    /// Returns those on other engines.
+    pub(crate) fn remotes(&self) -> &[Remote] {
+        &self.remotes
     }
 
     /// Of none.
@@ -53,17 +70,17 @@ impl Models {
 
     /// Returns which there are.
     pub fn catalog(&self) -> &Catalog {
-        &self.0.0
+        &self.made.0
     }
 
     /// Returns those in memory.
     pub fn residents(&self) -> &Arc<Residents> {
-        &self.0.1
+        &self.made.1
     }
 
     /// The same, where anybody has asked for a model yet.
     pub(crate) fn residents_if_made(&self) -> Option<&Arc<Residents>> {
-        LazyLock::get(&self.0).map(|(_, residents)| residents)
+        LazyLock::get(&self.made).map(|(_, residents)| residents)
     }
 
     /// Lets models go whose time is over, or for which memory is short, for ever. A server runs this beside its listener.
@@ -71,7 +88,7 @@ impl Models {
     pub async fn sweep(self, free_bytes: fn() -> Option<u64>) {
         loop {
             sleep(SWEEP_EVERY).await;
-            if LazyLock::get(&self.0).is_some() {
+            if LazyLock::get(&self.made).is_some() {
                 let models = self.clone();
                 // Giving gigabytes back takes a while.
                 let look = move || {
@@ -130,6 +147,14 @@ impl Models {
         name: Option<&str>,
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded, Problem> {
+        if let Some(remote) = self.elsewhere(name).await? {
+            let name = &remote.settings().name;
+            let detail = format!(
+                "The model {name} runs on another engine, so that its tokens are not known here; ask it for answers, or \
+                 name a model of this server."
+            );
+            return Err(Problem::new(Kind::Unprocessable, detail).about("model"));
+        }
         let entry = self.find(name).await?;
         self.check_memory()?;
         if entry.purpose == Purpose::Rerank {
@@ -187,7 +212,8 @@ impl Models {
 
 impl std::fmt::Debug for Models {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Models").field(&LazyLock::get(&self.0)).finish()
+        let made = LazyLock::get(&self.made);
+        f.debug_struct("Models").field("made", &made).field("remotes", &self.remotes).finish()
     }
 }
 

@@ -11,6 +11,8 @@ use athenaeum_inference::{
     vision::{self, Picture},
 };
 
+use athenaeum_providers as providers;
+
 use crate::{
     problem::{Kind, Problem},
     settings::Settings,
@@ -91,6 +93,37 @@ impl Talk {
         Ok(conversation)
     }
 
+    /// Writes it in the words of whoever asks other engines, its pictures as they were sent.
+    ///
+    /// # Errors
+    ///
+    /// If one of its pictures is none, or larger than is taken; the problem names it.
+    pub(super) fn elsewhere(self, limits: Limits) -> Result<providers::Conversation, Problem> {
+        let Self { conversation, pictures: Pictures(sent) } = self;
+        let pictures = limits.shown(&sent)?;
+        if !conversation.add_generation_prompt && !conversation.continue_final_message {
+            let accepted = "true for a model on another engine, which always answers";
+            return Err(Problem::parameter("add_generation_prompt", accepted));
+        }
+        let messages = conversation.messages.iter().map(|message| turn(message, &pictures));
+        if !conversation.documents.is_empty() {
+            let detail =
+                "The model runs on another engine, which takes no 'documents'; write them into a message.";
+            return Err(Problem::new(Kind::BadRequest, detail).about("documents"));
+        }
+        Ok(providers::Conversation {
+            messages: messages.collect(),
+            tools: conversation.tools.iter().map(value).collect(),
+            continues: conversation.continue_final_message,
+            variables: conversation
+                .variables
+                .iter()
+                .map(|(name, json)| (name.clone(), value(json)))
+                .collect(),
+            ..providers::Conversation::default()
+        })
+    }
+
     /// The media type that a part of a message was sent with, where it is a picture and says so.
     pub(crate) fn media_type(&self, part: &Json) -> Option<String> {
         let place = template::place(part)?;
@@ -98,6 +131,71 @@ impl Talk {
         let kind = data.strip_prefix("data:")?.split([';', ',']).next()?;
         Some(kind.to_owned()).filter(|kind| kind.starts_with("image/") && kind.len() < 64)
     }
+}
+
+impl Limits {
+    /// Makes parts of messages of what was sent.
+    fn shown(self, sent: &[Sent]) -> Result<Vec<providers::Part>, Problem> {
+        if let Some(beyond) = sent.get(self.count) {
+            let accepted = format!("no more than {} pictures in one request", self.count);
+            return Err(Problem::parameter(&beyond.at, accepted));
+        }
+        let part = |Sent { at, data }: &Sent| {
+            let bytes = bytes(data).map_err(|refused| refused.problem(at))?;
+            if bytes.len() > self.bytes {
+                return Err(Problem::parameter(at, format!("a picture of {} bytes at most", self.bytes)));
+            }
+            let media_type = Picture::media_type(&bytes)
+                .ok_or_else(|| Problem::parameter(at, "a picture: PNG, JPEG, GIF, WebP or BMP"))?;
+            let base64 = data.rsplit(',').next().unwrap_or_default();
+            let base64 = base64.chars().filter(|letter| !letter.is_whitespace()).collect();
+            Ok(providers::Part::Picture { media_type: media_type.to_owned(), base64 })
+        };
+        sent.iter().map(part).collect()
+    }
+}
+
+/// One turn in the words of whoever asks other engines.
+fn turn(message: &template::Message, pictures: &[providers::Part]) -> providers::Message {
+    let text = |name: &str| message.field(name).and_then(|value| value.as_str().map(str::to_owned));
+    let part = |part: Json| match template::place(&part) {
+        Some(place) => pictures.get(place).cloned(),
+        None => Some(providers::Part::Text(part.field("text")?.as_str()?.to_owned())),
+    };
+    let content = message.field("content");
+    let parts = match content.as_ref().and_then(|content| content.as_str()) {
+        Some(text) => vec![providers::Part::Text(text.to_owned())],
+        None => content.iter().flat_map(Json::elements).filter_map(part).collect(),
+    };
+    let calls = message.field("tool_calls");
+    providers::Message {
+        role: message.role(),
+        parts,
+        reasoning: text("reasoning_content").filter(|text| !text.is_empty()),
+        calls: calls.iter().flat_map(Json::elements).map(|call| call_of(&call)).collect(),
+        call_id: text("tool_call_id"),
+        name: text("name"),
+    }
+}
+
+fn call_of(call: &Json) -> providers::Call {
+    let text =
+        |json: Option<Json>| json.and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default();
+    let function = call.field("function").unwrap_or_else(|| call.clone());
+    let arguments = function.field("arguments").unwrap_or_else(Json::null);
+    providers::Call {
+        id: text(call.field("id")),
+        name: text(function.field("name")),
+        arguments: match arguments.as_str() {
+            Some(text) => text.to_owned(),
+            None if arguments.is_null() => "{}".to_owned(),
+            None => value(&arguments).to_string(),
+        },
+    }
+}
+
+fn value(json: &Json) -> serde_json::Value {
+    serde_json::to_value(json).unwrap_or_default()
 }
 
 impl From<Conversation> for Talk {

@@ -20,7 +20,7 @@ pub(crate) struct Choice {
     pub(crate) text: String,
     pub(crate) reasoning: String,
     pub(crate) calls: Vec<Call>,
-    /// Its tokens, those that ended it included.
+    /// Its tokens, those that ended it included; none where they are another engine's.
     pub(crate) tokens: Vec<u32>,
     /// One for each token, where asked for.
     pub(crate) logprobs: Vec<LogProbs>,
@@ -55,7 +55,7 @@ impl Answer {
                 Said::Progress { .. } => {}
                 Said::Begun { logprobs, .. } => choice.prompt_logprobs = logprobs,
                 Said::Token { token, events, logprobs } => {
-                    choice.tokens.push(token);
+                    choice.tokens.extend(token);
                     choice.logprobs.extend(logprobs);
                     events.into_iter().for_each(|event| choice.hear(event));
                 }

@@ -4,7 +4,10 @@ use athenaeum_api::Settings;
 use axum::{Router, body::Body, http::Method};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, ask};
+use crate::{
+    elsewhere,
+    server::{Answer, Server, ask},
+};
 
 const CONTRACT: &str = "# Lease\n\nThe notice period is three months. The rent is due on the first.\n";
 
@@ -162,6 +165,18 @@ async fn a_model_writes_the_answer_as_it_comes() {
     whole["stream"] = json!(false);
     assert_eq!(server.post("/athenaeum/v1/ask", &whole).await.json()["text"], last["text"]);
     assert_eq!(server.get("/athenaeum/v1/stats").await.json()["conversations"], 0);
+}
+
+#[tokio::test]
+async fn a_model_of_another_engine_writes_the_answer() {
+    let engine = Server::with_model(Settings::default()).await;
+    let server = elsewhere::over(&engine).await;
+    hand_in(&server.app, &[("lease.md", "The notice period is three months.\n")]).await;
+    let question = json!({ "question": "notice period", "model": "far", "budget": 64, "max_tokens": 8 });
+    let answer = server.post("/athenaeum/v1/ask", &question).await.json();
+    assert_eq!((&answer["kind"], &answer["model"]), (&json!("generated"), &json!("far")));
+    assert!(!answer["text"].as_str().unwrap().is_empty());
+    assert_eq!(answer["citations"][0]["text"], "The notice period is three months.");
 }
 
 #[tokio::test]

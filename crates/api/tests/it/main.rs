@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod contract;
 mod cors;
+mod elsewhere;
 mod grpc;
 mod guards;
 mod hardware;

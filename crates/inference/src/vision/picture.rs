@@ -99,6 +99,13 @@ impl Picture {
         Ok(Self::of_image(&image))
     }
 
+    /// Tells by its first bytes what kind of picture a file is: `image/png`. `None` where it is of no kind that is read.
+    #[must_use]
+    pub fn media_type(bytes: &[u8]) -> Option<&'static str> {
+        let format = image::guess_format(bytes).ok()?;
+        format.reading_enabled().then(|| format.to_mime_type())
+    }
+
     /// Makes one of pixels: three bytes each, row by row. `None` where there are not width × height of them, or none.
     pub fn of_pixels(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
         let count = width.checked_mul(height)?.checked_mul(3)?;

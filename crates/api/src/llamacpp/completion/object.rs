@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use athenaeum_inference::{
     engine::Reason,
+    local::LocalModel,
     sampling::{LogProbs, Ranked},
     tokenizer::Tokenizer,
 };
@@ -64,17 +67,23 @@ pub(crate) struct Told {
     as_drawn: bool,
     probabilities: bool,
     pub(super) timings: bool,
+    /// Who answers; this address tells of tokens.
+    tokenizer: Arc<Tokenizer>,
+    context_tokens: usize,
 }
 
 impl Told {
-    pub(super) fn new(read: &Read, ask: &Ask, ends: &[u32]) -> Self {
+    pub(super) fn new(read: &Read, ask: &Ask, model: &LocalModel) -> Self {
+        let tokenizer = Arc::clone(model.tokenizer());
         Self {
-            settings: settings::settings(read, ask, ends),
+            settings: settings::settings(read, ask, tokenizer.generation_ends()),
             fields: read.texts("response_fields"),
             tokens: read.flag("return_tokens").unwrap_or(false),
             as_drawn: ask.logprobs_as_drawn,
             probabilities: ask.logprobs.is_some(),
             timings: read.flag("timings_per_token").unwrap_or(false),
+            tokenizer,
+            context_tokens: model.engine().settings().context_tokens,
         }
     }
 
@@ -92,9 +101,9 @@ impl Told {
     }
 
     /// Tells how likely tokens were; nothing where nobody asked.
-    pub(super) fn probabilities(&self, tokenizer: &Tokenizer, logprobs: &[LogProbs]) -> Option<Vec<Value>> {
+    pub(super) fn probabilities(&self, logprobs: &[LogProbs]) -> Option<Vec<Value>> {
         let of = |ranked: &Ranked| {
-            let bytes = tokenizer.bytes(ranked.token);
+            let bytes = self.tokenizer.bytes(ranked.token);
             let mut object =
                 json!({ "id": ranked.token, "token": String::from_utf8_lossy(bytes), "bytes": bytes });
             if self.as_drawn {
@@ -123,8 +132,7 @@ impl Completion {
         choice: Choice,
         warnings: &[Warning],
     ) -> Self {
-        let tokenizer = answer.model.model.tokenizer();
-        let completion_probabilities = told.probabilities(tokenizer, &choice.logprobs);
+        let completion_probabilities = told.probabilities(&choice.logprobs);
         let whole = Self {
             content: choice.text,
             tokens: if told.tokens { choice.tokens } else { Vec::new() },
@@ -132,7 +140,7 @@ impl Completion {
             ..Self::empty(answer, told, index, warnings)
         };
         match &choice.ended {
-            Some(ended) => whole.ended(answer, ended),
+            Some(ended) => whole.ended(told, ended),
             None => whole,
         }
     }
@@ -146,7 +154,7 @@ impl Completion {
         warnings: &[Warning],
     ) -> Self {
         let mut last = Self { content: rest, ..Self::empty(answer, told, index, warnings) };
-        last = last.ended(answer, ended);
+        last = last.ended(told, ended);
         last.has_new_line |= lines;
         last
     }
@@ -158,11 +166,11 @@ impl Completion {
             content: String::new(),
             tokens: Vec::new(),
             stop: true,
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             tokens_predicted: 0,
             tokens_evaluated: prompt.len(),
             generation_settings: told.settings.clone(),
-            prompt: spelled(answer.model.model.tokenizer(), prompt),
+            prompt: spelled(&told.tokenizer, prompt),
             has_new_line: false,
             truncated: answer.cut.is_some(),
             stop_type: "none",
@@ -174,9 +182,8 @@ impl Completion {
         }
     }
 
-    fn ended(mut self, answer: &Answer, ended: &Ended) -> Self {
+    fn ended(mut self, told: &Told, ended: &Ended) -> Self {
         let end = &ended.end;
-        let context_tokens = answer.model.model.engine().settings().context_tokens;
         (self.stop_type, self.stopping_word) = match &end.reason {
             Reason::Ended => ("eos", String::new()),
             Reason::Stop(word) => ("word", word.clone()),
@@ -185,7 +192,7 @@ impl Completion {
         self.has_new_line = self.content.contains('\n');
         self.tokens_predicted = end.generated_tokens;
         self.tokens_cached = end.prompt_tokens + end.generated_tokens;
-        self.truncated |= end.reason == Reason::Length && self.tokens_cached >= context_tokens;
+        self.truncated |= end.reason == Reason::Length && self.tokens_cached >= told.context_tokens;
         self.timings = Timings::of(end);
         self
     }

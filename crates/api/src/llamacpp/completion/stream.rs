@@ -63,7 +63,6 @@ impl CompletionStream {
         out: &mut Frames,
     ) {
         let pace = &self.choices[index].pace;
-        let tokenizer = answer.model.model.tokenizer();
         out.push(&Frame {
             index,
             content,
@@ -71,8 +70,7 @@ impl CompletionStream {
             stop: false,
             tokens_predicted: pace.written(),
             tokens_evaluated: answer.prompt(index).len(),
-            completion_probabilities: logprobs
-                .and_then(|logprobs| self.told.probabilities(tokenizer, &[logprobs])),
+            completion_probabilities: logprobs.and_then(|logprobs| self.told.probabilities(&[logprobs])),
             prompt_progress: tokens.is_empty().then(|| pace.progress()),
             timings: self.told.timings.then(|| pace.timings()),
         });
@@ -103,7 +101,7 @@ impl StreamFormat for CompletionStream {
             Said::Token { token, events, logprobs } => {
                 let text = text(events);
                 choice.lines |= text.contains('\n');
-                self.frame(answer, index, (&text, &[token]), logprobs, out);
+                self.frame(answer, index, (&text, token.as_slice()), logprobs, out);
             }
             Said::Ended(ended) => self.ended(answer, index, ended, out),
         }

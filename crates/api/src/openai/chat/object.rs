@@ -9,7 +9,7 @@ use super::super::{finish, usage::Usage};
 use crate::{
     clock,
     parameters::Warning,
-    serving::{self, Answer, Loaded, Timings, Whole},
+    serving::{self, Answer, Timings, Whole, Writer},
 };
 
 /// An answer.
@@ -143,7 +143,7 @@ impl ChatCompletion {
             id: id(),
             object: "chat.completion",
             created: clock::seconds(),
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             choices,
             usage,
             timings,
@@ -154,9 +154,9 @@ impl ChatCompletion {
 }
 
 impl Choice {
-    fn new(model: &Loaded, index: usize, mut choice: serving::Choice, legacy: bool) -> Self {
+    fn new(model: &Writer, index: usize, mut choice: serving::Choice, legacy: bool) -> Self {
         // What ends an answer is none of it.
-        let ends = |token: &u32| model.model.tokenizer().ends_generation(*token);
+        let ends = |token: &u32| model.ends_generation(Some(*token));
         let ended = choice.ended.as_ref().is_some_and(|ended| ended.end.reason == Reason::Ended);
         if ended && choice.tokens.last().is_some_and(ends) {
             choice.logprobs.pop();
@@ -197,15 +197,15 @@ impl From<serving::Call> for ToolCall {
 }
 
 impl TokenLogProb {
-    pub(crate) fn new(model: &Loaded, logprobs: &LogProbs) -> Self {
+    pub(crate) fn new(model: &Writer, logprobs: &LogProbs) -> Self {
         let of = |ranked: &Ranked| TopLogProb::new(model, ranked);
         Self { chosen: of(&logprobs.chosen), top_logprobs: logprobs.top.iter().map(of).collect() }
     }
 }
 
 impl TopLogProb {
-    fn new(model: &Loaded, ranked: &Ranked) -> Self {
-        let bytes = model.model.tokenizer().bytes(ranked.token).to_vec();
+    fn new(model: &Writer, ranked: &Ranked) -> Self {
+        let bytes = model.bytes(ranked.token).to_vec();
         let token = String::from_utf8_lossy(&bytes).into_owned();
         // JSON has no −∞.
         Self { id: ranked.token, token, bytes, logprob: ranked.logprob.max(-9999.0) }

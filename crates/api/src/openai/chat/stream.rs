@@ -72,7 +72,7 @@ impl ChatStream {
         Self {
             id: id(),
             created: clock::seconds(),
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             include_usage,
             legacy,
             include_timings,
@@ -195,7 +195,7 @@ impl StreamFormat for ChatStream {
             Said::Begun { .. } => {}
             Said::Token { token, events, logprobs } => {
                 // What ends an answer is none of it.
-                let ends = events.is_empty() && answer.model.model.tokenizer().ends_generation(token);
+                let ends = events.is_empty() && answer.model.ends_generation(token);
                 choice.logprobs.extend(logprobs.filter(|_| !ends));
                 self.events(answer, index, events, out);
             }

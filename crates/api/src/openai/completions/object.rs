@@ -61,9 +61,8 @@ impl Completion {
             }
             let echo = echoes.get(of).map_or("", String::as_str);
             for choice in best {
-                let logprobs = wanted.logprobs.map(|top| {
+                let logprobs = wanted.logprobs.zip(answer.model.tokenizer()).map(|(top, tokenizer)| {
                     let mut logprobs = CompletionLogProbs::default();
-                    let tokenizer = answer.model.model.tokenizer();
                     if wanted.echo
                         && let Some(first) = group.first()
                     {
@@ -91,7 +90,7 @@ impl Completion {
             id: id(),
             object: "text_completion",
             created: clock::seconds(),
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             choices,
             usage,
             warnings,

@@ -1,11 +1,11 @@
-use athenaeum_inference::tokenizer::{Special, Tokenizer};
+use athenaeum_inference::tokenizer::Special;
 use serde_json::Value;
 
 use super::super::parameters::ANY_TEXT;
 use crate::{
     parameters::{Read, Takes},
     problem::{Kind, Problem},
-    serving::{Answer, Input, infill},
+    serving::{Answer, Input, Writer, infill},
 };
 
 /// How prompts are written.
@@ -56,7 +56,7 @@ pub(super) fn of(read: &mut Read) -> Result<Vec<Prompt>, Problem> {
 pub(super) fn inputs(
     prompts: &[Prompt],
     read: &Read,
-    tokenizer: &Tokenizer,
+    model: &Writer,
 ) -> Result<(Input, Vec<Input>), Problem> {
     let begins = read.flag("add_special_tokens").unwrap_or(true);
     let suffix = read.text("suffix").filter(|suffix| !suffix.is_empty());
@@ -64,6 +64,7 @@ pub(super) fn inputs(
         return Err(Problem::parameter("echo", "false where there is a suffix"));
     }
     let input = |prompt: &Prompt| {
+        let Some(tokenizer) = model.tokenizer() else { return elsewhere(prompt, read, model) };
         Ok(match (prompt, suffix) {
             (Prompt::Text(text), Some(suffix)) => {
                 let detail = "The model has not learnt to fill gaps; leave the parameter 'suffix' out, or choose a model for code.";
@@ -83,11 +84,34 @@ pub(super) fn inputs(
     Ok((first, inputs.collect()))
 }
 
+/// The same for a model on another engine, which knows by itself what texts begin with.
+fn elsewhere(prompt: &Prompt, read: &Read, model: &Writer) -> Result<Input, Problem> {
+    let about = match prompt {
+        _ if read.text("suffix").is_some_and(|suffix| !suffix.is_empty()) => "suffix",
+        _ if read.flag("add_special_tokens") == Some(false) => "add_special_tokens",
+        Prompt::Tokens(_) => "prompt",
+        Prompt::Text(text) => return Ok(Input::Text(text.clone())),
+    };
+    let detail = format!(
+        "The model {} runs on another engine, so that its tokens are not known here: the parameter '{about}' cannot be \
+         honoured. Prompts are to be text, and what follows them is all that it writes.",
+        model.name()
+    );
+    Err(Problem::new(Kind::BadRequest, detail).about(about))
+}
+
 /// Writes each prompt as text, as far as the model has read it.
 pub(super) fn echoes(prompts: &[Prompt], answer: &Answer) -> Vec<String> {
+    let Some(tokenizer) = answer.model.tokenizer() else {
+        let text = |prompt: &Prompt| match prompt {
+            Prompt::Text(text) => text.clone(),
+            Prompt::Tokens(_) => String::new(),
+        };
+        return prompts.iter().map(text).collect();
+    };
     let echo = |(tokens, prompt): (&[u32], &Prompt)| match prompt {
         Prompt::Text(text) if answer.cut.is_none() => text.clone(),
-        _ => answer.model.model.tokenizer().decode(tokens, true),
+        _ => tokenizer.decode(tokens, true),
     };
     answer.prompts().zip(prompts).map(echo).collect()
 }

@@ -66,7 +66,7 @@ impl CompletionStream {
         Self {
             id: id(),
             created: clock::seconds(),
-            model: answer.model.entry.name.clone(),
+            model: answer.model.name().to_owned(),
             wanted,
             echoes,
             include_usage,
@@ -104,8 +104,7 @@ impl CompletionStream {
             return;
         }
         let echo = self.echoes.get(index / self.wanted.best_of.max(1)).cloned().unwrap_or_default();
-        if self.wanted.logprobs.is_some() {
-            let tokenizer = answer.model.model.tokenizer();
+        if let Some((_, tokenizer)) = self.wanted.logprobs.zip(answer.model.tokenizer()) {
             let choice = self.choice(index);
             choice.logprobs.push_prompt(tokenizer, answer.prompt(index), logprobs, &echo);
         }
@@ -131,12 +130,13 @@ impl StreamFormat for CompletionStream {
             Said::Progress { .. } => {}
             Said::Begun { logprobs, .. } => self.begun(answer, index, &logprobs, out),
             Said::Token { token, events, logprobs } => {
-                let tokenizer = answer.model.model.tokenizer();
-                let choice = self.choice(index);
-                if let Some(logprobs) = logprobs {
-                    choice.logprobs.push(tokenizer, token, Some(&logprobs), choice.offset);
+                if let Some((token, tokenizer)) = token.zip(answer.model.tokenizer()) {
+                    let choice = self.choice(index);
+                    if let Some(logprobs) = logprobs {
+                        choice.logprobs.push(tokenizer, token, Some(&logprobs), choice.offset);
+                    }
+                    choice.offset += choice.text.push(tokenizer, token).chars().count();
                 }
-                choice.offset += choice.text.push(tokenizer, token).chars().count();
                 let text = text(&events);
                 if !text.is_empty() {
                     self.chunk(index, &text, None, out);

@@ -1,8 +1,6 @@
 use std::{convert::Infallible, sync::LazyLock};
 
-use athenaeum_inference::{
-    constraint::Grammar, sampling::Sampling, template::Conversation, tokenizer::Special,
-};
+use athenaeum_inference::{constraint::Grammar, sampling::Sampling, template::Conversation};
 use axum::{
     body::{Body, Bytes},
     extract::Path,
@@ -139,12 +137,11 @@ pub(crate) async fn create(
     let form = form(&read)?;
     contract.settle(&read.warnings)?;
 
-    let model = api.models.load(read.text("model"), None).await?;
-    let name = model.entry.name.clone();
-    let tokenizer = model.model.tokenizer();
-    let logit_bias = sampling::logit_bias(&read, |text| tokenizer.encode(text, Special::Text))?;
+    let model = api.models.writer(read.text("model"), None).await?;
+    let name = model.name().to_owned();
     let ask = Ask {
-        sampling: Sampling { logit_bias, ..sampling::of(&read, Sampling::default())? },
+        sampling: model.sampling(&read, Sampling::default())?,
+        chosen: sampling::chosen(&read),
         form,
         calling,
         tokens_max: parameters::tokens_max(&read, &["max_output_tokens"]),

@@ -9,7 +9,7 @@ use crate::{
     openai::chat::TokenLogProb,
     parameters::{Read, Warning},
     problem::Problem,
-    serving::{Answer, Call, Ended, Loaded},
+    serving::{Answer, Call, Ended, Writer},
 };
 
 /// A response that is being made.
@@ -254,6 +254,6 @@ fn part(kind: Kind, text: &str, logprobs: &[Value]) -> Option<Value> {
 }
 
 /// How likely a token was, on this wire.
-pub(super) fn logprob(model: &Loaded, logprobs: &athenaeum_inference::sampling::LogProbs) -> Value {
+pub(super) fn logprob(model: &Writer, logprobs: &athenaeum_inference::sampling::LogProbs) -> Value {
     serde_json::to_value(TokenLogProb::new(model, logprobs)).unwrap_or_default()
 }
