@@ -51,6 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let catalog = places.catalog(&settings, |name| std::env::var_os(name).map(PathBuf::from))?;
         let athenaeum = athenaeum
             .with_models(catalog, &settings)
+            .with_remotes(settings.remotes(|name| std::env::var(name).ok())?)
             .with_documents(athenaeum::documents_options(), &settings)
             .with_folders(places.document_folders(&settings));
         let announced = athenaeum::announce(&data, &data, addr, places.log_file(&settings));

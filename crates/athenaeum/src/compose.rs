@@ -121,6 +121,13 @@ impl Athenaeum {
         self
     }
 
+    /// Answers with these models of other engines as well ([`Settings::remotes`]).
+    #[must_use]
+    pub fn with_remotes(mut self, remotes: Vec<athenaeum_providers::Remote>) -> Self {
+        self.models = self.models.with_remotes(remotes);
+        self
+    }
+
     /// Reads documents so; without this, as suits documents that are not meant to hurt. Whoever reads those of strangers gives a
     /// [`Child`](athenaeum_ingest::document::child::Child): some can end the process that reads them.
     ///

@@ -39,6 +39,9 @@ pub enum Error {
         /// Why that is no model.
         source: athenaeum_inference::catalog::Unknown,
     },
+    /// The model of another engine that `library.embedder` names cannot be asked as it is set.
+    #[error("the setting library.embedder names a model of another engine that cannot be asked")]
+    RemoteEmbedder(#[source] crate::settings::Error),
     /// The setting `library.reranker` names no model.
     #[error("the setting library.reranker names '{name}', which orders no texts here")]
     NoReranker {

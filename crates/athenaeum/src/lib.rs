@@ -45,6 +45,7 @@ pub use athenaeum_core as core;
 pub use athenaeum_hardware as hardware;
 pub use athenaeum_inference as inference;
 pub use athenaeum_ingest as ingest;
+pub use athenaeum_providers as providers;
 pub use athenaeum_retrieval as retrieval;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;

@@ -31,21 +31,21 @@ use crate::{
     settings::{Fusion, Settings},
 };
 
-/// Opens the vectors in `data`, and what makes them: the model that `library.embedder` names, of a catalogue or by its path,
-/// or the one within this program; `None` where that has none. It is computed on `processor`, and loaded when somebody asks.
+/// Opens the vectors in `data`, and what makes them: the model that `library.embedder` names, of a catalogue, on another engine or
+/// by its path, or the one within this program; `None` where that has none. It is computed on `processor`, and loaded when somebody asks.
 ///
 /// Where other models made vectors before, these answer until those of this one are whole, if the models are there still.
 ///
 /// # Errors
 ///
-/// [`Error::Vectors`], [`Error::NoEmbedder`], [`Error::Embedder`] where they cannot be opened.
+/// [`Error::Vectors`], [`Error::NoEmbedder`], [`Error::Embedder`], [`Error::RemoteEmbedder`] where they cannot be opened.
 pub async fn open_meaning(
     data: &Path,
     settings: &Settings,
     catalog: catalog::Settings,
     processor: &Processor,
 ) -> Result<Option<Meaning>, Error> {
-    let models = Models { catalog, processor: processor.clone() };
+    let models = Models { catalog, processor: processor.clone(), settings: Arc::new(settings.clone()) };
     let Some(embedder) = models.embedder(&settings.library.embedder)? else { return Ok(None) };
     let folder = data.join("vectors");
     let vectors = Vectors::open(&folder, vector_settings(settings)).await;
@@ -176,12 +176,17 @@ async fn with_vectors<E: From<athenaeum_vector::Error>>(
 struct Models {
     catalog: catalog::Settings,
     processor: Processor,
+    /// Which of them are on other engines.
+    settings: Arc<Settings>,
 }
 
 impl Models {
     fn embedder(&self, name: &str) -> Result<Option<Arc<dyn Embed>>, Error> {
         if let Some(own) = lazy::built_in(name, &self.processor) {
             return Ok(own);
+        }
+        if let Some(remote) = self.settings.remote_embedder(name).map_err(Error::RemoteEmbedder)? {
+            return Ok(Some(Arc::new(remote)));
         }
         let found = Catalog::new(self.catalog.clone()).resolve_or_path(Some(name), Purpose::Embed);
         let path = found.map_err(|source| Error::NoEmbedder { name: name.to_owned(), source })?;

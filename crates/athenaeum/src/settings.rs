@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 
 mod perhaps;
 mod places;
+mod remotes;
 
 pub use places::Places;
+pub use remotes::{RemoteModel, RemoteModels, Spoken};
 
 /// Everything that can be set, all of it in [`Settings::DEFAULTS`] with its meaning.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -177,6 +179,8 @@ pub struct Models {
     pub other_programs: bool,
     /// Other names that clients may use, and the models that they stand for.
     pub aliases: BTreeMap<String, String>,
+    /// Models that other engines have, by the names that they have here.
+    pub remote: RemoteModels,
     /// Minutes that a model of the server stays in memory after its last use. 0: for ever.
     pub keep_minutes: u64,
     /// Tokens of prompt and answer together. 0: what the model was made for, up to 8192.
@@ -262,6 +266,19 @@ pub enum Error {
         /// The setting.
         name: &'static str,
     },
+    /// A model on another engine cannot be asked as it is set.
+    #[error("the setting models.remote cannot be used")]
+    Remote(#[source] athenaeum_providers::Error),
+    /// The file with the key of a model on another engine cannot be read.
+    #[error("the key of models.remote.{name} cannot be read from {}", path.display())]
+    KeyFile {
+        /// The model.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::sync::Arc<std::io::Error>,
+    },
     /// Neither the system nor the settings say where to keep data.
     #[error("no data folder is known: give one with --data or ATHENAEUM_DATA")]
     NoDataFolder,
@@ -339,6 +356,16 @@ impl Settings {
                 return Err(Error::OutOfRange { name, value, accepted });
             }
         }
+        for model in models.remote.values() {
+            for (name, value, accepted) in [
+                ("models.remote.*.silence_seconds", model.silence_seconds, 1..=3_600),
+                ("models.remote.*.attempts", model.attempts.into(), 1..=10),
+            ] {
+                if !accepted.contains(&value) {
+                    return Err(Error::OutOfRange { name, value, accepted });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -350,16 +377,13 @@ impl Settings {
     /// [`Error::Address`] for what is no address.
     pub fn pull(&self, variable: impl Fn(&str) -> Option<String>) -> Result<pull::Settings, Error> {
         let models = &self.models;
-        let first = |set: &str, names: &[&str]| {
-            let known = std::iter::once(Some(set.to_owned())).chain(names.iter().map(|name| variable(name)));
-            known.flatten().map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
-        };
+        let first = |set: &str, names: &[&str]| first(set, names, &variable);
         let hub = first(&models.hub, &["HF_ENDPOINT"]).unwrap_or_else(|| pull::Settings::HUB.to_owned());
         let address = |name, text: &str| {
             let url = text.parse().ok().filter(pull::is_base);
             url.ok_or(Error::Address { name })
         };
-        let proxy = first(&models.proxy.0, &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
+        let proxy = first(&models.proxy.0, &PROXIES);
         let proxy =
             proxy.map(|proxy| pull::Proxy::new(&proxy).ok_or(Error::Address { name: "models.proxy" }));
         Ok(pull::Settings {
@@ -384,6 +408,15 @@ impl Settings {
         }
         names
     }
+}
+
+/// Variables that name a proxy for secure connections, as most programs heed them.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Returns what is set, or else what the first of these environment variables says that says anything.
+fn first(set: &str, names: &[&str], variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let known = std::iter::once(Some(set.to_owned())).chain(names.iter().map(|name| variable(name)));
+    known.flatten().map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
 }
 
 impl Default for Settings {
@@ -430,6 +463,7 @@ impl Default for Settings {
                 folders: Vec::new(),
                 other_programs: true,
                 aliases: BTreeMap::new(),
+                remote: RemoteModels::new(),
                 keep_minutes: 30,
                 context_tokens: 0,
                 slots: 16,
@@ -510,9 +544,14 @@ fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Figment {
 /// Settings that are [`Secret`].
 const SECRETS: [&str; 3] = ["models.hub_token", "models.proxy", "server.api_keys"];
 
+const HIDDEN: &str = "(hidden)";
+/// Models, each of which may have one.
+const REMOTE: &str = "models.remote";
+
 fn shown(name: &str, value: &Value) -> String {
     match value.as_str() {
-        Some(text) if !text.is_empty() && SECRETS.contains(&name) => "\"(hidden)\"".to_owned(),
+        Some(text) if !text.is_empty() && SECRETS.contains(&name) => format!("{HIDDEN:?}"),
+        _ if name == REMOTE => show(&remotes::without_keys(value, HIDDEN)),
         _ => show(value),
     }
 }

@@ -2,11 +2,12 @@ use std::process::ExitCode;
 
 use athenaeum::{
     inference::{
-        engine::{Event, Request},
+        engine::{Event, Generation, Request},
         local::LocalModel,
         sampling::Sampling,
         template::{Conversation, Message},
     },
+    providers::{self, Remote},
     retrieval::{
         ask::{self, Answer, Budget, Citation, Kind, Origin, Passage},
         search,
@@ -32,17 +33,17 @@ pub(super) async fn run(context: &mut Context, args: &Ask) -> Outcome {
     for notice in &found.notices {
         note(&format_args!("note: {}", one_line(&notice.0, 400)));
     }
-    let model = model(context, args.model.as_deref(), &args.running)?;
-    let count = |text: &str| match &model {
-        Some(model) => model.completion_prompt(text).len(),
-        None => text.len() / BYTES_A_TOKEN,
+    let writer = writer(context, args.model.as_deref(), &args.running)?;
+    let count = |text: &str| match &writer {
+        Some(Writer::Here(model)) => model.completion_prompt(text).len(),
+        Some(Writer::Elsewhere(_)) | None => text.len() / BYTES_A_TOKEN,
     };
     let budget = Budget { tokens_max: args.budget, ..Budget::default() };
     let both = (sources.archive.as_ref(), sources.library.as_ref());
     let passages = ask::passages(both, &context.scope, &question, &found.hits, budget, &count).await?;
-    let answer = match &model {
-        Some(model) if !passages.is_empty() => {
-            written(context, model, &question, &passages, args.max_tokens).await?
+    let answer = match &writer {
+        Some(writer) if !passages.is_empty() => {
+            written(context, writer, &question, &passages, args.max_tokens).await?
         }
         _ => Answer::quoted(&question, &passages, meaning.as_ref()).await?,
     };
@@ -55,40 +56,67 @@ pub(super) async fn run(context: &mut Context, args: &Ask) -> Outcome {
     Ok(if answer.kind == Kind::Nothing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Loads the model that was named, here or in the settings; without a name none answers.
-fn model(context: &Context, named: Option<&str>, running: &Running) -> anyhow::Result<Option<LocalModel>> {
-    let settled = context.settings.settings.models.default.as_str();
-    let Some(name) = named.or(Some(settled)).filter(|name| !name.is_empty()) else { return Ok(None) };
-    let model = local::load(context, Some(name), None, running)?;
-    anyhow::ensure!(model.template().is_some(), "{name} has no chat template, so it cannot be asked");
-    Ok(Some(model))
+/// Who writes an answer.
+enum Writer {
+    Here(Box<LocalModel>),
+    Elsewhere(Remote),
 }
 
+/// Finds who was named, here or in the settings, and loads it where it is a model of this machine; without a name none answers.
+fn writer(context: &Context, named: Option<&str>, running: &Running) -> anyhow::Result<Option<Writer>> {
+    let settings = &context.settings.settings;
+    let settled = settings.models.default.as_str();
+    let Some(name) = named.or(Some(settled)).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let mut elsewhere = settings.remotes(|name| std::env::var(name).ok())?.into_iter();
+    if let Some(remote) = elsewhere.find(|remote| remote.settings().name == name) {
+        return Ok(Some(Writer::Elsewhere(remote)));
+    }
+    let model = local::load(context, Some(name), None, running)?;
+    anyhow::ensure!(model.template().is_some(), "{name} has no chat template, so it cannot be asked");
+    Ok(Some(Writer::Here(Box::new(model))))
+}
+
+/// Has an answer written, and shows it as it comes. What was written until an interrupt counts.
 async fn written(
     context: &mut Context,
-    model: &LocalModel,
+    writer: &Writer,
     question: &str,
     passages: &[Passage],
     tokens_max: usize,
 ) -> anyhow::Result<Answer> {
     let (rules, asked) = ask::prompt(question, passages);
-    let messages = [Message::new("system", rules.as_str()), Message::new("user", asked.as_str())];
-    let prompt = model.chat_prompt(&Conversation::new(messages))?;
-    let request = Request {
-        sampling: Sampling { temperature: 0.0, ..Sampling::default() },
-        tokens_max: Some(tokens_max),
-        ..Request::new(prompt.tokens)
+    let mut pieces = match writer {
+        Writer::Here(model) => {
+            let messages = [Message::new("system", rules.as_str()), Message::new("user", asked.as_str())];
+            let prompt = model.chat_prompt(&Conversation::new(messages))?;
+            let request = Request {
+                sampling: Sampling { temperature: 0.0, ..Sampling::default() },
+                tokens_max: Some(tokens_max),
+                ..Request::new(prompt.tokens)
+            };
+            Pieces::Here(model.engine().submit(request)?)
+        }
+        Writer::Elsewhere(remote) => {
+            let messages =
+                [providers::Message::new("system", &rules), providers::Message::new("user", &asked)];
+            let input = providers::Input::Conversation(providers::Conversation::new(messages));
+            let request = providers::Request {
+                sampling: vec![(providers::Setting::Temperature, 0.into())],
+                tokens_max: Some(tokens_max),
+                ..providers::Request::new(input)
+            };
+            Pieces::Elsewhere(Box::new(remote.ask(request).await?))
+        }
     };
     let enough = cancel_on_interrupt();
-    let mut generation = model.engine().submit(request)?;
     let mut text = String::new();
     let streams = !context.output.json;
-    while let Some(event) = local::next(&mut generation, &enough).await {
-        let piece = match event {
-            Event::Progress { .. } | Event::Prompt { .. } => continue,
-            Event::Token { text, .. } => text,
-            Event::End(end) => end.text,
+    loop {
+        let piece = tokio::select! {
+            piece = pieces.next() => piece?,
+            () = enough.cancelled() => None,
         };
+        let Some(piece) = piece else { break };
         if streams {
             context.output.text(&tame(&piece))?;
             context.output.flush()?;
@@ -98,9 +126,41 @@ async fn written(
     if streams {
         context.output.line("")?;
     }
-    let name = model.summary().name.clone();
-    let name = name.unwrap_or_else(|| model.path().display().to_string());
-    Ok(Answer::written(question, &name, &text, passages))
+    Ok(Answer::written(question, &writer.name(), &text, passages))
+}
+
+impl Writer {
+    fn name(&self) -> String {
+        match self {
+            Self::Here(model) => {
+                model.summary().name.clone().unwrap_or_else(|| model.path().display().to_string())
+            }
+            Self::Elsewhere(remote) => remote.settings().name.clone(),
+        }
+    }
+}
+
+/// An answer as it comes.
+enum Pieces {
+    Here(Generation),
+    Elsewhere(Box<providers::Reply>),
+}
+
+impl Pieces {
+    /// The next piece of what is said to whoever asked; empty where there is nothing to show yet.
+    async fn next(&mut self) -> anyhow::Result<Option<String>> {
+        Ok(match self {
+            Self::Here(generation) => generation.next().await.map(|event| match event {
+                Event::Progress { .. } | Event::Prompt { .. } => String::new(),
+                Event::Token { text, .. } => text,
+                Event::End(end) => end.text,
+            }),
+            Self::Elsewhere(reply) => reply.next().await.transpose()?.map(|event| match event {
+                providers::Event::Text(text) => text,
+                _ => String::new(),
+            }),
+        })
+    }
 }
 
 fn people(output: &mut Output, answer: &Answer) -> std::io::Result<()> {

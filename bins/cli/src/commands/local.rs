@@ -52,7 +52,14 @@ pub(super) fn load_to_see(
 /// Finds a model: a path, or a name as the catalogue knows it.
 pub(super) fn find(context: &Context, name: Option<&str>, purpose: Purpose) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let known = context.places.catalog(&context.settings.settings, variable)?;
+    let settings = &context.settings.settings;
+    let meant = name.unwrap_or(&settings.models.default);
+    anyhow::ensure!(
+        !settings.models.remote.contains_key(meant) || Path::new(meant).exists(),
+        "{meant} runs on another engine; `athenaeum serve` answers with it, in the browser and over every format, and \
+         `athenaeum ask` writes with it"
+    );
+    let known = context.places.catalog(settings, variable)?;
     Catalog::new(known).resolve_or_path(name, purpose).map_err(|unknown| match (unknown, name) {
         (Unknown::Nothing, Some(name)) => {
             anyhow!("there is no file {name}, and no model in any of the folders")

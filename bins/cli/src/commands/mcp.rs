@@ -19,8 +19,10 @@ async fn talk(context: Context) -> anyhow::Result<()> {
     let catalog = context.places.catalog(&settings, variable)?;
     // Whoever started us is asked for no key.
     let athenaeum = Athenaeum::open_with(&data, &settings, Keys::none()).await?;
-    let athenaeum =
-        athenaeum.with_models(catalog, &settings).with_documents(athenaeum::documents_options(), &settings);
+    let athenaeum = athenaeum
+        .with_models(catalog, &settings)
+        .with_remotes(settings.remotes(|name| std::env::var(name).ok())?)
+        .with_documents(athenaeum::documents_options(), &settings);
     // The output holds standard output for itself, and from here on that belongs to the protocol.
     drop(context.output);
     let mcp = athenaeum.mcp(Some(format!("http://{}", settings.server.addr)));

@@ -4,6 +4,7 @@ mod pull;
 mod verify;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -15,6 +16,8 @@ use athenaeum::{
         model::{self, Fit, FitVerdict, Found, Limits, Root, Search, Summary, TensorRow},
         vision::beside,
     },
+    providers,
+    settings::{RemoteModel, Spoken},
 };
 use serde::Serialize;
 
@@ -44,6 +47,33 @@ struct Listed<'a> {
     recorded_lengths_hold: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// The same of a model on another engine.
+#[derive(Debug, Serialize)]
+struct Elsewhere<'a> {
+    name: &'a str,
+    /// Where the engine answers.
+    url: &'a str,
+    /// What it speaks.
+    engine: Spoken,
+    /// What it calls the model.
+    model: &'a str,
+}
+
+impl<'a> From<(&'a String, &'a RemoteModel)> for Elsewhere<'a> {
+    fn from((name, remote): (&'a String, &'a RemoteModel)) -> Self {
+        let RemoteModel { url, wire, model, .. } = remote;
+        Self { name, url, engine: *wire, model: if model.is_empty() { name } else { model } }
+    }
+}
+
+impl fmt::Display for Elsewhere<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, engine, model } = self;
+        let engine = providers::Wire::from(*engine).as_str();
+        write!(f, "{}  {} at {} ({engine})", tame(name), tame(model), tame(url))
+    }
 }
 
 /// Whether a model has room in this machine's memory.
@@ -118,10 +148,19 @@ fn list(context: &mut Context, dirs: &[PathBuf]) -> Outcome {
             false => line(&mut context.output, model, budget)?,
         }
     }
+    // Folders that were named hold none of them.
+    let settled = &context.settings.settings.models.remote;
+    let elsewhere: Vec<Elsewhere> = settled.iter().filter(|_| dirs.is_empty()).map(Elsewhere::from).collect();
+    for remote in &elsewhere {
+        match context.output.json {
+            true => context.output.object(remote)?,
+            false => context.output.line(remote)?,
+        }
+    }
     for (path, reason) in skipped {
         note(&format_args!("{}: {}", tame(&path.display().to_string()), tame(&reason)));
     }
-    if found.is_empty() && !context.output.json {
+    if found.is_empty() && elsewhere.is_empty() && !context.output.json {
         note(
             &"No models were found. Put .gguf files or Hugging Face folders into `models` in the data folder, name \
                folders with --dir or the setting models.folders; `athenaeum config path` tells where these are.",

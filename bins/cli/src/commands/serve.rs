@@ -36,8 +36,10 @@ async fn serve(context: &mut Context, args: &Serve) -> anyhow::Result<()> {
         Err(error) => note(&format_args!("No models can be fetched: {error}.")),
     }
     let catalog = context.places.catalog(&settings, variable)?;
-    let athenaeum =
-        athenaeum.with_models(catalog, &settings).with_documents(athenaeum::documents_options(), &settings);
+    let athenaeum = athenaeum
+        .with_models(catalog, &settings)
+        .with_remotes(settings.remotes(|name| std::env::var(name).ok())?)
+        .with_documents(athenaeum::documents_options(), &settings);
     // The sample is a library of its own: a person's folders are no part of it, unless they say so now.
     let named = match args.sample {
         true => vec![sample::documents_folder(&data)],

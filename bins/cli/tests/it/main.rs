@@ -15,6 +15,7 @@ mod chat_page;
 mod chromium;
 mod crash;
 mod documents;
+mod elsewhere;
 mod export;
 mod help;
 mod hostile;
