@@ -47,6 +47,8 @@ pub struct Settings {
     pub aliases: BTreeMap<String, String>,
     /// What is meant where none is named.
     pub default: Option<String>,
+    /// Names that others answer to: the default and aliases may be among them, and no model here is meant by them.
+    pub elsewhere: Vec<String>,
     /// Whether it is meant, too, by names that no model has: for programs that always name one of their own.
     pub any_name: bool,
 }
@@ -165,6 +167,21 @@ const FRESH: Duration = Duration::from_secs(5);
 /// The same where somebody asks for what is not in it.
 const FRESH_WHERE_MISSED: Duration = Duration::from_secs(1);
 
+impl Settings {
+    /// Returns which of the names that others answer to is meant by `name`, which may be an alias of it or be written in other
+    /// case.
+    #[must_use]
+    pub fn elsewhere(&self, name: &str) -> Option<&str> {
+        self.elsewhere.iter().map(String::as_str).find(|known| self.means(name, known))
+    }
+
+    /// Says whether whoever asks for one name means a model of another: by an alias, in other case, with `:latest`.
+    #[must_use]
+    pub fn means(&self, asked: &str, name: &str) -> bool {
+        names::plain(scan::meant(self, asked)) == names::plain(name)
+    }
+}
+
 impl Catalog {
     /// Takes note of where to look; looks when somebody asks.
     pub fn new(settings: Settings) -> Self {
@@ -275,7 +292,9 @@ impl Catalog {
     }
 
     fn default(&self) -> Option<&str> {
-        self.0.settings.default.as_deref().filter(|name| !name.is_empty())
+        let settings = &self.0.settings;
+        let default = settings.default.as_deref().filter(|name| !name.is_empty());
+        default.filter(|name| settings.elsewhere(name).is_none())
     }
 
     fn scan(&self, fresh: Duration) -> MutexGuard<'_, Option<Scan>> {

@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use athenaeum::{
     inference::{
@@ -67,8 +67,11 @@ fn writer(context: &Context, named: Option<&str>, running: &Running) -> anyhow::
     let settings = &context.settings.settings;
     let settled = settings.models.default.as_str();
     let Some(name) = named.or(Some(settled)).filter(|name| !name.is_empty()) else { return Ok(None) };
-    let mut elsewhere = settings.remotes(|name| std::env::var(name).ok())?.into_iter();
-    if let Some(remote) = elsewhere.find(|remote| remote.settings().name == name) {
+    let variable = |name: &str| std::env::var(name).ok();
+    let known = context.places.catalog(settings, |name| std::env::var_os(name).map(PathBuf::from))?;
+    if let Some(meant) = known.elsewhere(name)
+        && let Some(remote) = settings.remote(meant, variable)?
+    {
         return Ok(Some(Writer::Elsewhere(remote)));
     }
     let model = local::load(context, Some(name), None, running)?;

@@ -53,13 +53,18 @@ pub(super) fn load_to_see(
 pub(super) fn find(context: &Context, name: Option<&str>, purpose: Purpose) -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let settings = &context.settings.settings;
-    let meant = name.unwrap_or(&settings.models.default);
-    anyhow::ensure!(
-        !settings.models.remote.contains_key(meant) || Path::new(meant).exists(),
-        "{meant} runs on another engine; `athenaeum serve` answers with it, in the browser and over every format, and \
-         `athenaeum ask` writes with it"
-    );
     let known = context.places.catalog(settings, variable)?;
+    let settled = Some(settings.models.default.as_str()).filter(|_| purpose == Purpose::Generate);
+    let meant = name.or(settled).filter(|name| !Path::new(name).exists());
+    if let Some(meant) = meant.and_then(|name| known.elsewhere(name)) {
+        let made_for = match settings.models.remote.get(meant) {
+            Some(remote) if remote.dimensions > 0 => "it can be the setting library.embedder",
+            _ => {
+                "`athenaeum serve` answers with it, in the browser and over every format, and `athenaeum ask` writes with it"
+            }
+        };
+        anyhow::bail!("{meant} runs on another engine; {made_for}");
+    }
     Catalog::new(known).resolve_or_path(name, purpose).map_err(|unknown| match (unknown, name) {
         (Unknown::Nothing, Some(name)) => {
             anyhow!("there is no file {name}, and no model in any of the folders")

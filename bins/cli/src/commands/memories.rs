@@ -189,7 +189,9 @@ async fn perplexity_of(
     running: &Running,
 ) -> anyhow::Result<Option<f64>> {
     let settled = context.settings.settings.models.default.as_str();
-    let Some(name) = named.or(Some(settled)).filter(|name| !name.is_empty()) else { return Ok(None) };
+    // One on another engine does not tell.
+    let settled = Some(settled).filter(|name| !context.settings.settings.models.remote.contains_key(*name));
+    let Some(name) = named.or(settled).filter(|name| !name.is_empty()) else { return Ok(None) };
     let model = local::load(context, Some(name), None, running)?;
     let request = Request {
         prompt_logprobs: Some(0),

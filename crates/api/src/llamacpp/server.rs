@@ -1,6 +1,7 @@
 //! What llama.cpp's server tells of itself: `/health`, `/props`, `/slots`, `/models`, `/lora-adapters`.
 
 use athenaeum_inference::catalog::Entry;
+use athenaeum_providers::Remote;
 use axum::{
     http::{StatusCode, Uri},
     response::Response,
@@ -41,8 +42,24 @@ pub(super) async fn models(api: Api, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &["reload"])?;
     let models = api.models.clone();
     let entries = in_background(move || models.catalog().list()).await?;
-    let data: Vec<Value> = entries.iter().map(|entry| model(&api, entry)).collect();
+    let here = entries.iter().map(|entry| model(&api, entry));
+    let data: Vec<Value> = here.chain(api.models.remotes().iter().map(elsewhere)).collect();
     fresh(StatusCode::OK, &json!({ "object": "list", "data": data }))
+}
+
+/// A model on another engine.
+fn elsewhere(remote: &Remote) -> Value {
+    let settings = remote.settings();
+    json!({
+        "id": settings.name,
+        "aliases": [settings.name],
+        "tags": [],
+        "object": "model",
+        "created": 0,
+        "owned_by": "athenaeum",
+        "status": { "value": "unloaded" },
+        "meta": { "n_ctx_train": settings.context_tokens, "n_params": null, "size": null },
+    })
 }
 
 fn model(api: &Api, entry: &Entry) -> Value {

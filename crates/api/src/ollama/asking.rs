@@ -92,19 +92,23 @@ pub(super) fn logprobs(read: &Read) -> Result<Option<usize>, Problem> {
 pub(super) async fn only_load<L: From<Piece> + Serialize>(
     api: &Api,
     contract: Contract,
-    read: &Read,
+    read: &mut Read,
     keep_alive: Option<Option<Duration>>,
     started: Instant,
 ) -> Result<Response, Problem> {
     let name = model(read)?;
     let leaves = keep_alive == Some(Some(Duration::ZERO));
-    let entry = if leaves {
+    let elsewhere = api.models.elsewhere(Some(&name)).await?.is_some();
+    let entry = if elsewhere {
+        stays_elsewhere(read, keep_alive);
+        None
+    } else if leaves {
         let (entry, models) = (api.models.find(Some(&name)).await?, api.models.clone());
         let path = entry.path.clone();
         in_background(move || models.residents().unload(&path)).await?;
         Some(entry)
     } else {
-        api.models.writer(Some(&name), keep_alive).await?.entry().cloned()
+        Some(api.models.load(Some(&name), keep_alive).await?.entry)
     };
     let reason = if leaves { "unload" } else { "load" };
     let last = Last { reason, warnings: read.warnings.clone(), ..Last::default() };
@@ -115,4 +119,11 @@ pub(super) async fn only_load<L: From<Piece> + Serialize>(
         ..Piece::default()
     };
     contract.warned(fresh(StatusCode::OK, &L::from(piece))?, &read.warnings)
+}
+
+/// Tells whoever says how long a model stays in memory that it is in that of another engine.
+pub(super) fn stays_elsewhere(read: &mut Read, keep_alive: Option<Option<Duration>>) {
+    if keep_alive.is_some() {
+        read.warn("keep_alive", "the model runs on another engine, which keeps it as it likes");
+    }
 }

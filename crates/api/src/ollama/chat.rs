@@ -100,9 +100,12 @@ pub(crate) async fn create(
     let mut conversation = conversation::of(&read)?;
     contract.settle(&read.warnings)?;
     if read.list("messages").is_empty() {
-        return asking::only_load::<Chat>(&api, contract, &read, keep_alive, started).await;
+        return asking::only_load::<Chat>(&api, contract, &mut read, keep_alive, started).await;
     }
     let model = api.models.writer(Some(&name), keep_alive).await?;
+    if model.here().is_none() {
+        asking::stays_elsewhere(&mut read, keep_alive);
+    }
     let load = started.elapsed();
     let beside = Beside::of(model.entry()).await?;
     let told = conversation.messages.iter().any(|message| message.role() == "system");

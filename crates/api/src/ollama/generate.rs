@@ -116,9 +116,12 @@ pub(crate) async fn create(
     check(&read)?;
     contract.settle(&read.warnings)?;
     if !says(&read, "prompt") && !says(&read, "suffix") {
-        return asking::only_load::<Generated>(&api, contract, &read, keep_alive, started).await;
+        return asking::only_load::<Generated>(&api, contract, &mut read, keep_alive, started).await;
     }
     let model = api.models.writer(Some(&name), keep_alive).await?;
+    if model.here().is_none() {
+        asking::stays_elsewhere(&mut read, keep_alive);
+    }
     let load = started.elapsed();
     let beside = Beside::of(model.entry()).await?;
     let mut ask = ask(&api, &mut read, &model, &beside)?;

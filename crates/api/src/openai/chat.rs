@@ -132,7 +132,10 @@ async fn answer(
     change: fn(&Api, &mut Conversation) -> Result<(), Problem>,
 ) -> Result<Response, Problem> {
     let (mut conversation, mut read) = read_conversation(&api, &headers, request).await?;
-    change(&api, &mut conversation)?;
+    // Other engines have usual values of their own.
+    if api.models.elsewhere(read.text("model")).await?.is_none() {
+        change(&api, &mut conversation)?;
+    }
     let store = store(&api, &mut read);
     let (mut answer, mut warnings) = begin(&api, contract, &mut read, conversation).await?;
     // Whoever asks in the words of before is answered in them.

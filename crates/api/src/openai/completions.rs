@@ -101,6 +101,11 @@ pub(crate) async fn create(
     contract.settle(&read.warnings)?;
 
     let model = api.models.writer(read.text("model"), None).await?;
+    if wanted.best_of > wanted.answers && model.here().is_none() {
+        let accepted =
+            "as many as n for a model on another engine, which does not tell how likely answers are";
+        return Err(Problem::parameter("best_of", accepted));
+    }
     let (input, more) = prompt::inputs(&prompts, &read, &model)?;
     let ask = Ask {
         sampling: model.sampling(&read, Sampling::default())?,

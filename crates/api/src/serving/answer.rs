@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use athenaeum_inference::{
     engine::{End, Generation, Refused, Request},
@@ -6,7 +6,7 @@ use athenaeum_inference::{
     sampling::{LogProbs, Sampling},
     template::Change,
 };
-use athenaeum_providers::{self as providers, Remote, Reply};
+use athenaeum_providers::{Remote, Reply};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tracing::Span;
@@ -16,11 +16,12 @@ use super::{
     ask::Prompt,
     choice::{Choice, Happened, Step},
     counts::UnderWay,
+    elsewhere::Requests,
     keeping::Kept,
     relayed::Relayed,
     room::Cut,
 };
-use crate::parameters::Warning;
+use crate::{parameters::Warning, problem::Kind};
 
 /// An answer that is being given, or several side by side. Dropping it ends the work on it.
 pub(crate) struct Answer {
@@ -38,7 +39,7 @@ pub(crate) struct Answer {
     pub(crate) warnings: Vec<Warning>,
     prompts: Vec<Prompt>,
     /// What another engine is still to be asked.
-    to_ask: VecDeque<providers::Request>,
+    to_ask: Option<Requests>,
     /// Choices of each prompt.
     choices: usize,
     /// Texts that end what is said to whoever asked; in conversations it is not the engine that looks for them.
@@ -94,6 +95,8 @@ pub(crate) struct Ended {
     pub(crate) reasoning_tokens: usize,
     /// It called tools.
     pub(crate) called: bool,
+    /// What kind of failure it is, where it broke off.
+    pub(crate) failure: Kind,
 }
 
 /// A request of many choices waits so long before it asks for room again.
@@ -122,7 +125,7 @@ impl Answer {
             cut: prompts.iter().filter_map(|prompt| prompt.cut).reduce(Cut::and),
             warnings,
             prompts,
-            to_ask: VecDeque::new(),
+            to_ask: None,
             choices: choices.max(1),
             stops,
             calls_once,
@@ -143,7 +146,7 @@ impl Answer {
     /// The same for answers of another engine, which has taken the first of them.
     pub(super) fn elsewhere(
         remote: Remote,
-        (first, to_ask): (Reply, VecDeque<providers::Request>),
+        (first, to_ask): (Reply, Requests),
         choices: usize,
         warnings: Vec<Warning>,
         (counts, kept): (Arc<Counts>, Option<Kept>),
@@ -156,7 +159,7 @@ impl Answer {
             cut: None,
             warnings,
             prompts: Vec::new(),
-            to_ask,
+            to_ask: Some(to_ask),
             choices,
             stops: Vec::new(),
             calls_once: false,
@@ -273,7 +276,7 @@ impl Answer {
     fn ask_more(&mut self) {
         while self.open.answers() < ASKED_AT_ONCE
             && let Writer::Elsewhere(remote) = &self.model
-            && let Some(request) = self.to_ask.pop_front()
+            && let Some(request) = self.to_ask.as_mut().and_then(Iterator::next)
         {
             let relayed = Relayed::to_ask(self.begun, remote.clone(), request);
             self.relay(relayed);

@@ -13,6 +13,7 @@ use super::{
     Ended, Said,
     relayed::{Came, Relayed},
 };
+use crate::problem::Kind;
 
 /// One of the answers, as it is given.
 pub(super) struct Choice {
@@ -125,7 +126,7 @@ impl Choice {
 
     fn ended(&self, events: Vec<reply::Event>, end: End) -> Said {
         let (reasoning_tokens, called) = (self.reasoning_tokens, self.called);
-        Said::Ended(Ended { events, end, reasoning_tokens, called })
+        Said::Ended(Ended { events, end, reasoning_tokens, called, failure: Kind::Internal })
     }
 
     fn read(&mut self, text: &str) -> Vec<reply::Event> {

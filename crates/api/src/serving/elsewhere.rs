@@ -2,9 +2,12 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use athenaeum_inference::constraint::Grammar;
+use athenaeum_inference::{
+    catalog::{Entry, Purpose},
+    constraint::Grammar,
+};
 use athenaeum_providers::{
-    Conversation, Error, Form, Input as Said, Remote, Request, Setting, Settings, ToolChoice, Wire,
+    Conversation, Error, Form, Input as Said, Remote, Request, Setting, ToolChoice, Wire,
 };
 use serde_json::Value;
 
@@ -35,12 +38,8 @@ impl Models {
     fn remote(&self, name: Option<&str>) -> Option<&Remote> {
         let settings = self.catalog().settings();
         let usual = settings.default.as_deref().filter(|name| !name.is_empty());
-        let called = |name: &str| {
-            let name = settings.aliases.get(name).map_or(name, String::as_str);
-            let bare = name.strip_suffix(":latest").unwrap_or(name);
-            let is = |known: &str| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(bare);
-            self.remotes().iter().find(|remote| is(&remote.settings().name))
-        };
+        let called =
+            |name: &str| self.remotes().iter().find(|remote| settings.means(name, &remote.settings().name));
         match name.or(usual) {
             Some(asked) => called(asked).or_else(|| {
                 // For programs that always name one of their own.
@@ -49,39 +48,35 @@ impl Models {
             }),
             // The only one that there is at all.
             None => match self.remotes() {
-                [only] if self.catalog().list().is_empty() => Some(only),
+                [only] if !self.catalog().list().iter().any(writes) => Some(only),
                 _ => None,
             },
         }
     }
 }
 
+fn writes(entry: &Entry) -> bool {
+    entry.purpose == Purpose::Generate
+}
+
 /// Sends a request to another engine, and returns when it has taken it.
 pub(super) async fn ask(remote: Remote, mut ask: Ask) -> Result<Answer, Problem> {
     let name = remote.settings().name.clone();
     known_elsewhere(&ask, &name)?;
-    let warnings = left_to_the_engine(&ask);
+    let mut warnings = left_to_the_engine(&remote, &ask);
     let temperature = ask.chosen.iter().find(|(setting, _)| *setting == Setting::Temperature);
     let temperature = temperature.and_then(|(_, value)| value.as_f64());
     let kept =
         ask.keeping.take().and_then(|keeping| keeping.begin(&ask.input, &name, temperature, ask.tokens_max));
-    give_room(&remote, &mut ask);
     let counts = std::mem::take(&mut ask.counts);
     let choices = ask.choices.max(1);
-    let mut requests = VecDeque::from(requests(ask, &name)?);
-    let first = requests.pop_front().ok_or_else(|| Problem::parameter("prompt", "at least one"))?;
+    let mut requests = Requests::of(ask, &name)?;
+    let left = requests.inputs.iter_mut().flat_map(|input| left_out(&remote, input));
+    warnings.extend(left.collect::<Vec<_>>());
+    let first = requests.next().ok_or_else(|| Problem::parameter("prompt", "at least one"))?;
     // Refusals are for the first: once something runs, the rest waits.
     let first = remote.ask(first).await?;
     Ok(Answer::elsewhere(remote, (first, requests), choices, warnings, (counts, kept)))
-}
-
-/// Tells an Ollama how much room a model has, where the settings say so and the request does not: what it takes by itself is
-/// little, and long conversations are refused.
-fn give_room(remote: &Remote, ask: &mut Ask) {
-    let Settings { wire: Wire::Ollama, context_tokens: Some(tokens), .. } = remote.settings() else { return };
-    if !ask.chosen.iter().any(|(setting, _)| *setting == Setting::ContextTokens) {
-        ask.chosen.push((Setting::ContextTokens, (*tokens).into()));
-    }
 }
 
 /// Refuses what can be done only by whoever has the tokens.
@@ -102,7 +97,7 @@ fn known_elsewhere(ask: &Ask, name: &str) -> Result<(), Problem> {
 }
 
 /// Tells of what the engine does as it likes.
-fn left_to_the_engine(ask: &Ask) -> Vec<Warning> {
+fn left_to_the_engine(remote: &Remote, ask: &Ask) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |parameter: &str, reason: &str| {
         warnings.push(Warning { parameter: parameter.to_owned(), reason: reason.to_owned() });
@@ -113,39 +108,98 @@ fn left_to_the_engine(ask: &Ask) -> Vec<Warning> {
     if ask.progress {
         warn("return_progress", "the model runs on another engine, which does not tell");
     }
+    if ask.guesses.is_some() {
+        warn("draft", "the model runs on another engine, which guesses as it likes; the text stays the same");
+    }
+    let is_text = matches!(ask.input, Input::Text(_));
+    if is_text && ask.tokens_max.is_none() && remote.settings().wire == Wire::OpenAi {
+        warn(
+            "max_tokens",
+            "nothing is said, and the model's engine ends texts where it likes, often after 16 tokens",
+        );
+    }
     if ask.priority != 0 {
         warn("priority", "the model runs on another engine, which has its own order");
     }
     warnings
 }
 
-/// Writes what is asked in the words of whoever asks other engines: a request for each answer.
-fn requests(ask: Ask, name: &str) -> Result<Vec<Request>, Problem> {
-    let deadline = Instant::now().checked_add(ask.time);
-    let form = ask.form.map(|form| of_form(form, name)).transpose()?;
-    let mut requests = Vec::new();
-    for input in std::iter::once(ask.input).chain(ask.more) {
-        let (input, stops) = match input {
-            Input::Conversation(talk) => {
-                let conversation = talk.elsewhere(ask.pictures)?;
-                (Said::Conversation(calling(conversation, &ask.calling)), ask.stops.clone())
+/// What is asked in the words of whoever asks other engines: a request for each answer, made when its turn comes, since prompts may
+/// be large.
+pub(super) struct Requests {
+    inputs: VecDeque<Said>,
+    /// What they have in common; its own input is none.
+    rest: Request,
+    /// Answers to each.
+    choices: usize,
+    /// Those to the first that were made.
+    made: usize,
+}
+
+impl Requests {
+    fn of(ask: Ask, name: &str) -> Result<Self, Problem> {
+        let mut inputs = VecDeque::new();
+        for input in std::iter::once(ask.input).chain(ask.more) {
+            match input {
+                Input::Conversation(talk) => {
+                    let conversation = calling(talk.elsewhere(ask.pictures)?, &ask.calling);
+                    inputs.push_back(Said::Conversation(conversation));
+                }
+                Input::Text(text) => inputs.push_back(Said::Text(text)),
+                // They were refused before.
+                Input::Tokens(_) => {}
             }
-            Input::Text(text) => (Said::Text(text), ask.stops.clone()),
-            // They were refused before.
-            Input::Tokens(_) => continue,
+        }
+        let rest = Request {
+            sampling: ask.chosen,
+            form: ask.form.map(|form| of_form(form, name)).transpose()?,
+            stops: ask.stops,
+            tokens_max: ask.tokens_max,
+            deadline: Instant::now().checked_add(ask.time),
+            ..Request::new(Said::Text(String::new()))
         };
-        for choice in 0..ask.choices.max(1) {
-            requests.push(Request {
-                sampling: ask.chosen.iter().map(|chosen| of_choice(chosen, choice)).collect(),
-                form: form.clone(),
-                stops: stops.clone(),
-                tokens_max: ask.tokens_max,
-                deadline,
-                ..Request::new(input.clone())
-            });
+        Ok(Self { inputs, rest, choices: ask.choices.max(1), made: 0 })
+    }
+}
+
+impl Iterator for Requests {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        let choice = self.made;
+        let is_last = choice + 1 == self.choices;
+        let input = if is_last { self.inputs.pop_front()? } else { self.inputs.front()?.clone() };
+        self.made = if is_last { 0 } else { choice + 1 };
+        let sampling = self.rest.sampling.iter().map(|chosen| of_choice(chosen, choice)).collect();
+        Some(Request { input, sampling, ..self.rest.clone() })
+    }
+}
+
+/// Leaves out what programs say with every request, and OpenAI's own API has no word for: whether a model is to think, where it is
+/// known only how much, and what it thought before. Tells of it.
+fn left_out(remote: &Remote, input: &mut Said) -> Vec<Warning> {
+    let Said::Conversation(conversation) = input else { return Vec::new() };
+    let mut warnings = Vec::new();
+    if remote.settings().wire != Wire::OpenAi {
+        return warnings;
+    }
+    let mut warn = |parameter: &str, reason: &str| {
+        warnings.push(Warning { parameter: parameter.to_owned(), reason: reason.to_owned() });
+    };
+    if !conversation.variables.contains_key("reasoning_effort") {
+        let said = ["enable_thinking", "thinking"].map(|name| conversation.variables.remove(name));
+        if said.iter().any(Option::is_some) {
+            warn(
+                "thinking",
+                "the model's engine has no word for whether it thinks, only for how much (reasoning_effort)",
+            );
         }
     }
-    Ok(requests)
+    let thoughts = conversation.messages.iter_mut().filter_map(|message| message.reasoning.take());
+    if thoughts.count() > 0 {
+        warn("messages", "the model's engine has no place for what was thought before: it is not told");
+    }
+    warnings
 }
 
 /// The same for a further answer: seeds follow each other, or all would be one.
@@ -214,6 +268,20 @@ impl From<Error> for Problem {
             Error::Deadline { .. } | Error::Silent { .. } => Self::new(Kind::TimedOut, text),
             _ => {
                 tracing::warn!(error = %text, "another engine did not answer");
+                // Where it lies, and what it says of our key, is nobody's business but the server's.
+                let text = match &error {
+                    Error::Unreachable { name, .. } => {
+                        format!(
+                            "The engine of the model {name} cannot be reached; the server's log says more."
+                        )
+                    }
+                    Error::Refused { name, status: 401 | 403, .. } => {
+                        format!(
+                            "The engine of the model {name} refuses this server's key; the server's log says more."
+                        )
+                    }
+                    _ => text,
+                };
                 Self::new(Kind::Elsewhere, text)
             }
         }

@@ -105,6 +105,14 @@ impl Models {
 
     /// Finds a model by a name that somebody wrote; the usual one where nothing is named.
     pub(crate) async fn find(&self, name: Option<&str>) -> Result<Entry, Problem> {
+        if let Some(remote) = self.elsewhere(name).await? {
+            let name = &remote.settings().name;
+            let detail = format!(
+                "The model {name} runs on another engine, so that its tokens and files are not known here; ask it for \
+                 answers, or name a model of this server."
+            );
+            return Err(Problem::new(Kind::Unprocessable, detail).about("model"));
+        }
         let (models, name) = (self.clone(), name.map(str::to_owned));
         in_background(move || models.catalog().resolve(name.as_deref())).await?.map_err(Problem::from)
     }
@@ -147,14 +155,6 @@ impl Models {
         name: Option<&str>,
         keep_alive: Option<Option<Duration>>,
     ) -> Result<Loaded, Problem> {
-        if let Some(remote) = self.elsewhere(name).await? {
-            let name = &remote.settings().name;
-            let detail = format!(
-                "The model {name} runs on another engine, so that its tokens are not known here; ask it for answers, or \
-                 name a model of this server."
-            );
-            return Err(Problem::new(Kind::Unprocessable, detail).about("model"));
-        }
         let entry = self.find(name).await?;
         self.check_memory()?;
         if entry.purpose == Purpose::Rerank {

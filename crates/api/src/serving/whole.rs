@@ -1,11 +1,7 @@
 use athenaeum_inference::{engine::Reason, reply::Event, sampling::LogProbs};
 
 use super::{Answer, Ended, Said};
-use crate::{
-    contract,
-    parameters::Warning,
-    problem::{Kind, Problem},
-};
+use crate::{contract, parameters::Warning, problem::Problem};
 
 /// Answers that have been given, for clients that wait for all of one.
 #[derive(Debug)]
@@ -130,7 +126,7 @@ impl Ended {
         match &self.end.reason {
             Reason::Failed(why) => {
                 tracing::error!(reason = why, "an answer broke off");
-                Err(Problem::new(Kind::Internal, format!("The answer broke off: {why}.")))
+                Err(Problem::new(self.failure, format!("The answer broke off: {why}.")))
             }
             _ => Ok(()),
         }

@@ -259,6 +259,12 @@ async fn what_an_engine_cannot_be_asked_is_refused_or_told_of() {
     let told: Vec<Value> = answer.json()["warnings"].as_array().unwrap().clone();
     let names: Vec<&str> = told.iter().map(|warning| warning["parameter"].as_str().unwrap()).collect();
     assert_eq!(names, ["truncation", "priority"]);
+    let thinks = question(json!({ "chat_template_kwargs": { "enable_thinking": false } }));
+    let told = pair.post(CHAT, &thinks).await.json()["warnings"][0].clone();
+    assert_eq!(told["parameter"], "thinking", "{told}");
+    let stays = json!({ "model": "far", "keep_alive": 0, "stream": false });
+    let told = pair.post("/api/generate", &stays).await.json()["warnings"][0].clone();
+    assert_eq!(told["parameter"], "keep_alive", "{told}");
     for (target, body) in [
         ("/tokenize", json!({ "model": "far", "content": "a" })),
         ("/completion", json!({ "model": "far", "prompt": "a" })),

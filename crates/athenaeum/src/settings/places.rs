@@ -106,6 +106,7 @@ impl Places {
         let mut known = catalog::Settings {
             roots: self.model_roots(settings, variable)?,
             aliases: settings.models.aliases.clone(),
+            elsewhere: settings.models.remote.keys().cloned().collect(),
             ..catalog::Settings::default()
         };
         let default = settings.models.default.as_str();

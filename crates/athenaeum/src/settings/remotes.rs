@@ -90,8 +90,24 @@ impl Settings {
         writers.map(|(name, model)| remote(name, model, proxy.as_ref())).collect()
     }
 
+    /// The same for the one that is called so; `None` where none is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::remotes`].
+    pub fn remote(
+        &self,
+        name: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Remote>, Error> {
+        let Some(model) = self.models.remote.get(name).filter(|model| model.dimensions == 0) else {
+            return Ok(None);
+        };
+        remote(name, model, proxy(&self.models.proxy, variable)?.as_ref()).map(Some)
+    }
+
     /// Returns the model of another engine that makes vectors and is called so; `None` where the settings name none. Nothing is
-    /// sent.
+    /// sent. A proxy is used where the setting `models.proxy` names one; variables are not looked at.
     ///
     /// # Errors
     ///

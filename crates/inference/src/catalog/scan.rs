@@ -121,7 +121,7 @@ impl Scan {
 }
 
 /// Follows an alias of the settings, one step.
-fn meant<'a>(settings: &'a Settings, asked: &'a str) -> &'a str {
+pub(super) fn meant<'a>(settings: &'a Settings, asked: &'a str) -> &'a str {
     let exact = settings.aliases.get(asked);
     let alike = || settings.aliases.iter().find(|(alias, _)| plain(alias) == plain(asked)).map(|(_, to)| to);
     exact.or_else(alike).map_or(asked, String::as_str)

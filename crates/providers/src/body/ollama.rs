@@ -50,6 +50,8 @@ fn said(conversation: &Conversation, body: &mut Map<String, Value>) -> Result<()
 
 fn options(settings: &Settings, request: &Request) -> Result<Map<String, Value>, Inexpressible> {
     let mut options = Map::new();
+    // What it takes by itself is little, and long conversations are refused.
+    options.extend(settings.context_tokens.map(|tokens| ("num_ctx".to_owned(), json!(tokens))));
     sampling(settings.wire, request, &mut options)?;
     options.extend(stops(request).map(|stops| ("stop".to_owned(), stops)));
     options.extend(request.tokens_max.map(|tokens| ("num_predict".to_owned(), json!(tokens))));
