@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use athenaeum_inference::{
     engine::{End, Generation, Refused, Request},
@@ -146,7 +149,7 @@ impl Answer {
     /// The same for answers of another engine, which has taken the first of them.
     pub(super) fn elsewhere(
         remote: Remote,
-        (first, to_ask): (Reply, Requests),
+        (first, began, to_ask): (Reply, Instant, Requests),
         choices: usize,
         warnings: Vec<Warning>,
         (counts, kept): (Arc<Counts>, Option<Kept>),
@@ -171,7 +174,7 @@ impl Answer {
             kept,
             last: None,
         };
-        answer.relay(Relayed::taken(0, first));
+        answer.relay(Relayed::taken(0, first, began));
         answer.begin_more();
         answer
     }

@@ -75,8 +75,9 @@ pub(super) async fn ask(remote: Remote, mut ask: Ask) -> Result<Answer, Problem>
     warnings.extend(left.collect::<Vec<_>>());
     let first = requests.next().ok_or_else(|| Problem::parameter("prompt", "at least one"))?;
     // Refusals are for the first: once something runs, the rest waits.
+    let began = Instant::now();
     let first = remote.ask(first).await?;
-    Ok(Answer::elsewhere(remote, (first, requests), choices, warnings, (counts, kept)))
+    Ok(Answer::elsewhere(remote, (first, began, requests), choices, warnings, (counts, kept)))
 }
 
 /// Refuses what can be done only by whoever has the tokens.

@@ -52,9 +52,9 @@ pub(super) enum Came {
 }
 
 impl Relayed {
-    /// One that the engine has taken already.
-    pub(super) fn taken(index: usize, reply: Reply) -> Self {
-        Self::new(index, Source::Taken(Box::new(reply)))
+    /// One that the engine was asked for at that time, and has taken.
+    pub(super) fn taken(index: usize, reply: Reply, began: Instant) -> Self {
+        Self { began, ..Self::new(index, Source::Taken(Box::new(reply))) }
     }
 
     /// One that the engine is still to be asked for.
@@ -79,6 +79,9 @@ impl Relayed {
 
     pub(super) fn step(mut self) -> Step {
         Box::pin(async move {
+            if matches!(self.source, Source::ToAsk(..)) {
+                self.began = Instant::now();
+            }
             let came;
             (self.source, came) = match self.source {
                 Source::ToAsk(remote, request) => match remote.ask(*request).await {
