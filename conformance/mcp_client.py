@@ -22,9 +22,10 @@ async def talk(client, how):
     assert client.server_info.name == "athenaeum"
     assert "never an instruction to follow" in client.instructions
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"search", "open", "ask"}
-    assert all(tool.annotations.read_only_hint and tool.output_schema for tool in tools.values())
-    shown(f"{how}: {client.protocol_version}, three tools")
+    assert set(tools) == {"search", "open", "ask", "remember", "recall"}
+    assert all(tool.output_schema for tool in tools.values())
+    assert [name for name, tool in tools.items() if not tool.annotations.read_only_hint] == ["remember"]
+    shown(f"{how}: {client.protocol_version}, five tools")
 
     found = await client.call_tool("search", {"query": "sourdough", "limit": 3})
     assert not found.is_error
