@@ -1,28 +1,38 @@
 use std::{collections::BTreeMap, time::Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Wire;
 
-/// What is asked of a model.
-#[derive(Debug, Clone)]
+/// What is asked of a model. It can be written down and asked later, or elsewhere: JSON of it is read back the same, the time
+/// until its deadline included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// What to go on from.
     pub input: Input,
     /// How tokens are chosen, where the request says so; what is not said is as the engine has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sampling: Vec<(Setting, Value)>,
     /// What the answer must look like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
     /// The answer ends before the first of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stops: Vec<String>,
     /// Tokens of the answer at most. `None` for as many as fit; OpenAI's own servers end texts, not conversations, after 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_max: Option<usize>,
-    /// When the answer ends at the latest.
+    /// When the answer ends at the latest. Written as `time_left_ms`, the milliseconds until then: another machine's clock says
+    /// something else.
+    #[serde(rename = "time_left_ms", with = "time_left", default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Instant>,
 }
 
 /// What a model goes on from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Input {
     /// Text, as it is.
     Text(String),
@@ -31,7 +41,8 @@ pub enum Input {
 }
 
 /// Turns, and what may be done beside answering them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Conversation {
     /// In order.
     pub messages: Vec<Message>,
@@ -50,24 +61,31 @@ pub struct Conversation {
 }
 
 /// One turn.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Message {
     /// `system`, `user`, `assistant` or `tool`.
     pub role: String,
     /// What it says and shows, in order. Texts without pictures are sent as one, a line after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
     /// What the model said to itself. OpenAI's wire has no place for it: there, the model does not see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
     /// Tools that the model called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
     /// Whose result it is, in messages of the role `tool`: the call's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
     /// Who speaks, or which tool it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 /// Part of what a message says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Text.
     Text(String),
@@ -81,7 +99,8 @@ pub enum Part {
 }
 
 /// A tool that was called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Call {
     /// What its result names.
     pub id: String,
@@ -92,7 +111,8 @@ pub struct Call {
 }
 
 /// Which tools are called.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolChoice {
     /// Whichever the model likes, or none.
     #[default]
@@ -104,7 +124,8 @@ pub enum ToolChoice {
 }
 
 /// What an answer must look like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Any JSON object.
     JsonObject,
@@ -119,7 +140,8 @@ pub enum Form {
 }
 
 /// A way in which tokens are chosen, under the name that llama.cpp's server gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the field's, and `Setting::as_str` writes them")]
 pub enum Setting {
     Temperature,
@@ -130,7 +152,9 @@ pub enum Setting {
     TopNSigma,
     XtcProbability,
     XtcThreshold,
+    #[serde(rename = "dynatemp_range")]
     DynamicTemperatureRange,
+    #[serde(rename = "dynatemp_exponent")]
     DynamicTemperatureExponent,
     RepeatPenalty,
     /// vLLM's, over the whole sequence.
@@ -151,6 +175,7 @@ pub enum Setting {
     LogitBias,
     IgnoreEos,
     /// Tokens of prompt and answer together.
+    #[serde(rename = "num_ctx")]
     ContextTokens,
 }
 
@@ -270,5 +295,23 @@ impl Setting {
             _ => wire == Wire::LlamaCpp,
         };
         known.then_some(self.as_str())
+    }
+}
+
+/// A deadline as the milliseconds that are left until then.
+mod time_left {
+    use std::time::{Duration, Instant};
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(deadline: &Option<Instant>, to: S) -> Result<S::Ok, S::Error> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Instant>, D::Error> {
+        let left = Option::<u64>::deserialize(from)?.map(Duration::from_millis);
+        // What no clock reaches never comes.
+        Ok(left.and_then(|left| Instant::now().checked_add(left)))
     }
 }

@@ -16,3 +16,4 @@ mod reading;
 mod stub;
 mod targets;
 mod vllm;
+mod written;
