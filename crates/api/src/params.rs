@@ -87,6 +87,13 @@ impl Params {
         })
     }
 
+    /// Returns a score, where there is one.
+    pub(crate) fn score(&self, name: &str) -> Result<Option<f64>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let score = text.parse().ok().filter(|score: &f64| score.is_finite());
+        score.map(Some).ok_or_else(|| Problem::parameter(name, "a number, such as 0.5"))
+    }
+
     /// Returns `true` or `false`, `false` where the parameter is absent.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.one(name)? {

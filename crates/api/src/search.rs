@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Takes the query language that `/athenaeum/v1/query-language` describes; no text is an error, and what was
 /// understood differently than typed stands in `notices`. Parameters filter beside the query: both must hold. With `in`,
-/// `mode`, `format` or `rerank`, documents are searched, too, and every hit says what it is (`kind`) and why it is there (`why`).
+/// `mode`, `format`, `rerank` or `min_score`, documents are searched, too, and every hit says what it is (`kind`) and why it is there (`why`).
 #[utoipa::path(
     get,
     path = "/athenaeum/v1/search",
@@ -28,11 +28,13 @@ use crate::{
     responses((status = 200, description = "The best or newest matches.", body = crate::dto::library::Found)),
 )]
 pub(crate) async fn search(api: Api, uri: Uri) -> Result<Response, Problem> {
-    let known =
-        [&["q", "in", "mode", "format", "rerank", "conversation", "sort", "limit", "cursor"], FILTERS]
-            .concat();
+    let known = [
+        &["q", "in", "mode", "format", "rerank", "min_score", "conversation", "sort", "limit", "cursor"],
+        FILTERS,
+    ]
+    .concat();
     let params = Params::read(&uri, &known)?;
-    if ["in", "mode", "format", "rerank"].iter().any(|name| params.all(name).next().is_some()) {
+    if ["in", "mode", "format", "rerank", "min_score"].iter().any(|name| params.all(name).next().is_some()) {
         return json::fresh(StatusCode::OK, &everything(&api, &params).await?);
     }
     json::fresh(StatusCode::OK, &results(&api, &params, "q").await?)
@@ -65,6 +67,7 @@ async fn everything(api: &Api, params: &Params) -> Result<Everything, Problem> {
             None => None,
             Some(_) => Some(params.flag("rerank")?),
         },
+        score_min: params.score("min_score")?,
     };
     let mut results = api.librarian()?.search(&api.archive, &api.scope, &request).await?;
     if sort == Sort::Recent {

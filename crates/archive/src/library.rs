@@ -29,6 +29,7 @@
 //! file stands in the ledger once, with one state; the search index is derived and can be made anew.
 
 mod feedback;
+mod fields;
 mod follow;
 mod keep;
 mod ledger;
@@ -46,6 +47,7 @@ use std::{
 use athenaeum_core::{ChunkId, DocumentId};
 use athenaeum_tenancy::Scope;
 
+pub use fields::Fields;
 pub use view::{
     Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Hit, Kept, LibraryStats, Mark,
     NewChunk, NewDocument, NewFile, Outcome, Query, Question, RankedAgain, Ranking,
@@ -75,6 +77,7 @@ impl Library {
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when it is not a database.
     pub async fn open(dir: &Path, settings: &Settings) -> Result<Self, Error> {
         let files = open::open(&schema::LIBRARY, dir, settings, true).await?;
+        settings.fields.settle(&dir.join(schema::LIBRARY.search))?;
         Ok(Self { files: Arc::new(files), indexes: Arc::default() })
     }
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use athenaeum_api::{Api, Mcp, Models, Pulls};
-use athenaeum_archive::{Archive, State, library::Library};
+use athenaeum_archive::{
+    Archive, State,
+    library::{Fields, Library},
+};
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
 use athenaeum_retrieval::{
@@ -444,7 +447,7 @@ pub fn make_private(folder: &Path) -> std::io::Result<()> {
 
 /// Returns the part of the settings that concerns the archive.
 pub fn archive_settings(settings: &Settings) -> athenaeum_archive::Settings {
-    let settings = &settings.archive;
+    let (settings, library) = (&settings.archive, &settings.library);
     let bytes = |mebibytes: u64| mebibytes.saturating_mul(1 << 20);
     athenaeum_archive::Settings {
         readers_max: settings.readers_max,
@@ -452,6 +455,7 @@ pub fn archive_settings(settings: &Settings) -> athenaeum_archive::Settings {
         writer_cache_bytes: bytes(settings.writer_cache_mib),
         mmap_bytes: bytes(settings.mmap_mib),
         busy_timeout: Duration::from_secs(settings.busy_seconds),
+        fields: Fields { title: library.title_weight, heading: library.heading_weight },
         ..athenaeum_archive::Settings::default()
     }
 }

@@ -148,6 +148,10 @@ pub struct Library {
     pub text_weight: u64,
     /// How much the list by meaning counts. 0 to 1000.
     pub meaning_weight: u64,
+    /// How often a document's title counts as said in each of its chunks. 1 to 8.
+    pub title_weight: u8,
+    /// How often a chunk's headings count as said. 1 to 8.
+    pub heading_weight: u8,
     /// The model that reads the best hits and orders them anew: a name of `models list`, or a path. Empty: none.
     pub reranker: String,
     /// How many of the best it reads. 2 to 200.
@@ -341,6 +345,8 @@ impl Settings {
             ("pages.messages_per_page", pages.messages_per_page as u64, 1..=10_000),
             ("library.text_weight", library.text_weight, 0..=1_000),
             ("library.meaning_weight", library.meaning_weight, 0..=1_000),
+            ("library.title_weight", library.title_weight.into(), 1..=8),
+            ("library.heading_weight", library.heading_weight.into(), 1..=8),
             ("library.rerank_top", library.rerank_top, 2..=200),
             ("library.rerank_ms", library.rerank_ms, 1..=60_000),
             ("memory.surprise_percent", memory.surprise_percent, 0..=100),
@@ -452,6 +458,8 @@ impl Default for Settings {
                 fusion: Fusion::Deviations,
                 text_weight: 100,
                 meaning_weight: 100,
+                title_weight: 1,
+                heading_weight: 1,
                 reranker: String::new(),
                 rerank_top: 30,
                 rerank_ms: 3_000,

@@ -157,6 +157,9 @@ impl Searcher {
             why,
         }));
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        if let Some(least) = request.score_min {
+            found.retain(|fused| fused.score >= least);
+        }
         for notice in chats.notices.into_iter().chain(documents.notices) {
             if !notices.contains(&notice) {
                 notices.push(notice);

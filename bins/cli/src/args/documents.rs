@@ -92,9 +92,17 @@ pub(crate) struct Where {
     /// Leave the hits as they were found
     #[arg(long)]
     pub(crate) no_rerank: bool,
+    /// Leave out hits of a lower score: by how far they stand out of what is found, 0 is the average
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = score)]
+    pub(crate) min_score: Option<f64>,
     /// Only documents of this format: pdf, markdown, … (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Vec<String>,
+}
+
+fn score(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "a number is wanted, such as 0.5".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

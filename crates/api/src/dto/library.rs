@@ -327,7 +327,7 @@ pub(crate) struct Passage {
     pub(crate) snippet: Marked,
 }
 
-/// The answer to a search: messages, or, where `in`, `mode`, `format` or `rerank` is given, messages and documents.
+/// The answer to a search: messages, or, where `in`, `mode`, `format`, `rerank` or `min_score` is given, messages and documents.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it describes; nothing makes one")]

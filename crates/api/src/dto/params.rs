@@ -224,6 +224,8 @@ pub(crate) struct Everywhere {
     /// Has a model read the best hits and order them anew, or leaves them as they were found; without it, they are ordered anew
     /// where the server has a model for it.
     rerank: Option<bool>,
+    /// Leaves out hits of a lower score. By how far hits stand out of what is found, 0 is the average one.
+    min_score: Option<f64>,
     /// Only documents of this format (`pdf`, `markdown`); repeatable.
     #[param(max_items = 64)]
     format: Option<Vec<String>>,

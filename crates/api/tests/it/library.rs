@@ -102,11 +102,18 @@ async fn one_search_finds_messages_and_documents_and_says_why() {
     let second =
         server.get(&format!("/athenaeum/v1/search?q=sourdough&in=all&mode=text&limit=1&cursor={next}")).await;
     assert_ne!(second.json()["hits"][0], first["hits"][0]);
-    for (wrong, status) in
-        [("in=here", 400), ("mode=best", 400), ("in=all&cursor=-1", 404), ("in=all&cursor=o20", 404)]
-    {
+    for (wrong, status) in [
+        ("in=here", 400),
+        ("mode=best", 400),
+        ("min_score=nan", 400),
+        ("min_score=", 400),
+        ("in=all&cursor=-1", 404),
+        ("in=all&cursor=o20", 404),
+    ] {
         assert_eq!(server.get(&format!("/athenaeum/v1/search?q=a&{wrong}")).await.status, status, "{wrong}");
     }
+    let above = server.get("/athenaeum/v1/search?q=sourdough&min_score=1000").await.json();
+    assert_eq!(above["hits"], json!([]));
     let newest = server.get("/athenaeum/v1/search?q=sourdough&in=all&mode=text&sort=recent").await.json();
     assert!(newest["notices"].to_string().contains("by relevance"), "{newest}");
 }

@@ -7,7 +7,7 @@ use athenaeum_tenancy::Scope;
 use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
 
-use super::{keep, read};
+use super::{Fields, keep, read};
 use crate::{
     Error,
     index::{Kind, Writer},
@@ -23,6 +23,7 @@ pub(super) struct Follower {
     /// `None` while someone else has it: it is caught up by whoever comes next.
     builder: Option<Builder>,
     last: i64,
+    fields: Fields,
 }
 
 impl Follower {
@@ -34,16 +35,21 @@ impl Follower {
         connection: &mut SqliteConnection,
     ) -> Result<Self, Error> {
         let mut builder = Builder::open(files, scope, PATIENCE).await;
-        let last = last(connection).await?;
+        let (last, fields) = (last(connection).await?, files.settings.fields);
         if let Some(builder) = &mut builder {
-            catch_up(builder, connection, scope, last).await?;
+            catch_up(builder, connection, scope, last, fields).await?;
         }
-        Ok(Self { builder, last })
+        Ok(Self { builder, last, fields })
     }
 
     /// Returns the row that the next chunk gets.
     pub(super) fn next(&self) -> i64 {
         self.last + 1
+    }
+
+    /// Returns how much title and headings count in what the index is told.
+    pub(super) fn fields(&self) -> Fields {
+        self.fields
     }
 
     pub(super) async fn add(
@@ -52,12 +58,12 @@ impl Follower {
         document: i64,
         about: &Arc<About>,
         modified_at: Option<Timestamp>,
-        searched: String,
+        weighed: String,
     ) {
         self.last = self.last.max(row);
         if let Some(builder) = &mut self.builder {
             let time = modified_at.map(Timestamp::as_micros);
-            builder.add(vec![entry(row, document, about, time, searched)]).await;
+            builder.add(vec![entry(row, document, about, time, weighed)]).await;
         }
     }
 
@@ -102,7 +108,7 @@ pub(super) async fn last(connection: &mut SqliteConnection) -> Result<i64, Error
 async fn fill(mut builder: Builder, files: &Files, scope: &Scope) -> Result<(), Error> {
     let mut reader = files.readers.acquire().await.map_err(database("reading chunks"))?;
     let last = last(&mut reader).await?;
-    catch_up(&mut builder, &mut reader, scope, last).await?;
+    catch_up(&mut builder, &mut reader, scope, last, files.settings.fields).await?;
     builder.publish_and_wait(last).await;
     Ok(())
 }
@@ -112,6 +118,7 @@ async fn catch_up(
     connection: &mut SqliteConnection,
     scope: &Scope,
     up_to: i64,
+    fields: Fields,
 ) -> Result<(), Error> {
     let failed = database("reading chunks for the search index");
     while builder.last() < up_to {
@@ -141,9 +148,9 @@ async fn catch_up(
             let (heading, title): (Option<&str>, Option<&str>) =
                 (row.try_get(4).map_err(&failed)?, row.try_get(5).map_err(&failed)?);
             let about = about(row.try_get(6).map_err(&failed)?);
-            let searched = keep::searched(title, heading, &text);
+            let weighed = fields.weighed(title, heading, keep::searched(title, heading, &text));
             let time = row.try_get(7).map_err(&failed)?;
-            entries.push(entry(row.try_get(0).map_err(&failed)?, document, &about, time, searched));
+            entries.push(entry(row.try_get(0).map_err(&failed)?, document, &about, time, weighed));
         }
         builder.add(entries).await;
     }
@@ -157,7 +164,7 @@ pub(super) fn about(format: &str) -> Arc<About> {
     Arc::new(About { provider, user: None, model: None, began_at: None })
 }
 
-fn entry(row: i64, document: i64, about: &Arc<About>, time: Option<i64>, searched: String) -> Entry {
+fn entry(row: i64, document: i64, about: &Arc<About>, time: Option<i64>, weighed: String) -> Entry {
     Entry {
         kind: Kind::Message,
         message_id: row,
@@ -167,7 +174,7 @@ fn entry(row: i64, document: i64, about: &Arc<About>, time: Option<i64>, searche
         flags: 0,
         model: None,
         about: Arc::clone(about),
-        text: Arc::from(searched),
+        text: Arc::from(weighed),
         for_fts5: false,
     }
 }

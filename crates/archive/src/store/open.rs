@@ -20,6 +20,7 @@ use super::{
     error::{self, Error, database, io},
     schema::{self, Schema},
 };
+use crate::library::Fields;
 
 /// How the archive uses this machine. The defaults suit a personal computer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub struct Settings {
     pub batch_conversations: usize,
     /// How long a writer waits for another one before it gives up with [`crate::ErrorKind::Busy`].
     pub busy_timeout: Duration,
+    /// How much titles and headings of documents count in searches by word. With other weights than before, the library's
+    /// search index is made anew.
+    pub fields: Fields,
 }
 
 impl Default for Settings {
@@ -48,6 +52,7 @@ impl Default for Settings {
             mmap_bytes: 256 << 20,
             batch_conversations: 1_000,
             busy_timeout: Duration::from_secs(60),
+            fields: Fields::default(),
         }
     }
 }

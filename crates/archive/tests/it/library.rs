@@ -2,7 +2,7 @@
 
 use athenaeum_archive::{
     ErrorKind, Settings,
-    library::{Coverage, FileState, Kept, Library, NewChunk, NewDocument, NewFile, Outcome, Query},
+    library::{Coverage, Fields, FileState, Kept, Library, NewChunk, NewDocument, NewFile, Outcome, Query},
 };
 use athenaeum_core::{ChunkId, Timestamp};
 use athenaeum_tenancy::{Scope, for_test, local};
@@ -84,6 +84,48 @@ async fn a_chunk_is_found_by_any_of_its_words_the_best_first() {
     assert_eq!(hit.hits[0].chunk.place.as_deref(), Some("page 1"));
     assert_eq!(hit.hits[0].chunk.source, Some(7..9));
     assert_eq!(hit.hits[0].chunk.document.path.as_deref(), Some("/a.md"));
+}
+
+#[tokio::test]
+async fn a_title_and_headings_count_as_much_as_is_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = async |title, heading| {
+        let settings = Settings { fields: Fields { title, heading }, ..Settings::default() };
+        Library::open(dir.path(), &settings).await.unwrap()
+    };
+    let library = open(1, 1).await;
+    // Each says "rye" in one place, and they are equally long.
+    let named = |title: &str, heading: &str, text: &str| {
+        let mut document = document(&[text]);
+        document.title = Some(title.into());
+        document.chunks[0].heading = Some(heading.into());
+        document
+    };
+    let documents = [
+        ("/text.md", named("Loaf", "Crust", "rye and again rye")),
+        ("/heading.md", named("Loaf", "Rye", "a crumb is soft")),
+        ("/title.md", named("Rye", "Crust", "a starter is sour")),
+    ];
+    for (path, document) in documents {
+        library.keep(&local(), vec![(file(path), document)]).await.unwrap();
+    }
+    for number in 0..9 {
+        keep(&library, &local(), &format!("/{number}.md"), &[&format!("{number} of wheat")]).await;
+    }
+    let first = async |library: &Library| {
+        let query = Query { text: "rye".into(), ..Query::default() };
+        let found = library.search(&local(), &query).await.unwrap().hits;
+        assert_eq!(found.len(), 3);
+        found[0].chunk.document.path.clone().unwrap()
+    };
+    assert_eq!(first(&library).await, "/text.md");
+    assert_eq!(first(&open(8, 1).await).await, "/title.md");
+    assert_eq!(first(&open(1, 8).await).await, "/heading.md");
+    // What is kept later counts likewise.
+    let library = open(8, 1).await;
+    let last = named("Rye, Rye", "Crust", "a loaf is dark");
+    library.keep(&local(), vec![(file("/heading.md"), last)]).await.unwrap();
+    assert_eq!(first(&library).await, "/heading.md");
 }
 
 #[tokio::test]

@@ -24,6 +24,9 @@ pub struct Request {
     pub offset: usize,
     /// Whether a model reads the best hits and orders them anew. `None`: where there is one for it.
     pub rerank: Option<bool>,
+    /// Hits of a lower [`score`](Hit::score) are left out. What scores are like depends on how lists are fused: by how far they
+    /// stand out of a list, 0 is its average hit.
+    pub score_min: Option<f64>,
 }
 
 impl Request {

@@ -102,6 +102,24 @@ async fn the_best_are_ordered_anew_and_say_so() {
 }
 
 #[tokio::test]
+async fn what_scores_less_than_is_wanted_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = archive(dir.path()).await;
+    let (names, all) = found(&archive, None, 4, Request::default()).await;
+    let check = async |score_min: f64, limit: usize, kept: usize, more: bool| {
+        let request = Request { score_min: Some(score_min), limit, ..Request::default() };
+        let (left, results) = found(&archive, None, 4, request).await;
+        assert_eq!((left.as_slice(), results.more), (&names[..kept], more), "{score_min}");
+    };
+    let third = all.hits[2].score;
+    assert!(third < all.hits[1].score && third > all.hits[3].score, "{all:?}");
+    check(f64::NEG_INFINITY, 20, 12, false).await;
+    check(third, 20, 3, false).await;
+    check(third, 2, 2, true).await;
+    check(f64::INFINITY, 20, 0, false).await;
+}
+
+#[tokio::test]
 async fn a_model_that_does_not_answer_changes_nothing_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let archive = archive(dir.path()).await;

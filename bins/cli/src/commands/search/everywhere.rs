@@ -96,6 +96,7 @@ pub(in crate::commands) fn request(place: &documents::Where) -> Request {
             documents::Mode::Hybrid => Mode::Hybrid,
         },
         formats: place.format.clone(),
+        score_min: place.min_score,
         rerank: match (place.rerank, place.no_rerank) {
             (true, _) => Some(true),
             (_, true) => Some(false),

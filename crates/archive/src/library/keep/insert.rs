@@ -197,7 +197,9 @@ impl Writing<'_> {
             let searched = searched(document.title.as_deref(), chunk.heading.as_deref(), text);
             let hash = xxh3_128(searched.as_bytes()).to_le_bytes();
             let id = self.follower.next();
-            self.follower.add(id, document_row, &about, file.modified_at, searched).await;
+            let fields = self.follower.fields();
+            let weighed = fields.weighed(document.title.as_deref(), chunk.heading.as_deref(), searched);
+            self.follower.add(id, document_row, &about, file.modified_at, weighed).await;
             rows.push(ChunkRow { id, document: document_row, position, hash, chunk: chunk.clone() });
         }
         rows
