@@ -61,6 +61,7 @@ async fn everything(api: &Api, params: &Params) -> Result<Everything, Problem> {
         mode: mode(params.one("mode")?)?.unwrap_or_default(),
         filters,
         formats: params.each("format", "names of formats")?,
+        documents: None,
         limit,
         offset,
         rerank: match params.one("rerank")? {

@@ -301,7 +301,7 @@ fn classes(archive: &Archive) -> Vec<Class> {
         ..Filters::default()
     };
     let mut add = |name, filters: &Filters, sort, queries: Vec<Query>| {
-        let filter = Filter { filters: filters.clone(), conversation: None };
+        let filter = Filter { filters: filters.clone(), ..Filter::default() };
         classes.push(Class { name, queries, filter, sort });
     };
     let open = Filters::default();

@@ -34,6 +34,7 @@ mod follow;
 mod keep;
 mod ledger;
 mod read;
+mod rooms;
 mod schema;
 mod search;
 mod view;
@@ -42,15 +43,16 @@ use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use athenaeum_core::{ChunkId, DocumentId};
-use athenaeum_tenancy::Scope;
+use athenaeum_core::{ChunkId, DocumentId, Timestamp};
+use athenaeum_tenancy::{Room, Scope};
 
 pub use fields::Fields;
 pub use view::{
-    Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Hit, Kept, LibraryStats, Mark,
-    NewChunk, NewDocument, NewFile, Outcome, Query, Question, RankedAgain, Ranking,
+    Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Having, Hit, Kept, LibraryStats,
+    Mark, NewChunk, NewDocument, NewFile, Outcome, Query, Question, RankedAgain, Ranking, RoomEntry,
 };
 
 use crate::{
@@ -361,6 +363,75 @@ impl Library {
     /// Only those of the disk.
     pub async fn chunk_count(&self, scope: &Scope) -> Result<u64, Error> {
         ledger::chunk_count(&self.files, scope).await
+    }
+
+    /// Returns the documents whose metadata meets every condition ([`NewDocument::metadata`]). Reads all metadata of the scope.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn having(&self, scope: &Scope, conditions: &[Having]) -> Result<HashSet<DocumentId>, Error> {
+        read::having(&self.files, scope, conditions).await
+    }
+
+    /// Returns a tenant's room, which is made where there is none, and whether it was made now. Where a `ttl` is given, it is the
+    /// room's from now on, also for what is in it: so long a document stays after it was last put there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) where `scope` is a room's itself;
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) when others write for too long.
+    pub async fn open_room(
+        &self,
+        scope: &Scope,
+        room: &Room,
+        ttl: Option<Duration>,
+    ) -> Result<(RoomEntry, bool), Error> {
+        rooms::open(&self.files, scope, room, ttl).await
+    }
+
+    /// Returns a tenant's room; `None` where there is no such.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn room(&self, scope: &Scope, room: &Room) -> Result<Option<RoomEntry>, Error> {
+        rooms::find(&self.files, scope, room).await
+    }
+
+    /// Lists a tenant's rooms, by kind and id.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn rooms(&self, scope: &Scope) -> Result<Vec<RoomEntry>, Error> {
+        rooms::list(&self.files, scope).await
+    }
+
+    /// Returns the next number of a room, from 1 on. No number is given twice while the room is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such room.
+    pub async fn number_in(&self, scope: &Scope, room: &Room) -> Result<u64, Error> {
+        rooms::number(&self.files, scope, room).await
+    }
+
+    /// Takes out of a room what has expired by `now`: how many documents, and the chunks that went. Costs one look where nothing
+    /// has. `room` is a room's own scope.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn expire(&self, room: &Scope, now: Timestamp) -> Result<(u64, Vec<ChunkId>), Error> {
+        rooms::expire(&self.files, room, now).await
+    }
+
+    /// Removes a room with all that is in it, and its search index; returns how many documents that were, `None` where there is
+    /// no such room. Vectors are removed by whoever keeps them.
+    ///
+    /// # Errors
+    /// Those of [`Library::open_room`].
+    pub async fn remove_room(&self, scope: &Scope, room: &Room) -> Result<Option<u64>, Error> {
+        let removed = rooms::remove(&self.files, scope, room).await?;
+        if let Some(own) = scope.room(room) {
+            self.indexes.forget(&own);
+        }
+        Ok(removed)
     }
 
     /// Waits for running reads and closes every connection. Clones answer errors afterwards.

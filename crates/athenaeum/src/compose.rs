@@ -12,6 +12,7 @@ use athenaeum_archive::{
     Archive, State,
     library::{Fields, Library},
 };
+use athenaeum_core::Timestamp;
 use athenaeum_hardware::{Overrides, Probe};
 use athenaeum_inference::{catalog, pull, shelf::Shelf};
 use athenaeum_retrieval::{
@@ -20,6 +21,8 @@ use athenaeum_retrieval::{
     librarian::{Librarian, Watching},
     memory::Place,
     remove_abandoned_uploads,
+    rooms::Swept,
+    with_causes,
 };
 use athenaeum_tenancy::{GivenKey, Keys, Scope};
 use athenaeum_web::Web;
@@ -263,10 +266,12 @@ impl Athenaeum {
         let (memory, data, scope) = (self.memory.clone(), self.data.clone(), self.scope.clone());
         let cooling = tokio::spawn(every_night(memory, data, scope, LOOK_EVERY));
         let sweeping = tokio::spawn(self.models.clone().sweep(models::free_bytes));
+        let sweeping_rooms = tokio::spawn(self.sweeping_rooms());
         let resting = tokio::spawn(rest::when_idle(self.archive.clone(), rest::LOOK_EVERY));
         tokio::join!(stop, connections.take(listener, stopping.cancelled()), taking_calls);
         resting.abort();
         sweeping.abort();
+        sweeping_rooms.abort();
         keeping_up.abort();
         cooling.abort();
         // Streams that watch the library go on until it is shut down, or the seconds of grace are over.
@@ -282,6 +287,25 @@ impl Athenaeum {
             tokio::time::sleep(KEEP_UP_AFTER).await;
             librarian.keep_up(&scope, &file, watching);
             librarian.begin_conversations(&scope).await;
+        }
+    }
+
+    /// Takes out of the library's rooms what has expired, soon after the start and every so often. Nobody finds it before, either.
+    fn sweeping_rooms(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (librarian, scope) = (self.librarian.clone(), self.scope.clone());
+        let file = documents::library_file(&self.data);
+        async move {
+            tokio::time::sleep(KEEP_UP_AFTER).await;
+            loop {
+                match librarian.sweep_rooms(&scope, &file, Timestamp::now()).await {
+                    Ok(swept) if swept == Swept::default() => {}
+                    Ok(Swept { documents, rooms }) => {
+                        tracing::info!(documents, rooms, "what had expired is gone from its room");
+                    }
+                    Err(error) => tracing::warn!(error = with_causes(&error), "rooms could not be swept"),
+                }
+                tokio::time::sleep(SWEEP_EVERY).await;
+            }
         }
     }
 
@@ -311,6 +335,9 @@ impl Athenaeum {
         self.state.close().await;
     }
 }
+
+/// What has expired is found by nobody; so often it is taken off the disk.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Whoever starts a server waits for its first page, and for nothing else.
 const KEEP_UP_AFTER: Duration = Duration::from_secs(1);

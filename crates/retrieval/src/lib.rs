@@ -20,7 +20,7 @@
 //! they are watched ([`Status`], [`Progress`]) and cancelled by id. An [`UploadFolder`] holds what a server was sent
 //! until it is imported.
 //!
-//! [`documents`] takes documents into the library.
+//! [`documents`] takes documents into the library; [`rooms`] texts that programs hand in, and keeps apart what is to stand apart.
 //!
 //! [`Chats`] keep what programs say to the models of this machine, each conversation once, and until it is imported from
 //! the program that held it.
@@ -60,6 +60,7 @@ mod progress;
 mod queue;
 mod reader;
 mod report;
+pub mod rooms;
 pub mod search;
 pub mod topics;
 mod upload_folder;

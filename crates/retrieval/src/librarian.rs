@@ -32,7 +32,7 @@ use athenaeum_archive::{
     Archive,
     library::{File, Library},
 };
-use athenaeum_core::{ConversationId, Rerank};
+use athenaeum_core::{ConversationId, Rerank, Timestamp};
 use athenaeum_tenancy::{Scope, TenantId};
 use tokio::{
     sync::{OnceCell, watch},
@@ -47,6 +47,7 @@ pub use watching::Watching;
 use crate::{
     documents::Options,
     meaning::{Meaning, MeaningError},
+    rooms::{Rooms, RoomsError, Swept},
     search::{self, Coverage, Mode, Request, Results, SearchError, Searcher},
     with_causes,
 };
@@ -333,6 +334,29 @@ impl Librarian {
             self.desk(scope).fill();
         }
         self.begin_conversations(scope).await;
+    }
+
+    /// Takes out of the rooms of a tenant what has expired by `now`, and the vectors of rooms that are gone; see [`Rooms::sweep`].
+    /// Opens nothing where there is no library: `library_file` is looked for first; and no model where there are no rooms.
+    ///
+    /// # Errors
+    /// Those of [`Rooms::sweep`].
+    pub async fn sweep_rooms(
+        &self,
+        scope: &Scope,
+        library_file: &Path,
+        now: Timestamp,
+    ) -> Result<Swept, RoomsError> {
+        if !tokio::fs::try_exists(library_file).await.unwrap_or(false) {
+            return Ok(Swept::default());
+        }
+        let library = self.library().await?;
+        if library.rooms(scope).await?.is_empty() {
+            return Ok(Swept::default());
+        }
+        let meaning = self.meaning().await.cloned();
+        let searcher = Searcher::new(None, Some(library.clone()), meaning.clone());
+        Rooms::new(library.clone(), meaning, searcher).sweep(scope, now).await
     }
 
     /// Tells whether it makes vectors of conversations, too.

@@ -19,6 +19,7 @@ mod marks;
 mod memories;
 mod pieces;
 mod restored;
+mod rooms;
 
 use std::{
     collections::HashMap,

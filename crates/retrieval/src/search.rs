@@ -114,8 +114,9 @@ impl Searcher {
             let elapsed = begun.elapsed();
             return Ok(Results { hits: Vec::new(), more: false, coverage: None, notices, elapsed });
         };
-        let archive =
-            self.archive.as_ref().filter(|_| request.within != Within::Library && request.formats.is_empty());
+        let archive = self.archive.as_ref().filter(|_| {
+            request.within != Within::Library && request.formats.is_empty() && request.documents.is_none()
+        });
         let library = self
             .library
             .as_ref()

@@ -21,6 +21,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A [`Room`] is a part of a tenant's belongings that stands apart, such as what one session keeps ([`Scope::room`],
+//! `docs/decisions/0430`).
+//!
 //! Secrets are shown once and kept as hashes (`docs/decisions/0155`); what runs for a key ends when the key does
 //! ([`Caller::revoked`]). Roles, quotas and audit join here with the first shared installation.
 //!
@@ -32,6 +35,7 @@ mod caller;
 mod error;
 mod keys;
 mod register;
+mod room;
 mod scope;
 mod secret;
 mod sessions;
@@ -40,7 +44,8 @@ pub use caller::Caller;
 pub use error::Error;
 pub use keys::{Keys, Refusal};
 pub use register::{Added, Key, Register, Standing};
-#[cfg(feature = "testing")]
+pub use room::{InvalidRoom, Room};
+#[cfg(any(test, feature = "testing"))]
 pub use scope::for_test;
 pub use scope::{Scope, TenantId, local};
 pub use secret::GivenKey;

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use athenaeum_core::vector::Spec;
+use athenaeum_core::vector::{Spec, VectorStorage as _};
 use athenaeum_tenancy::Scope;
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
@@ -118,6 +118,31 @@ impl Vectors {
     /// Where the database fails.
     pub async fn holdings(&self, scope: &Scope) -> Result<Vec<(Spec, u64)>, Error> {
         self.0.holdings(scope.tenant().as_str()).await
+    }
+
+    /// Lists whose vectors there are, sorted: tenants and rooms, as [`TenantId::as_str`](athenaeum_tenancy::TenantId::as_str)
+    /// names them.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn tenants(&self) -> Result<Vec<String>, Error> {
+        self.0.tenants().await
+    }
+
+    /// Removes all vectors of a scope, from all of its collections, and what is derived of them. The collections stay, empty: they
+    /// may be open elsewhere, and a number that another one got would open that one there.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn remove_all(&self, scope: &Scope) -> Result<(), Error> {
+        for spec in self.collections(scope).await? {
+            self.collection(scope, &spec).await?.clear().await?;
+        }
+        let folder = self.0.dir.join(scope.tenant().as_str());
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", folder)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for what is being written and closes the database. What is asked afterwards fails.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use athenaeum_core::{Role, Timestamp};
 
@@ -19,6 +19,8 @@ pub struct Filter {
     pub filters: Filters,
     /// Only this conversation, by row.
     pub conversation: Option<i64>,
+    /// Only these, by row.
+    pub among: Option<Arc<HashSet<i64>>>,
 }
 
 /// A filter made ready for one segment: one look-up a document for most, the times and conversations where
@@ -29,6 +31,7 @@ pub(super) struct Accept<'s> {
     shapes: Option<(Vec<bool>, Arc<Column>)>,
     times: Option<(Vec<TimeTest>, Arc<Column>)>,
     conversation: Option<(i64, Arc<Column>)>,
+    among: Option<(Arc<HashSet<i64>>, Arc<Column>)>,
     /// No document can pass.
     pub(super) never: bool,
 }
@@ -63,12 +66,20 @@ impl<'s> Accept<'s> {
             Some(row) => Some((row, segment.conversations()?)),
             None => None,
         };
-        Ok(Self { removed, shapes, times, conversation, never })
+        let among = match &filter.among {
+            Some(rows) => Some((Arc::clone(rows), segment.conversations()?)),
+            None => None,
+        };
+        Ok(Self { removed, shapes, times, conversation, among, never })
     }
 
     /// Returns whether every document passes.
     pub(super) fn is_open(&self) -> bool {
-        self.removed.is_none() && self.shapes.is_none() && self.times.is_none() && self.conversation.is_none()
+        self.removed.is_none()
+            && self.shapes.is_none()
+            && self.times.is_none()
+            && self.conversation.is_none()
+            && self.among.is_none()
     }
 
     #[inline]
@@ -86,6 +97,11 @@ impl<'s> Accept<'s> {
         }
         if let Some((row, column)) = &self.conversation
             && column.get(doc) != Some(*row)
+        {
+            return false;
+        }
+        if let Some((rows, column)) = &self.among
+            && !column.get(doc).is_some_and(|row| rows.contains(&row))
         {
             return false;
         }

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
+    sync::Arc,
 };
 
 use athenaeum_core::{Provider, Role, Timestamp};
@@ -178,7 +179,9 @@ fn filter(random: &mut Random) -> Filter {
             ..Filters::default()
         }));
     }
-    Filter { filters, conversation: random.one_in(10).then(|| 1 + random.below(8) as i64) }
+    let conversation = random.one_in(10).then(|| 1 + random.below(8) as i64);
+    let among = random.one_in(10).then(|| Arc::new((0..4).map(|_| 1 + random.below(8) as i64).collect()));
+    Filter { filters, conversation, among }
 }
 
 /// Looks at every document.
@@ -229,7 +232,7 @@ impl<'a> Reference<'a> {
             let titles = Reference::new(self.docs, Kind::Title);
             let open = Filter {
                 filters: Filters { include_hidden: true, ..Filters::default() },
-                conversation: None,
+                ..Filter::default()
             };
             titles.matches(inner, &open).iter().map(|(_, title)| title.conversation).collect()
         });
@@ -320,6 +323,7 @@ fn passes(filter: &Filter, doc: &Doc) -> bool {
         && filters.after.is_none_or(|after| doc.time.is_some_and(|time| time >= after.as_micros()))
         && filters.before.is_none_or(|before| doc.time.is_some_and(|time| time <= before.as_micros()))
         && filter.conversation.is_none_or(|row| doc.conversation == row)
+        && filter.among.as_ref().is_none_or(|rows| rows.contains(&doc.conversation))
         && filters.without.as_ref().is_none_or(|not| !named(&not.providers) && !not.has.iter().any(flag))
 }
 

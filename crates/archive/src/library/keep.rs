@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 use super::{
     follow::Follower,
     ledger::{self, FileRow},
+    rooms,
     view::{Coverage, FileState, Kept, NewChunk, NewDocument, NewFile, Outcome},
 };
 use crate::{
@@ -124,11 +125,13 @@ pub(super) fn searched(title: Option<&str>, heading: Option<&str>, text: &str) -
 }
 
 /// A transaction that writes, and the search index that follows it.
-struct Writing<'t> {
-    connection: &'t mut SqliteConnection,
+pub(super) struct Writing<'t> {
+    pub(super) connection: &'t mut SqliteConnection,
     follower: Follower,
     scope: &'t Scope,
     now: Timestamp,
+    /// From when on what is kept now is there no longer.
+    expires_at: Option<i64>,
 }
 
 /// A document that is there.
@@ -140,10 +143,36 @@ struct Held {
 
 impl<'t> Writing<'t> {
     /// Begins a transaction, with the index brought up to what was committed before.
-    async fn begin(files: &Files, scope: &'t Scope, held: &'t mut Writer) -> Result<Self, Error> {
+    pub(super) async fn begin(files: &Files, scope: &'t Scope, held: &'t mut Writer) -> Result<Self, Error> {
         held.begin().await?;
+        let now = Timestamp::now();
+        let expires_at = rooms::expiry(held.connection(), scope, now).await?;
         let follower = Follower::open(files, scope, held.connection()).await?;
-        Ok(Self { connection: held.connection(), follower, scope, now: Timestamp::now() })
+        Ok(Self { connection: held.connection(), follower, scope, now, expires_at })
+    }
+
+    /// Returns what is to be published after the commit.
+    pub(super) fn into_follower(self) -> Follower {
+        self.follower
+    }
+
+    /// Lets what is there already stay as long as if it had been put there now.
+    async fn stay(&mut self, document: i64) -> Result<(), Error> {
+        let Some(expires_at) = self.expires_at else { return Ok(()) };
+        let stay = sqlx::query("UPDATE documents SET expires_at = ?, changed_at = ? WHERE id = ?");
+        let stay = stay.bind(expires_at).bind(self.now.as_micros()).bind(document);
+        stay.execute(&mut *self.connection).await.map(drop).map_err(database("keeping a document"))
+    }
+
+    /// Removes documents with the files that hold them. Returns their chunks.
+    pub(super) async fn drop_documents(&mut self, documents: &[i64]) -> Result<Vec<ChunkId>, Error> {
+        let mut chunks = Vec::new();
+        for document in documents {
+            let gone = sqlx::query("DELETE FROM files WHERE document_id = ?").bind(document);
+            gone.execute(&mut *self.connection).await.map_err(database("forgetting a file"))?;
+            chunks.extend(self.drop_unheld(*document).await?);
+        }
+        Ok(chunks)
     }
 
     async fn keep(&mut self, file: &NewFile, document: NewDocument) -> Result<Kept, Error> {
@@ -153,6 +182,7 @@ impl<'t> Writing<'t> {
         let same_bytes = self.held_by_hash(&document.hash).await?;
         let (kept, row) = match (same_bytes, before) {
             (Some(held), _) if held.read_as == read_as => {
+                self.stay(held.id).await?;
                 let outcome = Outcome::Same;
                 (Kept { document: held.uid, outcome, added: 0, removed: Vec::new() }, held.id)
             }
@@ -227,12 +257,12 @@ impl<'t> Writing<'t> {
         let failed = database("keeping a document");
         let update =
             "UPDATE documents SET hash = ?, read_as = ?, format = ?, title = ?, bytes = ?, covered = ?,
-             parts = ?, changed_at = ?, chunks = ?, problems = ? WHERE id = ?";
+             parts = ?, changed_at = ?, chunks = ?, problems = ?, expires_at = ?, metadata = ? WHERE id = ?";
         let update = sqlx::query(update).bind(document.hash.to_vec()).bind(read_as.to_vec());
         let update = update.bind(&document.format).bind(&document.title).bind(document.bytes.cast_signed());
         let update = update.bind(document.coverage.covered).bind(document.coverage.parts);
         let update = update.bind(self.now.as_micros()).bind(document.chunks.len() as i64);
-        let update = update.bind(&document.problems).bind(row);
+        let update = update.bind(&document.problems).bind(self.expires_at).bind(&document.metadata).bind(row);
         update.execute(&mut *self.connection).await.map_err(&failed)?;
         let clear = sqlx::query("DELETE FROM texts WHERE document_id = ?").bind(row);
         clear.execute(&mut *self.connection).await.map_err(&failed)?;
@@ -341,6 +371,10 @@ fn read_as(document: &NewDocument) -> [u8; 16] {
         for part in [&chunk.heading, &chunk.place].into_iter().flatten() {
             hash.update(part.as_bytes());
         }
+    }
+    if let Some(metadata) = &document.metadata {
+        hash.update(b"metadata");
+        hash.update(metadata.as_bytes());
     }
     hash.digest128().to_le_bytes()
 }

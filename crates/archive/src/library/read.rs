@@ -8,11 +8,12 @@ use std::{
 
 use athenaeum_core::{ChunkId, DocumentId, Timestamp};
 use athenaeum_tenancy::Scope;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     keep::bytes,
-    view::{Chunk, Coverage, Document, DocumentSummary, Mark},
+    view::{Chunk, Coverage, Document, DocumentSummary, Having, Mark},
 };
 use crate::{
     Cursor, Error, Page,
@@ -202,7 +203,7 @@ pub(super) async fn chunks_before(
 ) -> Result<Page<Chunk>, Error> {
     let (_, before) = cursor::decode_place(before)?;
     let limit = limit.clamp(1, IDS_MAX);
-    let mut sql = QueryBuilder::new(CHUNKS);
+    let mut sql = QueryBuilder::new(if scope.is_room() { CHUNKS_OF_ROOM } else { CHUNKS });
     sql.push(" WHERE c.id < ").push_bind(before);
     sql.push(" AND c.id > ").push_bind(after.map_or(0, |mark| mark.row));
     sql.push(" AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
@@ -214,7 +215,8 @@ pub(super) async fn chunks_before(
 
 pub(super) async fn mark(files: &Files, scope: &Scope) -> Result<Option<Mark>, Error> {
     let failed = database("reading chunks");
-    let sql = format!("{IDS} d.tenant = ? ORDER BY c.id DESC LIMIT 1");
+    let ids = if scope.is_room() { IDS_OF_ROOM } else { IDS };
+    let sql = format!("{ids} d.tenant = ? ORDER BY c.id DESC LIMIT 1");
     let newest = sqlx::query(AssertSqlSafe(sql)).bind(scope.tenant().as_str());
     let Some(row) = newest.fetch_optional(&files.readers).await.map_err(&failed)? else { return Ok(None) };
     Ok(Some(Mark { row: row.try_get(0).map_err(&failed)?, chunk: ChunkId::from_bytes(bytes(&row, 1)?) }))
@@ -230,7 +232,14 @@ pub(super) async fn newer_than(files: &Files, scope: &Scope, mark: &Mark) -> Res
     if there.is_none() {
         return Ok(None);
     }
-    let sql = "SELECT count(*) FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id > ? AND d.tenant = ?";
+    let sql = match scope.is_room() {
+        true => {
+            "SELECT count(*) FROM documents d CROSS JOIN chunks c ON c.document_id = d.id WHERE c.id > ? AND d.tenant = ?"
+        }
+        false => {
+            "SELECT count(*) FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id > ? AND d.tenant = ?"
+        }
+    };
     let count = sqlx::query_scalar::<_, i64>(sql).bind(mark.row).bind(scope.tenant().as_str());
     let count = count.fetch_one(&mut *reader).await.map_err(&failed)?;
     Ok(Some(count.cast_unsigned()))
@@ -326,6 +335,62 @@ pub(super) async fn part(
     })
 }
 
+/// Returns the rows of documents; those of another scope are left out.
+pub(super) async fn rows_of<'d>(
+    files: &Files,
+    scope: &Scope,
+    ids: impl IntoIterator<Item = &'d DocumentId>,
+) -> Result<HashSet<i64>, Error> {
+    let failed = database("looking for documents");
+    let ids: Vec<&DocumentId> = ids.into_iter().collect();
+    let mut found = HashSet::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let mut sql = QueryBuilder::new("SELECT d.id FROM documents d WHERE d.uid IN (");
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_bytes().to_vec());
+        }
+        sql.push(") AND d.tenant = ").push_bind(scope.tenant().as_str().to_owned());
+        found.extend(sql.build_query_scalar::<i64>().fetch_all(&files.readers).await.map_err(&failed)?);
+    }
+    Ok(found)
+}
+
+/// Returns the documents whose metadata meets every condition.
+pub(super) async fn having(
+    files: &Files,
+    scope: &Scope,
+    conditions: &[Having],
+) -> Result<HashSet<DocumentId>, Error> {
+    let failed = database("looking through metadata");
+    let mut sql =
+        QueryBuilder::new("SELECT d.uid FROM documents d WHERE d.metadata IS NOT NULL AND d.tenant = ");
+    sql.push_bind(scope.tenant().as_str().to_owned());
+    for Having { key, values } in conditions {
+        sql.push(" AND EXISTS (SELECT 1 FROM json_each(d.metadata) e WHERE e.key = ").push_bind(key.clone());
+        sql.push(" AND (FALSE");
+        for value in values {
+            match value {
+                Value::Null => sql.push(" OR e.type = 'null'"),
+                Value::Bool(true) => sql.push(" OR e.type = 'true'"),
+                Value::Bool(false) => sql.push(" OR e.type = 'false'"),
+                Value::String(text) => sql.push(" OR e.type = 'text' AND e.atom = ").push_bind(text.clone()),
+                Value::Number(number) => {
+                    sql.push(" OR e.type IN ('integer', 'real') AND e.atom = ");
+                    match number.as_i64() {
+                        Some(whole) => sql.push_bind(whole),
+                        None => sql.push_bind(number.as_f64().unwrap_or(f64::NAN)),
+                    }
+                }
+                Value::Array(_) | Value::Object(_) => &mut sql,
+            };
+        }
+        sql.push("))");
+    }
+    let rows = sql.build().fetch_all(&files.readers).await.map_err(&failed)?;
+    rows.iter().map(|row| Ok(DocumentId::from_bytes(bytes(row, 0)?))).collect()
+}
+
 /// Reads a part of a text: the pieces that hold it and no others.
 pub(super) async fn text(
     connection: &mut SqliteConnection,
@@ -367,6 +432,8 @@ fn summary(row: &SqliteRow) -> Result<DocumentSummary, Error> {
         chunks: row.try_get(9).map_err(&failed)?,
         path: row.try_get(10).map_err(&failed)?,
         modified_at: row.try_get::<Option<i64>, _>(11).map_err(&failed)?.map(Timestamp::from_micros),
+        expires_at: row.try_get::<Option<i64>, _>(12).map_err(&failed)?.map(Timestamp::from_micros),
+        metadata: row.try_get(13).map_err(&failed)?,
     })
 }
 
@@ -375,23 +442,43 @@ macro_rules! summary_columns {
     () => {
         "d.uid, d.hash, d.format, d.title, d.bytes, d.covered, d.parts, d.added_at, d.changed_at, d.chunks, \
          (SELECT min(f.path) FROM files f WHERE f.document_id = d.id), \
-         (SELECT max(f.modified_at) FROM files f WHERE f.document_id = d.id)"
+         (SELECT max(f.modified_at) FROM files f WHERE f.document_id = d.id), d.expires_at, d.metadata"
     };
 }
 
 const SUMMARY: &str = summary_columns!();
 
-const SUMMARY_COLUMNS: usize = 12;
+const SUMMARY_COLUMNS: usize = 14;
+
+/// Of a chunk `c`.
+macro_rules! chunk_columns {
+    () => {
+        ", c.document_id, c.id, c.uid, c.position, c.begins, c.ends, c.heading, c.place, c.source_begins, c.source_ends"
+    };
+}
 
 const CHUNKS: &str = concat!(
     "SELECT ",
     summary_columns!(),
-    ", c.document_id, c.id, c.uid, c.position, c.begins, c.ends, c.heading, c.place, c.source_begins, c.source_ends \
-     FROM chunks c JOIN documents d ON d.id = c.document_id"
+    chunk_columns!(),
+    " FROM chunks c JOIN documents d ON d.id = c.document_id"
+);
+
+/// The same, for what asks for chunks of any document: a room has few of all that there are, so its documents are gone through
+/// and not all chunks. (`CROSS JOIN` holds SQLite to the order that is written.)
+const CHUNKS_OF_ROOM: &str = concat!(
+    "SELECT ",
+    summary_columns!(),
+    chunk_columns!(),
+    " FROM documents d CROSS JOIN chunks c ON c.document_id = d.id"
 );
 
 /// The row and the id of chunks.
 const IDS: &str = "SELECT c.id, c.uid FROM chunks c JOIN documents d ON d.id = c.document_id WHERE ";
+
+/// As [`CHUNKS_OF_ROOM`].
+const IDS_OF_ROOM: &str =
+    "SELECT c.id, c.uid FROM documents d CROSS JOIN chunks c ON c.document_id = d.id WHERE ";
 
 /// Ids in one statement, and chunks in one answer.
 const IDS_MAX: usize = 1_000;

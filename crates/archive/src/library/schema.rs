@@ -6,10 +6,10 @@ use crate::store::schema::Schema;
 pub(super) static LIBRARY: Schema = Schema {
     file: "library.db",
     search: "search-library",
-    version: 2,
+    version: 3,
     application_id: 0x4174_686c,
     create: CREATE,
-    upgrades: &[COUNTS],
+    upgrades: &[COUNTS, ROOMS],
 };
 
 /// A text lies in pieces, so that a passage of a book is read without the book. Large columns stand last, so that lists never read their overflow pages. `AUTOINCREMENT` keeps row ids from being
@@ -91,4 +91,22 @@ END;
 CREATE TRIGGER documents_went AFTER DELETE ON documents BEGIN
     UPDATE counts SET documents = documents - 1, chunks = chunks - old.chunks WHERE tenant = old.tenant;
 END;
+";
+
+/// What is put into a room is kept under the room's scope. Few documents ever expire: the others cost the index nothing.
+const ROOMS: &str = "
+CREATE TABLE rooms (
+    id      INTEGER PRIMARY KEY,
+    tenant  TEXT NOT NULL,
+    scope   TEXT NOT NULL UNIQUE,
+    kind    TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    ttl     INTEGER,
+    numbers INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, kind, name)
+) STRICT;
+ALTER TABLE documents ADD COLUMN expires_at INTEGER;
+ALTER TABLE documents ADD COLUMN metadata TEXT;
+CREATE INDEX documents_expiring ON documents (tenant, expires_at) WHERE expires_at IS NOT NULL;
 ";

@@ -100,7 +100,11 @@ async fn ranked(
     let Some(all) = lowered else { return Ok(nothing(expr, parsed.notices)) };
     let query = if asked.all_words { all } else { relaxed(&all).unwrap_or(all) };
     let Some(filters) = filters(asked, &parsed.filters) else { return Ok(nothing(expr, parsed.notices)) };
-    let filter = Filter { filters, conversation: None };
+    let documents = match &asked.documents {
+        Some(documents) => Some(Arc::new(read::rows_of(files, scope, documents.iter()).await?)),
+        None => None,
+    };
+    let filter = Filter { filters, conversation: None, among: documents };
     let mut notices = parsed.notices;
 
     let limit = if asked.limit == 0 { LIMIT_DEFAULT } else { asked.limit.min(LIMIT_MAX) };

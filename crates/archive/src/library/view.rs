@@ -1,8 +1,9 @@
 //! What the library is given and what it hands out: plain values, no wire format.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use athenaeum_core::{ChunkId, DocumentId, Timestamp};
+use athenaeum_tenancy::{Room, Scope};
 
 use crate::{Notice, Snippet, Total, index::Candidates};
 
@@ -36,6 +37,8 @@ pub struct NewDocument {
     pub text: String,
     /// Parts of the text, in order. They may overlap.
     pub chunks: Vec<NewChunk>,
+    /// What whoever hands it in says of it, a JSON object; `None` where nothing is said.
+    pub metadata: Option<String>,
 }
 
 /// A part of a text that is found on its own.
@@ -170,6 +173,10 @@ pub struct DocumentSummary {
     pub path: Option<String>,
     /// When a file that holds it was last written, where known.
     pub modified_at: Option<Timestamp>,
+    /// As [`NewDocument::metadata`].
+    pub metadata: Option<String>,
+    /// From when on it is there no longer; `None` where it stays.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A document whole.
@@ -237,6 +244,8 @@ pub struct Query {
     pub after: Option<Timestamp>,
     /// Only files written at this moment or earlier.
     pub before: Option<Timestamp>,
+    /// Only these documents; `None`: all.
+    pub documents: Option<Arc<HashSet<DocumentId>>>,
     /// How many hits; 0 means 20, and no more than 1,000 are given.
     pub limit: usize,
     /// How many of the best to pass over.
@@ -306,4 +315,30 @@ pub struct LibraryStats {
     pub files: Vec<(FileState, u64)>,
     /// Documents by format, the most frequent first.
     pub formats: Vec<(String, u64)>,
+}
+
+/// A room: a part of a tenant's library that stands apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomEntry {
+    /// Its kind and id.
+    pub room: Room,
+    /// What is in it is read and written under this scope.
+    pub scope: Scope,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// How long a document stays in it after it was last put there; `None`: until it is removed.
+    pub ttl: Option<Duration>,
+    /// Documents in it.
+    pub documents: u64,
+    /// Chunks of them.
+    pub chunks: u64,
+}
+
+/// What of a document's metadata has to hold: under this key a value that is one of these.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Having {
+    /// A key of the object, as it stands.
+    pub key: String,
+    /// Strings, numbers, truth values and null; anything else is never found.
+    pub values: Vec<serde_json::Value>,
 }

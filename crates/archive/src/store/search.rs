@@ -57,6 +57,11 @@ impl Indexes {
         }
     }
 
+    /// Lets go of a tenant's index, which is gone.
+    pub(crate) fn forget(&self, scope: &Scope) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(scope.tenant().as_str());
+    }
+
     /// Lets go of the columns of indexes that were not searched for so long.
     pub(crate) fn release_idle(&self, idle: Duration) {
         let open: Vec<_> =
@@ -387,7 +392,7 @@ impl Asked {
     ) -> Result<Option<Self>, Error> {
         let parsed = query::parse(&request.query);
         let Some(filters) = filter::both(&request.filters, &parsed.filters) else { return Ok(None) };
-        let mut filter = Filter { filters, conversation: None };
+        let mut filter = Filter { filters, conversation: None, among: None };
         if let Some(id) = filter.filters.conversation {
             filter.conversation = conversation_row(files, scope, id).await?;
             if filter.conversation.is_none() {

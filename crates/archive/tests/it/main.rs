@@ -14,6 +14,7 @@ mod memories;
 mod plain_sqlite;
 mod query_language;
 mod reimport;
+mod rooms;
 mod roundtrip;
 mod sample;
 mod searching;

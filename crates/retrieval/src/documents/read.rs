@@ -106,6 +106,7 @@ fn kept(reading: Reading, options: &Options) -> NewDocument {
         problems: problems_json(&reading.problems),
         chunks: chunks.collect(),
         text: reading.text,
+        metadata: None,
     }
 }
 

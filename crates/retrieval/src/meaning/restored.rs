@@ -24,6 +24,23 @@ pub async fn follow_restored(
     library: Option<&Library>,
     archive: &Archive,
 ) -> Result<(), MeaningError> {
+    let rooms = match library {
+        Some(library) => library.rooms(scope).await?,
+        None => Vec::new(),
+    };
+    follow(vectors, scope, library, archive).await?;
+    for room in rooms {
+        follow(vectors, &room.scope, library, archive).await?;
+    }
+    Ok(())
+}
+
+async fn follow(
+    vectors: &Vectors,
+    scope: &Scope,
+    library: Option<&Library>,
+    archive: &Archive,
+) -> Result<(), MeaningError> {
     for spec in vectors.collections(scope).await? {
         let collection = vectors.collection(scope, &spec).await?;
         if spec.name.starts_with(Kind::Chunks.beginning()) {

@@ -15,12 +15,13 @@ impl Asked<'_> {
         library: Option<&Library>,
     ) -> Result<Ranking, SearchError> {
         let Some(library) = library.filter(|_| self.mode.by_word()) else { return Ok(Ranking::default()) };
-        let Request { query, formats, filters, .. } = self.request;
+        let Request { query, formats, filters, documents, .. } = self.request;
         let query = library::Query {
             text: query.clone(),
             formats: formats.clone(),
             after: filters.after,
             before: filters.before,
+            documents: documents.clone(),
             limit: self.depth,
             ..library::Query::default()
         };

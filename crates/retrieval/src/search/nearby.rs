@@ -45,10 +45,16 @@ pub(super) async fn chunks(
     filters: &Filters,
     depth: usize,
 ) -> Result<Vec<(ChunkId, f64)>, SearchError> {
-    let tags = match request.formats.as_slice() {
-        [] => Vec::new(),
-        formats => vec![Condition::any("format", formats.iter().cloned())],
-    };
+    let mut tags = Vec::new();
+    if !request.formats.is_empty() {
+        tags.push(Condition::any("format", request.formats.iter().cloned()));
+    }
+    match &request.documents {
+        // A condition without values would let all pass.
+        Some(documents) if documents.is_empty() => return Ok(Vec::new()),
+        Some(documents) => tags.push(Condition::any("document", documents.iter().map(ToString::to_string))),
+        None => {}
+    }
     let filter = Filter { tags, valid: span(filters), ..Filter::default() };
     let mut near = question.chunks_near(filter, depth).await?;
     // What is gone from the library takes no rank from what is there.

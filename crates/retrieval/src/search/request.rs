@@ -1,8 +1,9 @@
 //! What is asked and what is answered.
 
-use std::{ops::Range, time::Duration};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use athenaeum_archive::{Filters, Notice, library};
+use athenaeum_core::DocumentId;
 
 /// What to look for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Request {
     pub filters: Filters,
     /// Only documents of these formats; with any of them no message is found. Empty: all.
     pub formats: Vec<String>,
+    /// Only these documents; then no message is found. `None`: all.
+    pub documents: Option<Arc<HashSet<DocumentId>>>,
     /// How many hits; 0 means [`Request::LIMIT_DEFAULT`], more than [`Request::LIMIT_MAX`] is cut to it.
     pub limit: usize,
     /// How many of the best to pass over.

@@ -15,6 +15,7 @@ mod marks;
 mod meaning;
 mod memory;
 mod rerank;
+mod rooms;
 mod support;
 mod topics;
 mod watching;

@@ -103,6 +103,12 @@ impl Database {
         rows(&mut connection, id, after, count, dimensions).await
     }
 
+    /// Lists whose collections hold something, sorted.
+    pub(crate) async fn tenants(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT DISTINCT tenant FROM collections WHERE vectors > 0 ORDER BY tenant";
+        sqlx::query_scalar(sql).fetch_all(&self.readers).await.map_err(database("listing collections"))
+    }
+
     /// Lists a tenant's collections by name, with how many vectors each has.
     pub(crate) async fn holdings(&self, tenant: &str) -> Result<Vec<(Spec, u64)>, Error> {
         let failed = database("listing collections");

@@ -159,6 +159,7 @@ impl Writing<'_> {
             documents.push((row, uid, document, read_as));
         }
         let (tenant, now) = (self.scope.tenant().as_str().to_owned(), self.now.as_micros());
+        let expires_at = self.expires_at;
         let bind =
             |insert: Insert, (row, uid, document, read_as): (i64, DocumentId, NewDocument, [u8; 16])| {
                 let insert = insert.bind(row).bind(uid.as_bytes().to_vec()).bind(tenant.clone());
@@ -166,7 +167,8 @@ impl Writing<'_> {
                 let insert =
                     insert.bind(document.format).bind(document.title).bind(document.bytes.cast_signed());
                 let insert = insert.bind(document.coverage.covered).bind(document.coverage.parts);
-                insert.bind(now).bind(now).bind(document.chunks.len() as i64).bind(document.problems)
+                let insert = insert.bind(now).bind(now).bind(document.chunks.len() as i64);
+                insert.bind(document.problems).bind(expires_at).bind(document.metadata)
             };
         let failed = database("keeping documents");
         write(self.connection, &DOCUMENTS, &mut documents, bind).await.map_err(&failed)?;
@@ -240,8 +242,8 @@ fn counted<T: Eq + Hash>(items: impl Iterator<Item = T>) -> HashMap<T, usize> {
 static DOCUMENTS: Inserts = LazyLock::new(|| {
     inserts(
         "documents (id, uid, tenant, hash, read_as, format, title, bytes, covered, parts, added_at, changed_at, \
-         chunks, problems)",
-        14,
+         chunks, problems, expires_at, metadata)",
+        16,
     )
 });
 

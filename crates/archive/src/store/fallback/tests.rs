@@ -80,7 +80,7 @@ async fn check(archive: &Archive, text: &str, every: usize) {
     let filters = both(&Filters::default(), &parsed.filters).unwrap();
     let Some(query) = parsed.expr.and_then(|expr| query::lower(&expr, &mut analyzer)) else { return };
     let index = archive.indexes.of(&archive.files, &scope).unwrap();
-    let filter = Filter { filters: filters.clone(), conversation: None };
+    let filter = Filter { filters: filters.clone(), ..Filter::default() };
     let found = index.search(&query, &filter, Sort::Relevance, 1_000, 0).unwrap();
     let expected: BTreeSet<(bool, i64)> = found
         .hits
