@@ -22,11 +22,12 @@ mod plan;
 mod progress;
 mod source;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use athenaeum_outbound::{Proxy, Token};
 pub use error::Error;
 pub use progress::{Phase, Progress};
 pub use source::{HubSource, InvalidSource, OllamaSource, Source};
@@ -63,14 +64,6 @@ pub struct Settings {
     /// How long to wait after the first failure; twice as long after each further one, at most half a minute.
     pub retry_wait: Duration,
 }
-
-/// A secret that says who asks. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-/// A server that others are reached by. Its address, which may hold a password, is never shown.
-#[derive(Clone)]
-pub struct Proxy(reqwest::Proxy);
 
 /// What is to be told while a model is fetched. Called from any thread, ten times a second at most.
 pub type Report = Arc<dyn Fn(&Progress) + Send + Sync>;
@@ -227,39 +220,5 @@ impl Settings {
             retries_max: 6,
             retry_wait: Duration::from_secs(1),
         }
-    }
-}
-
-// === impl Token ===
-
-impl Token {
-    /// Takes a secret; white space around it is none of it. `None` where nothing is left.
-    pub fn new(secret: &str) -> Option<Self> {
-        let secret = secret.trim();
-        (!secret.is_empty()).then(|| Self(secret.to_owned()))
-    }
-}
-
-// === impl Proxy ===
-
-impl Proxy {
-    /// Takes the address of a proxy, `http://` or `https://`, in which a name and a password may be. This machine itself
-    /// is not reached by it. `None` for what is no such address.
-    pub fn new(address: &str) -> Option<Self> {
-        let url: Url = address.parse().ok()?;
-        let proxy = matches!(url.scheme(), "http" | "https").then(|| reqwest::Proxy::all(url).ok())??;
-        Some(Self(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1"))))
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proxy(hidden)")
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(hidden)")
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use athenaeum_providers::{Conversation, Event, Input, Key, Message, Remote, Request, Settings, Wire};
+use athenaeum_providers::{Conversation, Event, Input, Message, Remote, Request, Settings, Token, Wire};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let wires = [Wire::OpenAi, Wire::Vllm, Wire::LlamaCpp, Wire::Ollama];
     let wire = wires.into_iter().find(|known| known.as_str() == wire).ok_or("there is no such wire")?;
-    let key = std::env::var("ENGINE_KEY").ok().and_then(|key| Key::new(&key));
+    let key = std::env::var("ENGINE_KEY").ok().and_then(|key| Token::new(&key));
     let remote = Remote::new(Settings { key, ..Settings::new(model, url, wire) })?;
     let conversation = Conversation::new([Message::new("user", question)]);
     let mut reply = remote.ask(Request::new(Input::Conversation(conversation))).await?;

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use athenaeum_core::{Embed, EmbedError, Embedded, Embedding, EmbeddingModel, TextKind};
+use athenaeum_outbound::reqwest::Method;
 use bytes::Bytes;
-use reqwest::Method;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 

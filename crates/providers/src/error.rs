@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use athenaeum_outbound::reqwest;
+
 use crate::Wire;
 
 /// Why a model elsewhere did not answer.

@@ -26,7 +26,7 @@
 //!
 //! **Invariants:** what a wire has no word for is refused before anything is sent, never left out; an answer ends in an
 //! [`Event::End`] or an error, never in silence; whatever an engine sends, no more of it is held than one piece, and nothing of it
-//! panics; a [`Key`] goes to the address that the settings name, and into no text.
+//! panics; a [`Token`] goes to the address that the settings name, and into no text.
 
 mod address;
 mod body;
@@ -43,10 +43,11 @@ mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use athenaeum_outbound::{Proxy, Token};
 pub use embedder::RemoteEmbedder;
 pub use error::Error;
 pub use event::{End, Event, Reason};
 pub use remote::Remote;
 pub use reply::Reply;
 pub use request::{Call, Conversation, Form, Input, Message, Part, Request, Setting, ToolChoice};
-pub use settings::{Key, Proxy, Settings, Wire};
+pub use settings::{Settings, Wire};

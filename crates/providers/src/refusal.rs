@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap};
+use athenaeum_outbound::reqwest::header::{self, HeaderMap};
 use serde_json::Value;
 
 use crate::{Error, Settings};
@@ -57,7 +57,7 @@ pub(crate) fn words(settings: &Settings, value: &Value) -> String {
 /// Makes a foreign text fit for a line of a log: no control characters, no key, 300 characters at most.
 pub(crate) fn tamed(settings: &Settings, text: &str) -> String {
     let text = match &settings.key {
-        Some(key) => text.replace(key.secret(), "(key)"),
+        Some(key) => text.replace(key.expose(), "(key)"),
         None => text.to_owned(),
     };
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });

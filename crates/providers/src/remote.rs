@@ -7,11 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use reqwest::{
-    Client, Method, Response,
-    header::{self, HeaderValue},
+use athenaeum_outbound::{
+    is_unproved,
+    reqwest::{
+        self, Client, Method, Response,
+        header::{self, HeaderValue},
+    },
 };
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -61,7 +64,7 @@ impl Remote {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let address = Address::of(&settings)?;
         let authorization = settings.key.as_ref().map(|key| {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", key.secret()))
+            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
                 .map_err(|_| Error::Key { name: settings.name.clone() })?;
             value.set_sensitive(true);
             Ok(value)
@@ -253,7 +256,7 @@ impl Remote {
         let name = self.settings().name.clone();
         let source = error.without_url();
         // A certificate is the same the next time.
-        let again = !source.is_builder() && !connection::caused_by::<rustls::Error>(&source);
+        let again = !source.is_builder() && !is_unproved(&source);
         let error = match source.is_connect() || source.is_builder() {
             true => Error::Unreachable { name, host, source },
             false => Error::Broken { name, source },

@@ -1,6 +1,6 @@
 use std::{fmt, time::Instant};
 
-use reqwest::{Response, header};
+use athenaeum_outbound::reqwest::{Response, header};
 
 use crate::{
     End, Error, Event, Reason, Remote,

@@ -1,6 +1,6 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use url::Url;
+use athenaeum_outbound::{Proxy, Token};
 
 /// A model on another engine, and how it is asked.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Settings {
     /// What the engine calls the model.
     pub model: String,
     /// What says to the engine who asks.
-    pub key: Option<Key>,
+    pub key: Option<Token>,
     /// Tokens of prompt and answer together, where that is known.
     pub context_tokens: Option<usize>,
     /// Whether it takes pictures: for lists of models. Pictures are sent all the same.
@@ -45,14 +45,6 @@ pub enum Wire {
     /// Ollama's own, under `/api`.
     Ollama,
 }
-
-/// A secret that says who asks. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key(String);
-
-/// A server that connections go through. Its address is never shown: there may be a password in it.
-#[derive(Clone)]
-pub struct Proxy(pub(crate) reqwest::Proxy);
 
 impl Settings {
     /// A model with everything else as usual: 5 s to connect, 120 s of silence, 3 attempts, the second after 250 ms.
@@ -85,41 +77,5 @@ impl Wire {
             Self::LlamaCpp => "llama.cpp",
             Self::Ollama => "ollama",
         }
-    }
-}
-
-impl Key {
-    /// Takes a secret; white space around it is none of it. `None` where nothing is left.
-    #[must_use]
-    pub fn new(secret: &str) -> Option<Self> {
-        let secret = secret.trim();
-        (!secret.is_empty()).then(|| Self(secret.to_owned()))
-    }
-
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(hidden)")
-    }
-}
-
-impl Proxy {
-    /// Takes the address of a proxy, `http://` or `https://`, in which a name and a password may be. This machine itself
-    /// is not reached by it. `None` for what is no such address.
-    #[must_use]
-    pub fn new(address: &str) -> Option<Self> {
-        let url: Url = address.parse().ok()?;
-        let proxy = matches!(url.scheme(), "http" | "https").then(|| reqwest::Proxy::all(url).ok())??;
-        Some(Self(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.0/8,::1"))))
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proxy(hidden)")
     }
 }

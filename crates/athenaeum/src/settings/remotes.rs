@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Read as _, path::PathBuf, time::Duration};
 
-use athenaeum_providers::{Key, Proxy, Remote, RemoteEmbedder, Settings as Asked, Wire};
+use athenaeum_providers::{Proxy, Remote, RemoteEmbedder, Settings as Asked, Token, Wire};
 use figment::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -156,15 +156,15 @@ fn attempts_usual() -> u32 {
     3
 }
 
-fn key(name: &str, model: &RemoteModel) -> Result<Option<Key>, Error> {
+fn key(name: &str, model: &RemoteModel) -> Result<Option<Token>, Error> {
     if model.key_file.as_os_str().is_empty() {
-        return Ok(Key::new(model.key.expose()));
+        return Ok(Token::new(model.key.expose()));
     }
     let mut text = String::new();
     let read = std::fs::File::open(&model.key_file)
         .and_then(|file| file.take(KEY_BYTES_MAX).read_to_string(&mut text));
     match read {
-        Ok(_) => Ok(Key::new(&text)),
+        Ok(_) => Ok(Token::new(&text)),
         Err(source) => {
             Err(Error::KeyFile { name: name.to_owned(), path: model.key_file.clone(), source: source.into() })
         }
@@ -221,7 +221,7 @@ mod tests {
     fn its_key_is_read_and_never_shown() {
         let settings = settings("model = 'm'\nkey = 'open sesame'\nattempts = 1\n").unwrap();
         let remote = settings.remotes(|_| None).unwrap().remove(0);
-        assert_eq!(remote.settings().key, Key::new("open sesame"));
+        assert_eq!(remote.settings().key, Token::new("open sesame"));
         assert!(!format!("{settings:?} {remote:?}").contains("sesame"));
         let mut of_file = settings;
         of_file.models.remote.get_mut("far").unwrap().key_file = "/nowhere/at/all".into();

@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use athenaeum_outbound::{TlsError, reqwest};
+
 use crate::{
     model::{self, Sha256, UnsafePath},
     shelf,
@@ -13,8 +15,8 @@ use crate::{
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the sentences say it")]
 pub enum Error {
-    #[error("no secure connection can be made: the system's certificates cannot be used")]
-    Tls(#[source] rustls::Error),
+    #[error("no secure connection can be made")]
+    Tls(#[from] TlsError),
     #[error("no client for the web can be made")]
     Client(#[source] reqwest::Error),
     #[error(

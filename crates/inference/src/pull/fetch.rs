@@ -3,8 +3,8 @@ mod patience;
 
 use std::{path::Path, sync::Arc};
 
+use athenaeum_outbound::reqwest::{Response, header::HeaderMap};
 use bytes::Bytes;
-use reqwest::{Response, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -7,7 +7,7 @@
 
 mod choice;
 
-use reqwest::header::HeaderMap;
+use athenaeum_outbound::reqwest::header::HeaderMap;
 use serde::Deserialize;
 use url::Url;
 
@@ -174,7 +174,8 @@ mod tests {
     fn the_next_page_is_on_the_same_server() {
         let url = Url::parse("https://hub.example/api/models/o/r/tree/c?recursive=true").unwrap();
         let check = |link: &str| {
-            let headers = HeaderMap::from_iter([(reqwest::header::LINK, link.parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([(athenaeum_outbound::reqwest::header::LINK, link.parse().unwrap())]);
             following(&url, &headers)
                 .map(|next| next.map(|next| next.to_string()))
                 .map_err(|error| error.to_string())

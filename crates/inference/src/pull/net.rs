@@ -1,13 +1,15 @@
 //! Asking servers: where a request may lead, what goes along with it, and what answers mean.
 
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use reqwest::{
-    Client, Response, StatusCode,
-    dns::{Addrs, Name, Resolve, Resolving},
-    header::{self, HeaderMap, HeaderValue},
+use athenaeum_outbound::{
+    caused_by, is_unproved,
+    reqwest::{
+        self, Client, Response, StatusCode,
+        dns::{Addrs, Name, Resolve, Resolving},
+        header::{self, HeaderMap, HeaderValue},
+    },
 };
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde::de::DeserializeOwned;
 use url::{Host, Origin, Url};
 
@@ -62,30 +64,15 @@ impl Net {
     }
 
     fn judging(settings: &Settings, is_public: fn(IpAddr) -> bool) -> Result<Self, Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(rustls::ConfigBuilder::with_platform_verifier)
-            .map_err(Error::Tls)?
-            .with_no_client_auth();
         let client = || {
-            let client = Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                // Redirects are followed here, by our own rules.
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .user_agent(concat!("athenaeum/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(settings.connect_timeout)
-                .read_timeout(settings.idle_timeout);
-            match &settings.proxy {
-                None => client.no_proxy(),
-                Some(proxy) => client.proxy(proxy.0.clone()),
-            }
+            // Redirects are followed here, by our own rules.
+            let client = athenaeum_outbound::client(true, settings.proxy.as_ref())?;
+            let client = client.connect_timeout(settings.connect_timeout).read_timeout(settings.idle_timeout);
+            Ok::<_, Error>(client)
         };
         Ok(Self {
-            any: client().build().map_err(Error::Client)?,
-            public: client().dns_resolver(PublicOnly(is_public)).build().map_err(Error::Client)?,
+            any: client()?.build().map_err(Error::Client)?,
+            public: client()?.dns_resolver(PublicOnly(is_public)).build().map_err(Error::Client)?,
             is_public,
             proxied: settings.proxy.is_some(),
             named: settings.internet_only.then(|| [settings.hub.origin(), settings.ollama_registry.origin()]),
@@ -226,7 +213,7 @@ fn headers(request: &Request<'_>, token: Option<&Token>) -> HeaderMap {
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     }
     if let Some(token) = token
-        && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", token.0))
+        && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", token.expose()))
     {
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
@@ -319,7 +306,7 @@ fn unreachable(asked: &Url, url: &Url, error: reqwest::Error) -> Failure {
     if caused_by::<NotPublic>(&source) {
         return Failure::no(redirect(asked, url, AT_HOME));
     }
-    if caused_by::<rustls::Error>(&source) {
+    if is_unproved(&source) {
         return Failure::no(Error::Unproved { host, source });
     }
     match (source.is_builder(), source.is_connect()) {
@@ -327,14 +314,6 @@ fn unreachable(asked: &Url, url: &Url, error: reqwest::Error) -> Failure {
         (_, true) => Failure { error: Error::Unreachable { host, source }, again: Again::Few },
         _ => Failure { error: Error::Broken { host, source }, again: Again::Yes },
     }
-}
-
-/// Whether an error was caused by one of a kind. The system's errors do not count what they carry as their cause.
-fn caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |cause| cause.source()).any(|cause| {
-        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<E>() || carried.is_some_and(<dyn std::error::Error + Send + Sync>::is::<E>)
-    })
 }
 
 /// Makes of an error in the middle of an answer one that says whose.

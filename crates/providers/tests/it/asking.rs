@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use athenaeum_providers::{Error, Event, Key, Proxy, Reason, Remote, Request, Settings, Wire};
+use athenaeum_providers::{Error, Event, Proxy, Reason, Remote, Request, Settings, Token, Wire};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 #[cfg(target_os = "linux")]
@@ -219,14 +219,14 @@ async fn the_next_request_goes_over_the_same_connection() {
 async fn the_key_goes_to_the_engine_and_into_no_text() {
     let stub =
         Stub::plays([Play::json(401, json!({ "error": { "message": "Incorrect key: sk-secret." } }))]).await;
-    let settings = Settings { key: Key::new(" sk-secret\n"), ..stub.settings(Wire::OpenAi) };
+    let settings = Settings { key: Token::new(" sk-secret\n"), ..stub.settings(Wire::OpenAi) };
     let remote = Remote::new(settings).unwrap();
     let error = remote.ask(question()).await.unwrap_err();
     assert_eq!(stub.seen()[0].authorization.as_deref(), Some("Bearer sk-secret"));
     let texts =
         [format!("{error} {error:?} {:?}", error.source().map(ToString::to_string)), format!("{remote:?}")];
     assert!(texts.iter().all(|text| !text.contains("secret")), "{texts:?}");
-    let settings = Settings { key: Key::new("a\nb"), ..stub.settings(Wire::OpenAi) };
+    let settings = Settings { key: Token::new("a\nb"), ..stub.settings(Wire::OpenAi) };
     assert!(matches!(Remote::new(settings), Err(Error::Key { .. })));
     let proxy = Proxy::new("http://me:secret@proxy:3128").unwrap();
     let settings = Settings { proxy: Some(proxy), ..stub.settings(Wire::OpenAi) };

@@ -1,6 +1,6 @@
 //! What the head of an answer and its first bytes say.
 
-use reqwest::{
+use athenaeum_outbound::reqwest::{
     Response, StatusCode,
     header::{self, HeaderMap},
 };
