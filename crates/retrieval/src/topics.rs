@@ -8,6 +8,7 @@ mod words;
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -102,6 +103,8 @@ pub enum Origin {
         document: Arc<DocumentSummary>,
         /// The chunk.
         chunk: ChunkId,
+        /// Its bytes in the document's text.
+        range: Range<usize>,
         /// Where it stands in the source, for people.
         place: Option<String>,
     },
@@ -240,8 +243,12 @@ impl Place<'_> {
             let (places, ids): (Vec<usize>, Vec<ChunkId>) = chunks.unzip();
             for (place, chunk) in places.into_iter().zip(library.chunks(self.scope, &ids).await?) {
                 let Some(chunk) = chunk else { continue };
-                let origin =
-                    Origin::Document { document: chunk.document, chunk: chunk.id, place: chunk.place };
+                let origin = Origin::Document {
+                    document: chunk.document,
+                    chunk: chunk.id,
+                    range: chunk.range,
+                    place: chunk.place,
+                };
                 found.insert(place, (origin, chunk.text));
             }
         }

@@ -167,6 +167,7 @@ pub fn router(web: Web) -> Router {
         // `/models` is an address that programs ask, of llama.cpp's server.
         .route("/shelf", get(pages::models::show))
         .route("/stats", get(pages::stats::show))
+        .route("/topics", get(pages::topics::show))
         .route("/help", get(pages::help::show))
         .route("/sign-in", get(pages::sign_in::show))
         .route("/sign-out", get(pages::sign_in::leave))

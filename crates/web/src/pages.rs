@@ -19,6 +19,7 @@ mod parts;
 pub(crate) mod search;
 pub(crate) mod sign_in;
 pub(crate) mod stats;
+pub(crate) mod topics;
 
 use askama::Template;
 use athenaeum_archive::query;

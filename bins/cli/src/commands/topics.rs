@@ -135,7 +135,7 @@ fn told_example(Example { origin, text, score }: &Example) -> ToldExample<'_> {
             text,
             score: *score,
         },
-        Origin::Document { document, chunk, place } => ToldExample::Chunk {
+        Origin::Document { document, chunk, place, .. } => ToldExample::Chunk {
             document_id: document.id.to_string(),
             chunk_id: chunk.to_string(),
             title: document.title.as_deref(),

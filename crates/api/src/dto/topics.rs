@@ -74,6 +74,8 @@ pub(crate) struct TopicPassage {
     pub(crate) document_id: String,
     /// The part's.
     pub(crate) chunk_id: String,
+    /// Its bytes in the document's text: from, to.
+    pub(crate) text_range: [usize; 2],
     /// A file that holds the document.
     pub(crate) path: Option<String>,
     /// Where in the document, for people: `page 3`.
@@ -113,10 +115,11 @@ impl From<topics::Example> for Example {
                 let message = TopicMessage { conversation_id, message_id: id.0, role };
                 (conversation.title.clone(), Some(message), None)
             }
-            Origin::Document { document, chunk, place } => {
+            Origin::Document { document, chunk, range, place } => {
                 let passage = TopicPassage {
                     document_id: document.id.to_string(),
                     chunk_id: chunk.to_string(),
+                    text_range: [range.start, range.end],
                     path: document.path.clone(),
                     place,
                 };

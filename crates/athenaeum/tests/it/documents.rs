@@ -77,7 +77,7 @@ fn topics_come_with_the_vectors_and_are_answered_over_the_wire() {
         ("moon", "The moon pulls the tides twice a day."),
         ("neap", "Neap tides come with half a moon."),
         ("kernel", "The Linux kernel schedules threads."),
-        ("threads", "Two threads share the memory of a Linux process."),
+        ("threads", "Two threads share the memory of a Linux <b>process</b>."),
     ] {
         std::fs::write(drop_folder.join(name).with_extension("txt"), text).unwrap();
     }
@@ -101,6 +101,19 @@ fn topics_come_with_the_vectors_and_are_answered_over_the_wire() {
     assert_eq!(first["kind"], "document");
     let id = first["document"]["document_id"].as_str().unwrap();
     assert!(get(addr, &format!("/athenaeum/v1/documents/{id}")).contains("threads"));
+
+    // And on a page, whose passages lead to where they stand.
+    let page = get(addr, "/topics?in=library");
+    assert!(page.contains("of 5 passages") && page.contains("3 passages · 3 documents"), "{page}");
+    assert!(page.contains("a Linux &#60;b&#62;process&#60;/b&#62;."), "{page}");
+    let end = first["document"]["text_range"][1].as_u64().unwrap();
+    let passage = format!("/library/{id}?from=0&amp;to={end}#passage");
+    let link = page.split('"').find(|part| part.replace("&#38;", "&amp;") == passage);
+    let link = link.unwrap_or_else(|| panic!("{passage} in {page}"));
+    let link = link.replace("&#38;", "&").replace("&amp;", "&");
+    assert!(get(addr, link.trim_end_matches("#passage")).contains("id=\"passage\""), "{link}");
+    let none = get(addr, "/topics?in=chats");
+    assert!(none.contains("No topics yet"), "{none}");
     drop(close);
     serving.join().unwrap();
 }

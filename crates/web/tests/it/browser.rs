@@ -172,6 +172,7 @@ fn every_page_is_quiet_and_fits_a_phone() {
         "/search?q=hostile",
         "/conversations",
         "/stats",
+        "/topics",
         "/help",
         "/import",
         "/imports",

@@ -23,7 +23,9 @@ async fn home_shows_counts_shelf_and_latest() {
 async fn an_empty_archive_leads_to_import() {
     let house = House::empty().await;
     assert!(house.page("/").await.contains("href=\"/import\">Bring in your conversations"));
-    for address in ["/search", "/search?q=x", "/conversations", "/stats", "/imports", "/help", "/import"] {
+    for address in
+        ["/search", "/search?q=x", "/conversations", "/stats", "/topics", "/imports", "/help", "/import"]
+    {
         house.page(address).await;
     }
 }
@@ -169,6 +171,7 @@ async fn no_field_becomes_markup() {
         "/conversations".into(),
         "/search?q=hostile".into(),
         "/stats".into(),
+        "/topics?in=%22%3E%3Cscript%3E".into(),
         "/imports".into(),
     ];
     pages.push(format!("{address}?q=%3Cscript%3Ealert"));
