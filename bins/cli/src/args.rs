@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod documents;
 pub(crate) mod engine;
 pub(crate) mod memories;
+pub(crate) mod script;
 pub(crate) mod server;
 
 use std::{path::PathBuf, time::Duration};
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Ask(Box<documents::Ask>),
     /// Check an answer of `ask --json` against the files that it cites
     Verify(documents::Verify),
+    /// Run a script in Lua over the library
+    Run(script::Run),
     /// Keep a sentence or two that are to be remembered
     Remember(Box<memories::Remember>),
     /// List, find and forget what is remembered

@@ -25,6 +25,7 @@ mod memories;
 mod models;
 mod rerank;
 mod restore;
+mod run;
 mod search;
 mod serve;
 mod show;
@@ -88,6 +89,7 @@ async fn run_in(context: &mut Context, command: Command) -> Outcome {
         Command::Add(args) => add::run(context, &args).await,
         Command::Library(args) => library::run(context, &args).await,
         Command::Ask(args) => ask::run(context, &args).await,
+        Command::Run(args) => run::run(context, args).await,
         Command::Remember(args) => memories::remember(context, &args).await,
         Command::Memories(args) => memories::run(context, &args).await,
         Command::Start(args) => start::run(context, &args).await,

@@ -41,6 +41,11 @@ impl Output {
         self.out.write_all(text.as_bytes())
     }
 
+    /// Writes bytes as they stand.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
     /// Writes one JSON object on a line of its own.
     pub(crate) fn object(&mut self, object: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, object)?;

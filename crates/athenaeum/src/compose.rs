@@ -1,6 +1,8 @@
 mod documents;
 mod models;
 
+pub(crate) use documents::open_rooms;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},

@@ -36,6 +36,7 @@ mod process;
 mod reading;
 mod rest;
 mod running;
+mod scripts;
 mod start;
 
 pub use address::{address_is_free, listen};
@@ -47,6 +48,7 @@ pub use athenaeum_inference as inference;
 pub use athenaeum_ingest as ingest;
 pub use athenaeum_providers as providers;
 pub use athenaeum_retrieval as retrieval;
+pub use athenaeum_script as script;
 pub use athenaeum_tenancy as tenancy;
 pub use athenaeum_web as web;
 pub use compose::{
@@ -63,4 +65,5 @@ pub use memory::{memory_settings, open_memory};
 pub use process::{interrupted, telemetry};
 pub use reading::{documents_options, read_for_another};
 pub use running::{Announced, Running, announce, running};
+pub use scripts::{run_script, script_settings};
 pub use start::Start;

@@ -46,6 +46,8 @@ pub struct Settings {
     pub pages: Pages,
     /// How things are remembered.
     pub memory: Memory,
+    /// What scripts may use.
+    pub script: Script,
     /// Where models are.
     pub models: Models,
     /// What of the machine to use, where that is not to be proposed.
@@ -76,6 +78,16 @@ pub struct Memory {
     pub cold_after_days: u64,
     /// The newest so many never grow cold. 0 to 1000000.
     pub kept_hot: u64,
+}
+
+/// What a script may use of this machine.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// Mebibytes that Lua may hold. 1 to 65536.
+    pub memory_mib: u64,
+    /// Seconds that it may run. 1 to 86400.
+    pub seconds: u64,
 }
 
 /// How the archive uses this machine.
@@ -331,7 +343,7 @@ impl Settings {
     }
 
     fn check_ranges(&self) -> Result<(), Error> {
-        let Self { archive, server, library, pages, memory, models, hardware, .. } = self;
+        let Self { archive, server, library, pages, memory, script, models, hardware, .. } = self;
         for (name, value, accepted) in [
             ("archive.readers_max", archive.readers_max.into(), 1..=64),
             ("archive.reader_cache_mib", archive.reader_cache_mib, 1..=4_096),
@@ -353,6 +365,8 @@ impl Settings {
             ("memory.half_life_days", memory.half_life_days, 0..=36_500),
             ("memory.cold_after_days", memory.cold_after_days, 1..=36_500),
             ("memory.kept_hot", memory.kept_hot, 0..=1_000_000),
+            ("script.memory_mib", script.memory_mib, 1..=65_536),
+            ("script.seconds", script.seconds, 1..=86_400),
             ("models.slots", models.slots as u64, 1..=1_024),
             ("models.waiting_max", models.waiting_max as u64, 0..=65_536),
             ("hardware.threads", hardware.threads.into(), 0..=1_024),
@@ -466,6 +480,7 @@ impl Default for Settings {
             },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             memory: Memory { surprise_percent: 70, half_life_days: 0, cold_after_days: 30, kept_hot: 1_000 },
+            script: Script { memory_mib: 50, seconds: 300 },
             models: Models {
                 default: String::new(),
                 folders: Vec::new(),

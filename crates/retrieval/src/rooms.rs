@@ -388,6 +388,11 @@ impl Rooms {
         Ok(())
     }
 
+    /// Closes the library. Clones answer errors afterwards.
+    pub async fn close(&self) {
+        self.library.close().await;
+    }
+
     async fn expire(&self, own: &Scope, now: Timestamp) -> Result<u64, RoomsError> {
         if !own.is_room() {
             return Ok(0);

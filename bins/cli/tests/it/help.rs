@@ -21,6 +21,7 @@ fn the_reference_is_what_the_program_says() {
         "search",
         "topics",
         "ask",
+        "run",
         "verify",
         "show",
         "export",

@@ -27,6 +27,7 @@ mod models;
 mod parser;
 mod pull;
 mod round_trip;
+mod scripts;
 mod serve;
 #[cfg(target_os = "linux")]
 mod start;

@@ -15,10 +15,12 @@ use athenaeum_retrieval::{
     documents::Options,
     librarian::{Librarian, Open, Opening, Watching},
     meaning::Meaning,
-    search,
+    rooms::Rooms,
+    search::{self, Searcher},
 };
+use athenaeum_script::OpenRooms;
 
-use super::archive_settings;
+use super::{archive_settings, make_private};
 use crate::{device::backends, open_meaning, open_reranker, search_settings, settings::Settings};
 
 /// Makes the librarian of a data folder. Nothing is opened before somebody asks, or [`Librarian::catch_up`] finds
@@ -107,6 +109,23 @@ impl Open for Folder {
     fn searching(&self) -> search::Settings {
         search_settings(&self.settings)
     }
+}
+
+/// Opens the rooms of the library of a data folder for scripts: the library, which is made where there is none, and what makes its
+/// vectors.
+pub(crate) fn open_rooms(data: &Path, settings: &Settings, catalog: catalog::Settings) -> OpenRooms {
+    let folder = Arc::new(Folder { data: data.to_owned(), settings: settings.clone(), catalog });
+    Box::new(move || {
+        let folder = Arc::clone(&folder);
+        Box::pin(async move {
+            make_private(&folder.data)?;
+            let library = folder.library().await?;
+            let meaning = folder.meaning().await?;
+            let reranker = folder.reranker().await?;
+            let searcher = Searcher::new(None, Some(library.clone()), meaning.clone());
+            Ok(Rooms::new(library, meaning, searcher.with_settings(folder.searching(), reranker)))
+        })
+    })
 }
 
 fn processor(settings: &Settings) -> Processor {

@@ -1,0 +1,123 @@
+use std::{path::Path, sync::Arc, time::Duration};
+
+use athenaeum_archive::library::Library;
+use athenaeum_core::{Embed, Embedded, Embedding, EmbeddingModel, TextKind};
+use athenaeum_retrieval::{meaning::Meaning, rooms::Rooms, search::Searcher};
+use athenaeum_script::{Ended, Opening, Script, ScriptError, Settings, World, run};
+use athenaeum_tenancy::local;
+use athenaeum_vector::Vectors;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Knows four meanings by their words, and nothing else.
+struct FourMeanings(EmbeddingModel);
+
+const WORDS: [&[&str]; 4] =
+    [&["dog", "puppy", "hound"], &["cat", "kitten"], &["bread", "dough", "loaf"], &["tea", "brew"]];
+
+impl Embed for FourMeanings {
+    fn model(&self) -> &EmbeddingModel {
+        &self.0
+    }
+
+    fn tokens(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
+
+    fn embed<'a>(&'a self, texts: &'a [String], _: TextKind) -> Embedding<'a> {
+        let vector = |text: &String| {
+            let text = text.to_lowercase();
+            let count = |words: &&[&str]| words.iter().filter(|word| text.contains(*word)).count() as f32;
+            let mut vector: Vec<f32> = WORDS.iter().map(count).collect();
+            vector.push(0.1);
+            Embedded { vector, cut_tokens: 0 }
+        };
+        Box::pin(async move { Ok(texts.iter().map(vector).collect()) })
+    }
+}
+
+/// A library in a folder of its own.
+pub(crate) struct Place(TempDir);
+
+/// How a script went.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) printed: String,
+    pub(crate) ended: Result<Ended, ScriptError>,
+}
+
+impl Ran {
+    /// What it printed, of one that came to its end.
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        assert!(self.ended.is_ok(), "{self:?}");
+        self.printed.lines().collect()
+    }
+
+    /// What went wrong.
+    pub(crate) fn error(&self) -> String {
+        self.ended.as_ref().unwrap_err().to_string()
+    }
+}
+
+fn opening(data: &Path) -> Opening {
+    let data = data.to_owned();
+    Box::pin(async move {
+        let library = Library::open(&data, &athenaeum_archive::Settings::default()).await?;
+        let vectors = Vectors::open(&data.join("vectors"), athenaeum_vector::Settings::default()).await?;
+        let model =
+            EmbeddingModel { name: "four-meanings".into(), fingerprint: 4, dimensions: 5, tokens_max: 64 };
+        let meaning = Meaning::new(vectors, Arc::new(FourMeanings(model)));
+        let searcher = Searcher::new(None, Some(library.clone()), Some(meaning.clone()));
+        Ok(Rooms::new(library, Some(meaning), searcher))
+    })
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) async fn run(&self, source: &str) -> Ran {
+        self.run_with(source, &[], &Settings::default(), CancellationToken::new()).await
+    }
+
+    pub(crate) async fn run_with(
+        &self,
+        source: &str,
+        arguments: &[&str],
+        settings: &Settings,
+        cancel: CancellationToken,
+    ) -> Ran {
+        let data = self.0.path().to_owned();
+        let (print, mut lines) = tokio::sync::mpsc::channel(16);
+        let world = World { scope: local(), open: Box::new(move || opening(&data)), print };
+        let script = Script {
+            name: "test.lua".into(),
+            source: source.into(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        };
+        let printing = tokio::spawn(async move {
+            let mut printed = Vec::new();
+            while let Some(line) = lines.recv().await {
+                printed.extend(line);
+            }
+            String::from_utf8_lossy(&printed).into_owned()
+        });
+        let ended = run(script, world, settings, cancel).await;
+        // A thread that was left behind still holds its end.
+        let printed = tokio::time::timeout(Duration::from_secs(1), printing).await;
+        Ran { printed: printed.map(Result::unwrap).unwrap_or_default(), ended }
+    }
+}
+
+/// Runs a script in a library of its own.
+pub(crate) async fn ran(source: &str) -> Ran {
+    Place::new().run(source).await
+}
+
+/// Runs a script that is to fail, and returns what it says.
+pub(crate) async fn error(source: &str) -> String {
+    let ran = ran(source).await;
+    assert!(ran.ended.is_err(), "{source}: {ran:?}");
+    ran.error()
+}
