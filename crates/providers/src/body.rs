@@ -10,7 +10,7 @@ mod variables;
 
 use serde_json::{Map, Value};
 
-use crate::{Input, Request, Setting, Settings, Wire};
+use crate::{Input, Place, Request, Setting, Settings, Wire};
 
 /// Where a request goes, which is also how its answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,9 @@ pub(crate) enum Limit {
     CompletionTokens,
 }
 
-/// What a wire has no word for.
+/// What a wire has no word for: where it stands, and what it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Inexpressible(pub(crate) String);
+pub(crate) struct Inexpressible(pub(crate) Place, pub(crate) &'static str);
 
 pub(crate) fn of(settings: &Settings, request: &Request, limit: Limit) -> Result<Asked, Inexpressible> {
     let (kind, body) = match (settings.wire, &request.input) {
@@ -79,7 +79,7 @@ impl Limit {
 /// Writes how tokens are chosen.
 fn sampling(wire: Wire, request: &Request, into: &mut Map<String, Value>) -> Result<(), Inexpressible> {
     for (setting, value) in &request.sampling {
-        let name = setting.on(wire).ok_or_else(|| inexpressible(setting.as_str()))?;
+        let name = setting.on(wire).ok_or_else(|| no_word(Place::Setting(*setting)))?;
         let value = match setting {
             Setting::LogitBias if wire != Wire::LlamaCpp => biases(value)?,
             _ => value.clone(),
@@ -99,13 +99,14 @@ fn biases(value: &Value) -> Result<Value, Inexpressible> {
         bias.is_number().then(|| Some((token.as_u64()?.to_string(), bias)))?
     };
     let biases: Option<Map<String, Value>> = pairs.iter().map(pair).collect();
-    biases.map(Value::Object).ok_or_else(|| inexpressible(Setting::LogitBias.as_str()))
+    biases.map(Value::Object).ok_or_else(|| no_word(Place::Setting(Setting::LogitBias)))
 }
 
 fn stops(request: &Request) -> Option<Value> {
     (!request.stops.is_empty()).then(|| request.stops.as_slice().into())
 }
 
-fn inexpressible(what: &str) -> Inexpressible {
-    Inexpressible(what.to_owned())
+/// What is called as the parameter is that asks for it.
+fn no_word(place: Place) -> Inexpressible {
+    Inexpressible(place, place.as_str())
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use athenaeum_outbound::reqwest;
 
-use crate::Wire;
+use crate::{Setting, Wire};
 
 /// Why a model elsewhere did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +36,10 @@ pub enum Error {
         name: String,
         /// Its engine's wire.
         wire: Wire,
-        /// What it is: a parameter's name, as [`crate::Setting::as_str`] has it, `response_format`, `tool_choice`, …
-        what: String,
+        /// Where in the request it stands.
+        place: Place,
+        /// What it is, in words.
+        what: &'static str,
     },
     /// No connection could be made.
     #[error("the engine of the model {name} at {host} cannot be reached; see that it runs")]
@@ -107,4 +109,42 @@ pub enum Error {
         /// What about it.
         reason: String,
     },
+}
+
+/// Where in a request something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Among the ways in which tokens are chosen.
+    Setting(Setting),
+    /// In what the answer must look like.
+    Form,
+    /// In the text to go on from.
+    Prompt,
+    /// In the messages.
+    Messages,
+    /// In which tools are called.
+    ToolChoice,
+    /// In how many calls there may be.
+    OneCall,
+    /// In whether the last message is the answer's beginning.
+    Continuation,
+    /// Among the variables of the model's template.
+    Variables,
+}
+
+impl Place {
+    /// Returns the parameter by which it is asked for: as vLLM has it beside OpenAI's, and [`Setting::as_str`].
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Setting(setting) => setting.as_str(),
+            Self::Form => "response_format",
+            Self::Prompt => "prompt",
+            Self::Messages => "messages",
+            Self::ToolChoice => "tool_choice",
+            Self::OneCall => "parallel_tool_calls",
+            Self::Continuation => "continue_final_message",
+            Self::Variables => "chat_template_kwargs",
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub mod testing;
 
 pub use athenaeum_outbound::{Proxy, Token};
 pub use embedder::RemoteEmbedder;
-pub use error::Error;
+pub use error::{Error, Place};
 pub use event::{End, Event, Reason};
 pub use remote::Remote;
 pub use reply::Reply;

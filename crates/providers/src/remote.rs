@@ -22,7 +22,7 @@ use url::Url;
 use crate::{
     Error, Reply, Request, Settings, Wire,
     address::Address,
-    body::{self, Asked, Kind, Limit},
+    body::{self, Asked, Inexpressible, Kind, Limit},
     connection, refusal,
 };
 
@@ -166,9 +166,10 @@ impl Remote {
 
     fn written(&self, request: &Request, limit: Limit) -> Result<(Sent, Kind, Option<Limit>), Error> {
         let settings = self.settings();
-        let Asked { kind, body, limit } = body::of(settings, request, limit).map_err(|what| {
-            Error::Inexpressible { name: settings.name.clone(), wire: settings.wire, what: what.0 }
-        })?;
+        let Asked { kind, body, limit } =
+            body::of(settings, request, limit).map_err(|Inexpressible(place, what)| {
+                Error::Inexpressible { name: settings.name.clone(), wire: settings.wire, place, what }
+            })?;
         let body = Some(Bytes::from(Value::Object(body).to_string()));
         let url = self.0.address.of_kind(kind);
         Ok((Sent { method: Method::POST, url, body, deadline: request.deadline }, kind, limit))

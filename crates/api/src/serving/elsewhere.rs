@@ -244,20 +244,11 @@ fn of_form(form: Grammar, name: &str) -> Result<Form, Problem> {
     })
 }
 
-/// The parameter in which clients ask for what a wire has no word for.
-fn parameter(what: &str) -> &str {
-    match what.split(' ').next().unwrap_or_default() {
-        "regex" | "lark" | "grammar" | "json_schema" => "response_format",
-        "the" | "arguments" | "an" | "a" => "messages",
-        name => name,
-    }
-}
-
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let text = whole(&error);
         match &error {
-            Error::Inexpressible { what, .. } => Self::new(Kind::BadRequest, text).about(parameter(what)),
+            Error::Inexpressible { place, .. } => Self::new(Kind::BadRequest, text).about(place.as_str()),
             Error::Refused { status: 400 | 404 | 413 | 422, .. } => Self::new(Kind::BadRequest, text),
             Error::Busy { retry_after, .. } => {
                 let busy = Self::new(Kind::QueueFull, sentence(&error));

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, inexpressible};
-use crate::{Form, Wire};
+use super::Inexpressible;
+use crate::{Form, Place, Wire};
 
 pub(super) fn chat(
     wire: Wire,
@@ -65,10 +65,11 @@ fn of_schema(schema: &Value) -> Value {
 }
 
 fn no_word(form: &Form) -> Inexpressible {
-    inexpressible(match form {
+    let what = match form {
         Form::JsonObject | Form::JsonSchema(_) => "response_format",
         Form::Regex(_) => "regex",
         Form::Gbnf(_) => "grammar",
         Form::Lark(_) => "lark",
-    })
+    };
+    Inexpressible(Place::Form, what)
 }

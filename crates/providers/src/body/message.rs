@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, inexpressible};
-use crate::{Message, Part, Wire};
+use super::Inexpressible;
+use crate::{Message, Part, Place, Wire};
 
 pub(super) fn openai(wire: Wire, said: &Message) -> Value {
     let mut message = Map::new();
@@ -57,7 +57,7 @@ pub(super) fn ollama(said: &Message) -> Result<Value, Inexpressible> {
     }
     if let Some(name) = &said.name {
         if said.role != "tool" {
-            return Err(inexpressible("the name of who speaks"));
+            return Err(Inexpressible(Place::Messages, "the name of who speaks"));
         }
         message.insert("tool_name".to_owned(), name.as_str().into());
     }
@@ -68,7 +68,7 @@ fn call((index, call): (usize, &crate::Call)) -> Result<Value, Inexpressible> {
     let arguments = match call.arguments.trim() {
         "" => Map::new(),
         arguments => serde_json::from_str(arguments)
-            .map_err(|_| inexpressible("arguments of a call that are no JSON object"))?,
+            .map_err(|_| Inexpressible(Place::Messages, "arguments of a call that are no JSON object"))?,
     };
     let function = json!({ "index": index, "name": call.name, "arguments": arguments });
     Ok(json!({ "id": call.id, "function": function }))

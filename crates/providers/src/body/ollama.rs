@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, Kind, form, inexpressible, message, sampling, stops, tools, variables};
-use crate::{Conversation, Input, Request, Settings};
+use super::{Inexpressible, Kind, form, message, sampling, stops, tools, variables};
+use crate::{Conversation, Input, Place, Request, Settings};
 
 pub(super) fn body(
     settings: &Settings,
@@ -25,7 +25,7 @@ pub(super) fn body(
         Input::Text(text) => {
             // It would bring the model into memory and say nothing.
             if text.is_empty() {
-                return Err(inexpressible("an empty prompt"));
+                return Err(Inexpressible(Place::Prompt, "an empty prompt"));
             }
             body.insert("prompt".to_owned(), text.as_str().into());
             body.insert("raw".to_owned(), true.into());
@@ -40,7 +40,7 @@ pub(super) fn body(
 
 fn said(conversation: &Conversation, body: &mut Map<String, Value>) -> Result<(), Inexpressible> {
     if conversation.messages.is_empty() {
-        return Err(inexpressible("a conversation without messages"));
+        return Err(Inexpressible(Place::Messages, "a conversation without messages"));
     }
     let messages: Result<Value, _> = conversation.messages.iter().map(message::ollama).collect();
     body.insert("messages".to_owned(), messages?);

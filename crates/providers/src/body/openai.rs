@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, Kind, Limit, form, inexpressible, message, sampling, stops, tools, variables};
-use crate::{Conversation, Request, Settings, Wire};
+use super::{Inexpressible, Kind, Limit, form, message, no_word, sampling, stops, tools, variables};
+use crate::{Conversation, Place, Request, Settings, Wire};
 
 /// A conversation, for `/v1/chat/completions`.
 pub(super) fn chat(
@@ -30,7 +30,7 @@ pub(super) fn chat(
         }
         // It goes on from a last message of the assistant by itself.
         Wire::LlamaCpp => {}
-        _ => return Err(inexpressible("continue_final_message")),
+        _ => return Err(no_word(Place::Continuation)),
     }
     Ok((Kind::Chat, body))
 }

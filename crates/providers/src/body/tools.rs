@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, inexpressible};
-use crate::{Conversation, ToolChoice, Wire};
+use super::{Inexpressible, no_word};
+use crate::{Conversation, Place, ToolChoice, Wire};
 
 pub(super) fn openai(
     wire: Wire,
@@ -14,7 +14,7 @@ pub(super) fn openai(
     if tools.is_empty() {
         return match conversation.choice {
             ToolChoice::Freely => Ok(()),
-            _ => Err(inexpressible("tool_choice where there are no tools")),
+            _ => Err(Inexpressible(Place::ToolChoice, "tool_choice where there are no tools")),
         };
     }
     let choice = match &conversation.choice {
@@ -24,7 +24,7 @@ pub(super) fn openai(
         ToolChoice::Named(name) if wire == Wire::LlamaCpp => {
             tools.retain(|tool| tool["function"]["name"] == name.as_str());
             if tools.is_empty() {
-                return Err(inexpressible("tool_choice of a tool that is not there"));
+                return Err(Inexpressible(Place::ToolChoice, "tool_choice of a tool that is not there"));
             }
             json!("required")
         }
@@ -43,13 +43,13 @@ pub(super) fn ollama(
     body: &mut Map<String, Value>,
 ) -> Result<(), Inexpressible> {
     if conversation.choice != ToolChoice::Freely {
-        return Err(inexpressible("tool_choice"));
+        return Err(no_word(Place::ToolChoice));
     }
     if conversation.tools.is_empty() {
         return Ok(());
     }
     if conversation.one_call {
-        return Err(inexpressible("parallel_tool_calls"));
+        return Err(no_word(Place::OneCall));
     }
     body.insert("tools".to_owned(), conversation.tools.as_slice().into());
     Ok(())

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Inexpressible, inexpressible};
-use crate::Wire;
+use super::{Inexpressible, no_word};
+use crate::{Place, Wire};
 
 type Variables = BTreeMap<String, Value>;
 
@@ -20,7 +20,7 @@ pub(super) fn openai(
     let effort = variables.get(EFFORT).and_then(Value::as_str);
     if wire == Wire::OpenAi {
         only_thinking(variables)?;
-        body.insert(EFFORT.to_owned(), json!(effort.ok_or_else(no_word)?));
+        body.insert(EFFORT.to_owned(), json!(effort.ok_or_else(|| no_word(Place::Variables))?));
         return Ok(());
     }
     body.insert(VARIABLES.to_owned(), json!(variables));
@@ -42,7 +42,7 @@ pub(super) fn ollama(variables: &Variables, body: &mut Map<String, Value>) -> Re
         (Some(false), _) | (_, Some("none")) => json!(false),
         (_, Some(level)) if LEVELS.contains(&level) || level == "max" => json!(level),
         (Some(true), _) => json!(true),
-        (None, _) => return Err(no_word()),
+        (None, _) => return Err(no_word(Place::Variables)),
     };
     body.insert("think".to_owned(), think);
     Ok(())
@@ -51,11 +51,7 @@ pub(super) fn ollama(variables: &Variables, body: &mut Map<String, Value>) -> Re
 /// Whether all of them are spellings of one wish.
 fn only_thinking(variables: &Variables) -> Result<(), Inexpressible> {
     let is_known = |name: &String| ["enable_thinking", "thinking", EFFORT].contains(&name.as_str());
-    if variables.keys().all(is_known) { Ok(()) } else { Err(no_word()) }
-}
-
-fn no_word() -> Inexpressible {
-    inexpressible(VARIABLES)
+    if variables.keys().all(is_known) { Ok(()) } else { Err(no_word(Place::Variables)) }
 }
 
 const VARIABLES: &str = "chat_template_kwargs";
