@@ -32,12 +32,16 @@ pub enum ScriptError {
         name: String,
         /// What it may take.
         time: Duration,
+        /// It did not end by itself: its thread is still at it.
+        left_behind: bool,
     },
     /// Whoever ran it stopped it.
     #[error("{name} was stopped")]
     Stopped {
         /// Its name.
         name: String,
+        /// It did not end by itself: its thread is still at it.
+        left_behind: bool,
     },
     /// Lua could not be set up.
     #[error("Lua could not be started: {0}")]

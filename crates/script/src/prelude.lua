@@ -2,7 +2,7 @@
 local native = ...
 local error, pcall, xpcall, load, select, tostring, type = error, pcall, xpcall, load, select, tostring, type
 local rawget, setmetatable, concat, floor = rawget, setmetatable, table.concat, math.floor
-local resume, close = coroutine.resume, coroutine.close
+local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
 local over = native.over
 
 -- Whoever catches errors must not catch the end: what is over raises again, all the way up.
@@ -13,9 +13,32 @@ local function still(...)
 end
 
 function _G.pcall(...) return still(pcall(...)) end
-function _G.xpcall(...) return still(xpcall(...)) end
 function coroutine.resume(...) return still(resume(...)) end
-function coroutine.close(...) return still(close(...)) end
+
+-- Where the end is raised, Lua looks at no clock until it is caught; what runs in between must not be the script's: the handlers of
+-- xpcall, and what a coroutine that died of it has to close.
+function _G.xpcall(f, handler, ...)
+  local function handle(...)
+    local why = over()
+    if why then return why end
+    return handler(...)
+  end
+  return still(xpcall(f, handle, ...))
+end
+function coroutine.close(co)
+  still()
+  return still(close(co))
+end
+local function passed(co, done, ...)
+  still()
+  if done then return ... end
+  close(co)
+  error((...), 0)
+end
+function coroutine.wrap(f)
+  local co = create(f)
+  return function(...) return passed(co, resume(co, ...)) end
+end
 
 -- Compiled code can break out of any sandbox; so there is none, neither to read nor to write.
 function _G.load(chunk, name, mode, ...)

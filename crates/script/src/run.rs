@@ -66,9 +66,9 @@ pub struct Ended {
 
 /// Runs a script to its end, on a thread of its own.
 ///
-/// A call into Lua's own library of strings cannot be interrupted, and a hostile pattern may take it years. Where a script
-/// does not end within a second of its time, this returns nevertheless, and its thread is left behind: a program that runs scripts
-/// of strangers and goes on afterwards runs each in a process.
+/// A call into Lua's own library cannot be interrupted, and a hostile pattern may take it years; nor can what a script wants closed
+/// as it ends. Where it does not end within a second of its time, this returns nevertheless, and its thread is left behind: a
+/// program that runs scripts of strangers and goes on afterwards runs each in a process.
 ///
 /// # Cancellation
 /// After `cancel` the script ends with [`ScriptError::Stopped`]. Dropping the future leaves it running until its time is over.
@@ -101,7 +101,7 @@ pub async fn run(
     };
     tokio::select! {
         ended = ended => ended.unwrap_or_else(|_| Err(ScriptError::Thread("broke down; please report this".into()))),
-        why = left_behind => over(why, &name, &settings),
+        why = left_behind => over(why, &name, &settings, true),
     }
 }
 
@@ -118,18 +118,18 @@ fn on_this_thread(
     let ran = sandbox::exec(&lua, script);
     host.close();
     match (watch.why(), ran) {
-        (Some(why), _) => over(why, &script.name, settings),
+        (Some(why), _) => over(why, &script.name, settings, false),
         (None, Ok(())) => Ok(Ended { code: 0 }),
         (None, Err(error)) => Err(failed(&error, script, settings)),
     }
 }
 
-fn over(why: Why, name: &str, settings: &Settings) -> Result<Ended, ScriptError> {
+fn over(why: Why, name: &str, settings: &Settings, left_behind: bool) -> Result<Ended, ScriptError> {
     let name = name.to_owned();
     match why {
         Why::Exit(code) => Ok(Ended { code }),
-        Why::Time => Err(ScriptError::Time { name, time: settings.time }),
-        Why::Stopped => Err(ScriptError::Stopped { name }),
+        Why::Time => Err(ScriptError::Time { name, time: settings.time, left_behind }),
+        Why::Stopped => Err(ScriptError::Stopped { name, left_behind }),
     }
 }
 

@@ -51,6 +51,26 @@ async fn a_script_catches_what_globals_raise_as_text() {
 }
 
 #[tokio::test]
+async fn coroutines_and_handlers_work_as_they_do_in_lua() {
+    let source = "
+        local list = {}
+        for x in coroutine.wrap(function() for i = 1, 3 do pcall(coroutine.yield, i) end end) do list[#list + 1] = x end
+        print(table.concat(list, ' '))
+        print(xpcall(function(a, b) error(a + b, 0) end, function(why) return 'caught ' .. why end, 1, 2))
+        local step = coroutine.wrap(function() error('no') end)
+        print(pcall(step))
+        local closed = false
+        local co = coroutine.create(function()
+          local x <close> = setmetatable({}, { __close = function() closed = true end })
+          coroutine.yield(1)
+        end)
+        print(coroutine.resume(co))
+        print(coroutine.close(co), closed, coroutine.status(co))";
+    let expected = ["1 2 3", "false\tcaught 3", "false\ttest.lua:6: no", "true\t1", "true\ttrue\tdead"];
+    assert_eq!(ran(source).await.lines(), expected);
+}
+
+#[tokio::test]
 async fn nothing_reaches_out() {
     let source = "
         for _, name in ipairs{ 'io', 'debug', 'package', 'require', 'dofile', 'loadfile', 'warn' } do
