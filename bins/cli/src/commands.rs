@@ -25,6 +25,7 @@ mod memories;
 mod models;
 mod rerank;
 mod restore;
+mod rooms;
 mod run;
 mod search;
 mod serve;

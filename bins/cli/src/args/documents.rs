@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use athenaeum::tenancy::Room;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
@@ -46,6 +47,12 @@ pub(crate) enum Library {
         #[arg(long, value_enum)]
         state: Option<State>,
     },
+    /// List the rooms that scripts keep texts in, apart from the library
+    Rooms {
+        /// Remove this room with all that is in it, such as session:abc
+        #[arg(long, value_name = "KIND:ID", value_parser = room)]
+        remove: Option<Room>,
+    },
     /// Compare the ledger with the disk and the vectors with what they are of, and say what to do
     Doctor,
     /// Read files once more that could not be read
@@ -60,6 +67,13 @@ pub(crate) enum Library {
         #[arg(required = true, value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },
+}
+
+fn room(text: &str) -> Result<Room, String> {
+    let Some((kind, id)) = text.split_once(':') else {
+        return Err("a room is named by its kind and its id, such as session:abc".to_owned());
+    };
+    Room::new(kind, id).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

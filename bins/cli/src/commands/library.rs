@@ -13,7 +13,7 @@ use athenaeum::{
 };
 use serde::Serialize;
 
-use super::{Context, Outcome, add, library_doctor};
+use super::{Context, Outcome, add, library_doctor, rooms};
 use crate::{
     args::documents::{Library, State, Within},
     interrupt::cancel_on_interrupt,
@@ -51,6 +51,7 @@ pub(super) async fn run(context: &mut Context, args: &Library) -> Outcome {
         Library::Status => status(context).await,
         Library::Embed { within } => embed(context, *within).await,
         Library::Doctor => library_doctor::run(context).await,
+        Library::Rooms { remove } => rooms::run(context, remove.as_ref()).await,
         Library::Files { under, state } => {
             let library = context.library().await?;
             let mut after = None;

@@ -127,3 +127,27 @@ fn bombs_end_with_a_message() {
     check("while true do pcall(function() while true do end end) end", time);
     check("local a = ('a'):rep(28) a:find(('a?'):rep(28) .. ('a'):rep(28) .. 'b')", time);
 }
+
+#[test]
+fn rooms_are_listed_and_removed() {
+    let library = Library::new();
+    assert!(library.ok(&["library", "rooms"]).starts_with("There are no rooms"));
+    assert!(!library.data().join("library.db").exists(), "nothing is made by looking");
+    let source = "RAG.create_session_collection('a b', 60) RAG.ingest({ content = 'A dog.' }, { scope = 'session:a b' })
+        RAG.ingest({ { content = 'One.' }, { content = 'Two.' } }, { collection = 'notes' })";
+    assert_eq!(run(&library, source, &[]).code, Some(0));
+    assert_eq!(
+        library.ok(&["library", "rooms"]),
+        "collection:notes  2 documents\nsession:a b  1 document, each for 60 s\n"
+    );
+    let told: serde_json::Value =
+        serde_json::from_str(library.ok(&["library", "rooms", "--json"]).lines().nth(1).unwrap()).unwrap();
+    assert_eq!((told["kind"].as_str(), told["id"].as_str()), (Some("session"), Some("a b")));
+    assert_eq!((told["chunks"].as_u64(), told["ttl_seconds"].as_f64()), (Some(1), Some(60.0)));
+    assert_eq!(library.ok(&["library", "rooms", "--remove", "collection:notes"]), "2 documents removed\n");
+    let again = library.run(&["library", "rooms", "--remove", "collection:notes"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("there is no room collection:notes"), "{again:?}");
+    assert_eq!(library.run(&["library", "rooms", "--remove", "notes"]).code, Some(2));
+    assert_eq!(library.ok(&["library", "rooms"]), "session:a b  1 document, each for 60 s\n");
+}
