@@ -225,7 +225,8 @@ Examples:
 The prompt is made of tokens of the vocabulary, one after another; what is generated is thrown away, and no token ends
 it. Beside the speeds stands how much that is of what the machine can do: of the whole numbers that its processors multiply
 in registers, and of what its memory gives. The command of --against is llama-bench, or athenaeum bench of another version;
-it gets model, sizes, threads and its flag for JSON, and may take ten minutes each time.
+it gets model, sizes, threads and its flag for JSON, and may take ten minutes each time. llama-bench is called twice, the second time
+to generate behind as many tokens (-d), as is done here.
 
 With --json: model, prompt_tokens, generated_tokens, prompt_tokens_per_s, generate_tokens_per_s, first_token_ms, load_ms,
 rss_bytes, threads, device, kernel, machine, memory_read_bytes_per_s, bandwidth_share, integer_ops_per_s, integer_share,
