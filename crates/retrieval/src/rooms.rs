@@ -358,16 +358,19 @@ impl Rooms {
     /// What library and vectors say.
     pub async fn sweep(&self, scope: &Scope, now: Timestamp) -> Result<Swept, RoomsError> {
         let mut swept = Swept::default();
+        // Looked for first: a room is listed before it has vectors, and one that comes meanwhile keeps its own.
+        let with_vectors = match &self.meaning {
+            Some(meaning) => meaning.rooms(scope).await?,
+            None => Vec::new(),
+        };
         let rooms = self.library.rooms(scope).await?;
         for room in &rooms {
             swept.documents += self.expire(&room.scope, now).await?;
         }
         if let Some(meaning) = &self.meaning {
-            for own in meaning.rooms(scope).await? {
-                if !rooms.iter().any(|room| room.scope == own) {
-                    meaning.forget_room(&own).await?;
-                    swept.rooms += 1;
-                }
+            for own in with_vectors.iter().filter(|own| !rooms.iter().any(|room| room.scope == **own)) {
+                meaning.forget_room(own).await?;
+                swept.rooms += 1;
             }
         }
         Ok(swept)
