@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mlua::{Table, Value};
+use athenaeum_tenancy::Room;
+use mlua::{Lua, Table, Value};
 
 use crate::sandbox::Refused;
 
@@ -27,6 +28,15 @@ impl<'f> Options<'f> {
         let options = Self { function, table };
         options.check(known)?;
         Ok(options)
+    }
+
+    /// Takes arguments that are known by their places, as if they had been options of these names.
+    pub(crate) fn by_place<const N: usize>(
+        lua: &Lua,
+        function: &'f str,
+        given: [(&str, Value); N],
+    ) -> Result<Self, Refused> {
+        Ok(Self { function, table: Some(lua.create_table_from(given)?) })
     }
 
     fn check(&self, known: &[&str]) -> Result<(), Refused> {
@@ -63,6 +73,12 @@ impl<'f> Options<'f> {
             Some(table) => Ok(table.raw_get(name)?),
             None => Ok(Value::Nil),
         }
+    }
+
+    /// Returns the room of the session that `session_id` names, which has to be there.
+    pub(crate) fn session(&self) -> Result<Room, Refused> {
+        let Some(id) = self.text(&["session_id"])? else { return self.refuse("takes the id of a session") };
+        Room::new("session", &id).or_else(|why| self.refuse(format_args!("takes another id: {why}")))
     }
 
     /// Refuses two names for one thing, and returns the one that is used.

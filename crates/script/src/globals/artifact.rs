@@ -39,19 +39,18 @@ fn store(
     (session, kind, name, content, metadata): (Value, Value, Value, Value, Value),
 ) -> Result<Table, Refused> {
     const NAME: &str = "Artifact.store";
-    let given = lua.create_table()?;
-    for (key, value) in [
-        ("session_id", session),
-        ("type", kind),
-        ("name", name),
-        ("content", content),
-        ("metadata", metadata),
-    ] {
-        given.set(key, value)?;
-    }
-    let options =
-        Options::of(NAME, Value::Table(given), &["session_id", "type", "name", "content", "metadata"])?;
-    let session = session_of(&options)?;
+    let options = Options::by_place(
+        lua,
+        NAME,
+        [
+            ("session_id", session),
+            ("type", kind),
+            ("name", name),
+            ("content", content),
+            ("metadata", metadata),
+        ],
+    )?;
+    let session = options.session()?;
     let kind = kind_of(&options)?;
     let (Some(kind), Some(name)) = (kind, options.text(&["name"])?) else {
         return options.refuse("takes a session, a type, a name and a content, in this order");
@@ -102,9 +101,7 @@ fn get(host: &Host, lua: &Lua, (session, wanted): (Value, Value)) -> Result<Opti
 
 /// `Artifact.list(session_id)`.
 fn list(host: &Host, lua: &Lua, session: Value) -> Result<Table, Refused> {
-    let given = lua.create_table()?;
-    given.set("session_id", session)?;
-    let session = session_of(&Options::of("Artifact.list", Value::Table(given), &["session_id"])?)?;
+    let session = Options::by_place(lua, "Artifact.list", [("session_id", session)])?.session()?;
     let artifacts = host.wait(async |rooms, scope| rooms.artifacts(scope, &session).await)?;
     listed(lua, &session, artifacts.iter())
 }
@@ -122,7 +119,7 @@ fn delete(host: &Host, lua: &Lua, (session, wanted): (Value, Value)) -> Result<b
 /// `Artifact.query{ session_id, type, name_pattern, tags, created_after, created_before, min_size, max_size, limit }`.
 fn query(host: &Host, lua: &Lua, given: Value) -> Result<Table, Refused> {
     let options = Options::of("Artifact.query", given, QUERY)?;
-    let session = session_of(&options)?;
+    let session = options.session()?;
     let (kind, tags, pattern) =
         (kind_of(&options)?, options.texts("tags")?, options.text(&["name_pattern"])?);
     let size = |name: &str| options.whole(&[name], 0, i64::MAX);
@@ -171,10 +168,8 @@ impl Wanted {
 
 /// Reads a session and an artifact's id: the table that `Artifact.store` gave, its number, or the hash of its text.
 fn asked(lua: &Lua, function: &str, session: Value, id: Value) -> Result<(Room, Wanted), Refused> {
-    let given = lua.create_table()?;
-    given.set("session_id", session)?;
-    let options = Options::of(function, Value::Table(given), &["session_id"])?;
-    let session = session_of(&options)?;
+    let options = Options::by_place(lua, function, [("session_id", session)])?;
+    let session = options.session()?;
     let number = |number: i64| u64::try_from(number).ok().map(Wanted::Number);
     let wanted = match id {
         Value::Table(table) => match table.raw_get::<Value>("sequence")? {
@@ -190,11 +185,6 @@ fn asked(lua: &Lua, function: &str, session: Value, id: Value) -> Result<(Room, 
         None => options
             .refuse("takes a session and what Artifact.store gave, or its sequence, or its content_hash"),
     }
-}
-
-fn session_of(options: &Options<'_>) -> Result<Room, Refused> {
-    let Some(id) = options.text(&["session_id"])? else { return options.refuse("takes the id of a session") };
-    Room::new("session", &id).or_else(|why| options.refuse(format_args!("takes another id: {why}")))
 }
 
 fn kind_of(options: &Options<'_>) -> Result<Option<ArtifactKind>, Refused> {

@@ -150,11 +150,8 @@ impl Rag {
     /// `RAG.create_session_collection(session_id, ttl)`; the time in seconds.
     fn create_session_collection(&self, lua: &Lua, (id, ttl): (Value, Value)) -> Result<Table, Refused> {
         const NAME: &str = "RAG.create_session_collection";
-        let given = lua.create_table()?;
-        given.set("session_id", id)?;
-        given.set("ttl", ttl)?;
-        let options = Options::of(NAME, Value::Table(given), &["session_id", "ttl"])?;
-        let room = session(&options)?;
+        let options = Options::by_place(lua, NAME, [("session_id", id), ("ttl", ttl)])?;
+        let room = options.session()?;
         let ttl = options.seconds("ttl")?.or(self.defaults().session_ttl);
         let (entry, made) = self.host.wait(async |rooms, scope| rooms.open(scope, &room, ttl).await)?;
         let told = lua.create_table()?;
@@ -169,7 +166,7 @@ impl Rag {
     /// `RAG.configure_session{ session_id, vector_ttl }`.
     fn configure_session(&self, lua: &Lua, given: Value) -> Result<Table, Refused> {
         let options = Options::of("RAG.configure_session", given, &["session_id", "vector_ttl"])?;
-        let room = session(&options)?;
+        let room = options.session()?;
         let Some(ttl) = options.seconds("vector_ttl")? else {
             return options.refuse("takes 'vector_ttl', the seconds that a text stays");
         };
@@ -319,12 +316,6 @@ fn having(options: &Options<'_>) -> Result<Vec<Having>, Refused> {
         having.push(Having { key, values });
     }
     Ok(having)
-}
-
-/// Names a session's room.
-fn session(options: &Options<'_>) -> Result<Room, Refused> {
-    let Some(id) = options.text(&["session_id"])? else { return options.refuse("takes the id of a session") };
-    Room::new("session", &id).or_else(|why| options.refuse(format_args!("takes another id: {why}")))
 }
 
 /// What a search gives: a table with the hits in a list, and, for scripts that take them from there, at its own places as well.

@@ -41,10 +41,7 @@ pub(super) fn named(options: &Options<'_>) -> Result<Option<Option<Room>>, Refus
 
 /// Reads where of two arguments.
 pub(super) fn of_two(lua: &Lua, function: &str, scope: Value, id: Value) -> Result<Option<Room>, Refused> {
-    let table = lua.create_table()?;
-    table.set("scope", scope)?;
-    table.set("scope_id", id)?;
-    let options = Options::of(function, Value::Table(table), &["scope", "scope_id"])?;
+    let options = Options::by_place(lua, function, [("scope", scope), ("scope_id", id)])?;
     Ok(named(&options)?.flatten())
 }
 
