@@ -1,5 +1,7 @@
 //! Addresses of our own pages, put together safely.
 
+use std::{fmt, ops::Range};
+
 /// A path and its parameters.
 pub(crate) struct Address {
     text: String,
@@ -42,6 +44,13 @@ impl Address {
     }
 }
 
+/// Leads to a passage on the page of its document, `range` in bytes of its text; words of `query` are marked there.
+pub(crate) fn passage(document: impl fmt::Display, range: &Range<usize>, query: &str) -> String {
+    let address = Address::new(&format!("/library/{document}"));
+    let address = address.with("from", &range.start.to_string()).with("to", &range.end.to_string());
+    address.with("q", query).finish() + "#passage"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +59,7 @@ mod tests {
     fn values_cannot_leave_their_place() {
         let address = Address::new("/search").with("q", "a&b=c#d é\"<").with("x", "").with("p", "1").finish();
         assert_eq!(address, "/search?q=a%26b%3Dc%23d%20%C3%A9%22%3C&p=1");
+        assert_eq!(passage("7", &(3..9), "a#b"), "/library/7?from=3&to=9&q=a%23b#passage");
+        assert_eq!(passage("7", &(0..9), ""), "/library/7?from=0&to=9#passage");
     }
 }

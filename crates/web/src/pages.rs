@@ -79,6 +79,11 @@ pub(crate) fn marks_of(query: &str) -> Marks {
     query::parse(query).expr.map(|expr| Marks::of(&expr)).unwrap_or_default()
 }
 
+/// Returns the last part of a path of any system's, which is what people call the file.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
 /// Finds the value of the parameter `name`, empty where it is missing.
 pub(crate) fn parameter<'p>(parameters: &'p [(String, String)], name: &str) -> &'p str {
     parameters.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value.as_str())

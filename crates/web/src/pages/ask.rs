@@ -7,10 +7,9 @@ use athenaeum_retrieval::{
 };
 use axum::{extract::State, response::Html};
 
-use super::{Parameters, Room, parameter, render};
+use super::{Parameters, Room, file_name, parameter, render};
 use crate::{
-    Desk,
-    address::Address,
+    Desk, address,
     error::Error,
     html::{escape_into, shortened},
 };
@@ -108,15 +107,10 @@ impl Source {
     fn of(citation: &Citation) -> Self {
         let (href, place) = match &citation.origin {
             Origin::Document { document_id, place, path, text_range, .. } => {
-                let href = Address::new(&format!("/library/{document_id}"))
-                    .with("from", &text_range.start.to_string())
-                    .with("to", &text_range.end.to_string())
-                    .finish();
-                let name =
-                    path.as_deref().and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or_default();
+                let name = path.as_deref().map_or("", file_name);
                 let place = place.as_deref().unwrap_or_default();
                 let told: Vec<&str> = [name, place].into_iter().filter(|part| !part.is_empty()).collect();
-                (href + "#passage", told.join(", "))
+                (address::passage(document_id, text_range, ""), told.join(", "))
             }
             Origin::Message { message_id, role, .. } => {
                 (format!("/messages/{message_id}"), format!("conversation, {role}"))

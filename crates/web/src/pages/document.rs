@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Parameters, Room, marks_of, parameter, render};
+use super::{Parameters, Room, file_name, marks_of, parameter, render};
 use crate::{
     Desk,
     address::Address,
@@ -41,7 +41,7 @@ pub(crate) async fn show(
     let query = parameter(&parameters, "q");
     let summary = &document.summary;
     let clock = Clock::now(desk.settings.time_zone.as_deref());
-    let name = document.paths.first().and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or("Document");
+    let name = document.paths.first().map_or("Document", |path| file_name(path));
     let title = summary.title.as_deref().map(|title| shortened(title, 160)).filter(|title| !title.is_empty());
     let title = title.unwrap_or_else(|| shortened(name, 160));
     let address = |part: usize| {

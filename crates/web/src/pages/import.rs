@@ -14,7 +14,7 @@ use axum::{
 use serde::Deserialize;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use super::{Room, render};
+use super::{Room, file_name, render};
 use crate::{
     Desk,
     error::Error,
@@ -165,9 +165,8 @@ async fn keep(field: &mut Field<'_>, path: &FilePath, left: &mut u64) -> Result<
 /// Returns where to keep the file that its sender calls `name`: its last part, harmless, in a folder of its own
 /// so that no two files meet. Parsers look at extensions, so that stays.
 fn place(folder: &FilePath, name: &str, number: usize) -> PathBuf {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let harmless = |char: char| if char.is_alphanumeric() || "-_. ()".contains(char) { char } else { '_' };
-    let mut safe: String = last.chars().map(harmless).collect();
+    let mut safe: String = file_name(name).chars().map(harmless).collect();
     if safe.len() > 120 {
         // The end holds the extension.
         let from = (safe.len() - 120..safe.len()).find(|at| safe.is_char_boundary(*at)).unwrap_or(0);

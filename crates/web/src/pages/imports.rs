@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use tokio_stream::wrappers::WatchStream;
 
-use super::{Parameters, Room, parameter, render};
+use super::{Parameters, Room, file_name, parameter, render};
 use crate::{
     Desk,
     address::Address,
@@ -254,7 +254,7 @@ impl Row {
             ImportStatus::Completed => ("done", "good"),
             ImportStatus::Failed => ("ended early", "bad"),
         };
-        let last = event.file_path.rsplit(['/', '\\']).next().filter(|last| !last.is_empty());
+        let last = Some(file_name(&event.file_path)).filter(|last| !last.is_empty());
         let mut size = Vec::new();
         if report.bytes > 0 {
             size.push(bytes(report.bytes));

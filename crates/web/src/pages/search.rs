@@ -10,11 +10,11 @@ use super::{
     Parameters, Room,
     entry::{began, colour_of, messages_of, title_of},
     facets::{self, Group},
-    message, parameter, render,
+    file_name, message, parameter, render,
 };
 use crate::{
     Desk,
-    address::Address,
+    address::{self, Address},
     choice::{Chip, Choice, Kind, label, provider_title},
     error::Error,
     html::{counted, escape, grouped, shortened},
@@ -273,8 +273,7 @@ fn group_all(
 
 fn group_of_document(hit: &library::Hit, choice: &Choice, clock: &Clock) -> HitGroup {
     let document = &hit.chunk.document;
-    let name =
-        document.path.as_deref().and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or("Document");
+    let name = document.path.as_deref().map_or("Document", file_name);
     let title =
         document.title.as_deref().map(|title| shortened(title, 160)).filter(|title| !title.is_empty());
     let time = document.modified_at.unwrap_or(document.added_at);
@@ -297,12 +296,7 @@ fn view_of_chunk(hit: &library::Hit, reason: &Why, choice: &Choice) -> HitView {
     let place: Vec<String> = place.into_iter().flatten().map(|part| shortened(part, 80)).collect();
     HitView {
         number: chunk.id.to_string(),
-        href: Address::new(&format!("/library/{}", chunk.document.id))
-            .with("from", &chunk.range.start.to_string())
-            .with("to", &chunk.range.end.to_string())
-            .with("q", &choice.q)
-            .finish()
-            + "#passage",
+        href: address::passage(chunk.document.id, &chunk.range, &choice.q),
         passage,
         speaker: if place.is_empty() { "passage".to_owned() } else { place.join(", ") },
         when: String::new(),

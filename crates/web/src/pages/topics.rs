@@ -8,11 +8,11 @@ use axum::{extract::State, response::Html};
 use super::{
     Parameters, Room,
     entry::{colour_of, title_of},
-    parameter, render,
+    file_name, parameter, render,
 };
 use crate::{
     Desk,
-    address::Address,
+    address::{self, Address},
     choice::provider_title,
     error::Error,
     html::{counted, grouped, shortened},
@@ -132,17 +132,12 @@ fn example(Example { origin, text, .. }: &Example) -> ExampleView {
             }
         }
         Origin::Document { document, range, place, .. } => {
-            let path = document.path.as_deref().unwrap_or("Document");
-            let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+            let name = document.path.as_deref().map_or("Document", file_name);
             let title = document.title.as_deref().filter(|title| !title.trim().is_empty()).unwrap_or(name);
             let source =
                 place.iter().fold(document.format.clone(), |format, place| format!("{format}, {place}"));
             ExampleView {
-                href: Address::new(&format!("/library/{}", document.id))
-                    .with("from", &range.start.to_string())
-                    .with("to", &range.end.to_string())
-                    .finish()
-                    + "#passage",
+                href: address::passage(document.id, range, ""),
                 passage,
                 title: shortened(title, 160),
                 source: shortened(&source, 80),
