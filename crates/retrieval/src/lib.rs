@@ -62,6 +62,8 @@ mod reader;
 mod report;
 pub mod rooms;
 pub mod search;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topics;
 mod upload_folder;
 

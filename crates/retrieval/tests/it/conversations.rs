@@ -15,12 +15,11 @@ use athenaeum_retrieval::{
     ask::{self, Answer, Budget},
     meaning::{Filled, Meaning, follow_restored},
     search::{Found, Mode, Request, Results, Searcher, Within},
+    testing::FourMeanings,
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
-
-use crate::meaning::FourMeanings;
 
 /// Counts the texts that a model was given.
 pub(crate) struct Counted(FourMeanings, Arc<AtomicUsize>);

@@ -13,12 +13,11 @@ use athenaeum_retrieval::{
     librarian::{Activity, Librarian, Open, Opening, Pace},
     meaning::Meaning,
     search::{Coverage, Found, Mode, Request, Results},
+    testing::FourMeanings,
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
-
-use crate::meaning::FourMeanings;
 
 /// Opens what lies in a folder.
 pub(crate) struct Folder(pub(crate) std::path::PathBuf);

@@ -6,59 +6,18 @@ use athenaeum_archive::{
     Archive, Settings,
     library::{Library, Query},
 };
-use athenaeum_core::{
-    Block, Conversation, Embed, Embedded, Embedding, EmbeddingModel, Message, Provider, Role, TextKind,
-};
+use athenaeum_core::{Block, Conversation, Message, Provider, Role};
 use athenaeum_retrieval::{
     CancellationToken,
     ask::{self, Answer, Budget, Kind, Origin, Verdict},
     documents::{self, Options},
     meaning::Meaning,
     search::{Found, Mode, Request, Searcher, Within},
+    testing::FourMeanings,
 };
 use athenaeum_tenancy::{for_test, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
-
-/// Knows four meanings by their words, and nothing else.
-pub(crate) struct FourMeanings(EmbeddingModel);
-
-impl FourMeanings {
-    const WORDS: [&[&str]; 4] = [
-        &["dog", "puppy", "hound", "barks"],
-        &["cat", "kitten", "purrs"],
-        &["bread", "dough", "loaf"],
-        &["tea", "infusion", "brew"],
-    ];
-
-    pub(crate) fn new() -> Self {
-        let name = "four-meanings".to_owned();
-        Self(EmbeddingModel { name, fingerprint: 4, dimensions: 5, tokens_max: 64 })
-    }
-}
-
-impl Embed for FourMeanings {
-    fn model(&self) -> &EmbeddingModel {
-        &self.0
-    }
-
-    fn tokens(&self, text: &str) -> usize {
-        text.split_whitespace().count()
-    }
-
-    fn embed<'a>(&'a self, texts: &'a [String], _: TextKind) -> Embedding<'a> {
-        let vector = |text: &String| {
-            let text = text.to_lowercase();
-            let mut vector: Vec<f32> = Self::WORDS
-                .iter()
-                .map(|words| words.iter().filter(|word| text.contains(*word)).count() as f32)
-                .collect();
-            vector.push(0.1);
-            Embedded { vector, cut_tokens: 0 }
-        };
-        Box::pin(async move { Ok(texts.iter().map(vector).collect()) })
-    }
-}
 
 struct Place {
     data: TempDir,

@@ -10,12 +10,11 @@ use athenaeum_core::Timestamp;
 use athenaeum_retrieval::{
     meaning::Meaning,
     memory::{self, Cooled, Memorizer, Offer, Taken, strength},
+    testing::FourMeanings,
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
-
-use crate::meaning::FourMeanings;
 
 struct Place {
     dir: TempDir,

@@ -16,13 +16,14 @@ use athenaeum_retrieval::{
         Text,
     },
     search::{Mode, Searcher},
+    testing::FourMeanings,
 };
 use athenaeum_tenancy::{Room, Scope, for_test, local};
 use athenaeum_vector::Vectors;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{librarian::Folder, meaning::FourMeanings};
+use crate::librarian::Folder;
 
 struct Place {
     data: TempDir,

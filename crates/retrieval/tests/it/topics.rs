@@ -9,13 +9,12 @@ use athenaeum_retrieval::{
     documents::{self, Options},
     meaning::Meaning,
     search::{Coverage, Within},
+    testing::FourMeanings,
     topics::{Origin, Request, Topic, Topics, topics},
 };
 use athenaeum_tenancy::{Scope, for_test, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
-
-use crate::meaning::FourMeanings;
 
 struct Place {
     data: TempDir,

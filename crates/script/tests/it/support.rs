@@ -1,40 +1,12 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use athenaeum_archive::library::Library;
-use athenaeum_core::{Embed, Embedded, Embedding, EmbeddingModel, TextKind};
-use athenaeum_retrieval::{meaning::Meaning, rooms::Rooms, search::Searcher};
+use athenaeum_retrieval::{meaning::Meaning, rooms::Rooms, search::Searcher, testing::FourMeanings};
 use athenaeum_script::{Ended, Opening, Script, ScriptError, Settings, World, run};
 use athenaeum_tenancy::local;
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-
-/// Knows four meanings by their words, and nothing else.
-struct FourMeanings(EmbeddingModel);
-
-const WORDS: [&[&str]; 4] =
-    [&["dog", "puppy", "hound"], &["cat", "kitten"], &["bread", "dough", "loaf"], &["tea", "brew"]];
-
-impl Embed for FourMeanings {
-    fn model(&self) -> &EmbeddingModel {
-        &self.0
-    }
-
-    fn tokens(&self, text: &str) -> usize {
-        text.split_whitespace().count()
-    }
-
-    fn embed<'a>(&'a self, texts: &'a [String], _: TextKind) -> Embedding<'a> {
-        let vector = |text: &String| {
-            let text = text.to_lowercase();
-            let count = |words: &&[&str]| words.iter().filter(|word| text.contains(*word)).count() as f32;
-            let mut vector: Vec<f32> = WORDS.iter().map(count).collect();
-            vector.push(0.1);
-            Embedded { vector, cut_tokens: 0 }
-        };
-        Box::pin(async move { Ok(texts.iter().map(vector).collect()) })
-    }
-}
 
 /// A library in a folder of its own.
 pub(crate) struct Place(TempDir);
@@ -64,9 +36,7 @@ fn opening(data: &Path) -> Opening {
     Box::pin(async move {
         let library = Library::open(&data, &athenaeum_archive::Settings::default()).await?;
         let vectors = Vectors::open(&data.join("vectors"), athenaeum_vector::Settings::default()).await?;
-        let model =
-            EmbeddingModel { name: "four-meanings".into(), fingerprint: 4, dimensions: 5, tokens_max: 64 };
-        let meaning = Meaning::new(vectors, Arc::new(FourMeanings(model)));
+        let meaning = Meaning::new(vectors, Arc::new(FourMeanings::new()));
         let searcher = Searcher::new(None, Some(library.clone()), Some(meaning.clone()));
         Ok(Rooms::new(library, Some(meaning), searcher))
     })
