@@ -21,6 +21,10 @@ pub enum Error {
         "the vocabulary has {found} {what}, more than the {limit} that are possible; convert the model again"
     )]
     TooLarge { what: &'static str, found: u64, limit: u64 },
+    #[error(
+        "the vocabulary names {named} tokens and gives one the number {last}; nearly all numbers before it would be of no token, so convert the model again"
+    )]
+    Gaps { named: u64, last: u64 },
     #[error("{key} has {found} values for {expected} tokens; convert the model again")]
     Length { key: &'static str, found: u64, expected: u64 },
     #[error("the token {text:?} stands there twice, as {first} and as {second}; convert the model again")]

@@ -328,6 +328,24 @@ fn a_tokenizer_json_says_the_same_in_other_words() {
     );
 }
 
+/// A file of 300 bytes that gave one token the number 1,541,541 took about a second.
+#[test]
+fn numbers_without_tokens_are_bounded_by_the_tokens_there_are() {
+    let with_last = |last: u32| {
+        let mut file = json(&json!({"type": "ByteLevel", "add_prefix_space": false}), &small_bpe());
+        file["added_tokens"][1]["id"] = last.into();
+        Tokenizer::from_json(file.to_string().as_bytes(), None)
+    };
+    // Ten are named: eight by the model, two beside it.
+    let most = (1 << 19) + 3 * 10 - 1;
+    let tokenizer = with_last(most).unwrap();
+    assert_eq!((tokenizer.len(), tokenizer.id("<tool>")), (most as usize + 1, Some(most)));
+    assert_eq!(
+        with_last(most + 1).unwrap_err().to_string(),
+        "the vocabulary names 10 tokens and gives one the number 524318; nearly all numbers before it would be of no token, so convert the model again"
+    );
+}
+
 #[test]
 fn parts_of_a_tokenizer_json_that_are_not_known_are_named() {
     let refused = |file: Value, reason: &str| {
