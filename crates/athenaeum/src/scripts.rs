@@ -1,7 +1,7 @@
 use std::{path::Path, time::Duration};
 
 use athenaeum_inference::catalog;
-use athenaeum_script::{Ended, Script, ScriptError, World, run};
+use athenaeum_script::{Ended, Said, Script, ScriptError, World, run};
 use athenaeum_tenancy::Scope;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{compose::open_rooms, settings::Settings};
 
 /// Runs a script over the library in `data`, which is opened, and made where there is none, when the script first wants it. What it
-/// prints goes to `print`, a line each time; `library.embedder` is a model of `catalog`.
+/// prints goes to `print`, a line each time, with what is to be said of it; `library.embedder` is a model of `catalog`.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub async fn run_script(
     settings: &Settings,
     catalog: catalog::Settings,
     script: Script,
-    print: mpsc::Sender<Vec<u8>>,
+    print: mpsc::Sender<Said>,
     cancel: CancellationToken,
 ) -> Result<Ended, ScriptError> {
     let world = World { scope: scope.clone(), open: open_rooms(data, settings, catalog), print };

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # async fn example(open: athenaeum_script::OpenRooms) -> Result<(), Box<dyn std::error::Error>> {
-//! use athenaeum_script::{Script, Settings, World, run};
+//! use athenaeum_script::{Said, Script, Settings, World, run};
 //!
 //! let (print, mut printed) = tokio::sync::mpsc::channel(64);
 //! let world = World { scope: athenaeum_tenancy::local(), open, print };
@@ -10,7 +10,12 @@
 //! let script = Script { name: "bread.lua".into(), source: source.into(), arguments: Vec::new() };
 //! let ended = run(script, world, &Settings::default(), Default::default()).await?;
 //! assert_eq!(ended.code, 0);
-//! println!("{}", String::from_utf8_lossy(&printed.recv().await.unwrap_or_default()));
+//! while let Some(said) = printed.recv().await {
+//!     match said {
+//!         Said::Line(line) => print!("{}", String::from_utf8_lossy(&line)),
+//!         Said::Note(note) => eprintln!("{note}"),
+//!     }
+//! }
 //! # Ok(()) }
 //! ```
 //!
@@ -20,7 +25,7 @@
 //!
 //! **Invariants:** a script reaches what its [`Scope`](athenaeum_tenancy::Scope) opens and nothing else of the machine: no file,
 //! no process, no network, no variable of the environment, no compiled code. It ends when its time is over, whatever it does. What
-//! is asked of a global is done or refused by name, never passed over.
+//! is asked of a global is done or refused by name, never passed over; an option that can change no answer here is told of once.
 
 mod ended;
 mod error;
@@ -31,4 +36,4 @@ mod run;
 mod sandbox;
 
 pub use error::ScriptError;
-pub use run::{Ended, OpenRooms, Opening, Script, Settings, World, run};
+pub use run::{Ended, OpenRooms, Opening, Said, Script, Settings, World, run};

@@ -140,6 +140,15 @@ impl<'f> Options<'f> {
         Ok(self.number(name, 0.000_001, SECONDS_MAX)?.map(Duration::from_secs_f64))
     }
 
+    /// Returns true or false.
+    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Refused> {
+        match self.value(name)? {
+            Value::Nil => Ok(None),
+            Value::Boolean(truth) => Ok(Some(truth)),
+            other => self.refuse(format_args!("takes true or false for '{name}', not {}", kind(&other))),
+        }
+    }
+
     /// Returns a table.
     pub(crate) fn table(&self, names: &[&str]) -> Result<Option<Table>, Refused> {
         let Some(name) = self.one_of(names)? else { return Ok(None) };

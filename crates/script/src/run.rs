@@ -1,4 +1,7 @@
-use std::{error::Error as StdError, future::Future, pin::Pin, rc::Rc, thread, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeSet, error::Error as StdError, future::Future, pin::Pin, rc::Rc, thread,
+    time::Duration,
+};
 
 use athenaeum_retrieval::{rooms::Rooms, with_causes};
 use athenaeum_tenancy::Scope;
@@ -46,9 +49,18 @@ pub struct World {
     pub scope: Scope,
     /// Opens the library when the script first wants it.
     pub open: OpenRooms,
-    /// Takes what it prints, a line with its end each time. Where nobody takes it any more, the script ends as if it had
-    /// printed its last.
-    pub print: mpsc::Sender<Vec<u8>>,
+    /// Takes what it prints, and what is to be said of it. Where nobody takes it any more, the script ends as if it had printed
+    /// its last.
+    pub print: mpsc::Sender<Said>,
+}
+
+/// What comes of a script while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It printed a line, which comes with its end.
+    Line(Vec<u8>),
+    /// For whoever runs it: an option that it gave changes nothing here. One sentence, once for each option.
+    Note(String),
 }
 
 /// Opens the rooms of a library.
@@ -165,13 +177,15 @@ pub(crate) struct Host {
     pub(crate) watch: Watch,
     open: OpenRooms,
     rooms: OnceCell<Rooms>,
-    print: mpsc::Sender<Vec<u8>>,
+    print: mpsc::Sender<Said>,
+    noted: RefCell<BTreeSet<&'static str>>,
     runtime: Handle,
 }
 
 impl Host {
     fn new(World { scope, open, print }: World, watch: Watch) -> Self {
-        Self { scope, watch, open, rooms: OnceCell::new(), print, runtime: Handle::current() }
+        let (rooms, noted) = (OnceCell::new(), RefCell::default());
+        Self { scope, watch, open, rooms, print, noted, runtime: Handle::current() }
     }
 
     /// Waits for something that reaches for the library, no longer than the script may run.
@@ -205,7 +219,18 @@ impl Host {
     }
 
     pub(crate) fn print(&self, line: Vec<u8>) {
-        if self.print.blocking_send(line).is_err() {
+        self.say(Said::Line(line));
+    }
+
+    /// Says of an option that it changes nothing here, and why; once, however often it is given.
+    pub(crate) fn note(&self, option: &'static str, why: &str) {
+        if self.noted.borrow_mut().insert(option) {
+            self.say(Said::Note(why.to_owned()));
+        }
+    }
+
+    fn say(&self, said: Said) {
+        if self.print.blocking_send(said).is_err() {
             self.watch.end(Why::Exit(0));
         }
     }

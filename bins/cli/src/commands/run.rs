@@ -1,7 +1,7 @@
 use std::{io, process::ExitCode};
 
 use anyhow::Context as _;
-use athenaeum::script::{Script, ScriptError};
+use athenaeum::script::{Said, Script, ScriptError};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -28,8 +28,8 @@ pub(super) async fn run(context: &mut Context, args: Run) -> Outcome {
     let ended = loop {
         tokio::select! {
             biased;
-            Some(line) = lines.recv() => {
-                show(&mut context.output, &line)?;
+            Some(said) = lines.recv() => {
+                show(&mut context.output, &said)?;
                 if lines.is_empty() {
                     context.output.flush()?;
                 }
@@ -37,8 +37,8 @@ pub(super) async fn run(context: &mut Context, args: Run) -> Outcome {
             ended = &mut running => break ended,
         }
     };
-    while let Ok(line) = lines.try_recv() {
-        show(&mut context.output, &line)?;
+    while let Ok(said) = lines.try_recv() {
+        show(&mut context.output, &said)?;
     }
     context.output.flush()?;
     match ended {
@@ -53,7 +53,16 @@ pub(super) async fn run(context: &mut Context, args: Run) -> Outcome {
     }
 }
 
-fn show(output: &mut Output, line: &[u8]) -> io::Result<()> {
+fn show(output: &mut Output, said: &Said) -> io::Result<()> {
+    let line = match said {
+        Said::Line(line) => line,
+        Said::Note(told) => {
+            // What was printed before stands before it, where both go to one terminal.
+            output.flush()?;
+            note(told);
+            return Ok(());
+        }
+    };
     if !output.json {
         return output.bytes(line);
     }

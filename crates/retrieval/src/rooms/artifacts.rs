@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Rooms, RoomsError, cut, metadata};
 
 /// What an artifact is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArtifactKind {
     /// What an agent said.
     AgentOutput,
@@ -19,29 +19,32 @@ pub enum ArtifactKind {
     UserInput,
     /// What the program made.
     SystemGenerated,
-    /// Something else.
-    Custom,
+    /// Something else, by a name of the script's own, such as `markdown`; `custom` where it has none.
+    Custom(String),
 }
 
 impl ArtifactKind {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::AgentOutput, Self::ToolResult, Self::UserInput, Self::SystemGenerated, Self::Custom];
-
     /// Returns the name that scripts and files use.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::AgentOutput => "agent_output",
             Self::ToolResult => "tool_result",
             Self::UserInput => "user_input",
             Self::SystemGenerated => "system_generated",
-            Self::Custom => "custom",
+            Self::Custom(name) => name,
         }
     }
 
-    /// Finds the kind of this name.
+    /// Returns the kind of this name; `None` where it has not 1 to 64 characters, or one that controls a terminal.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        let is_name = (1..=KIND_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        is_name.then(|| match name {
+            "agent_output" => Self::AgentOutput,
+            "tool_result" => Self::ToolResult,
+            "user_input" => Self::UserInput,
+            "system_generated" => Self::SystemGenerated,
+            other => Self::Custom(other.to_owned()),
+        })
     }
 }
 
@@ -85,6 +88,9 @@ pub struct Artifact {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidArtifact {
+    /// Its kind has a name of its own that is none.
+    #[error("an artifact's type has 1 to {KIND_MAX} characters, and none that controls a terminal")]
+    Kind,
     /// Its name is none.
     #[error("an artifact's name has 1 to {NAME_MAX} characters")]
     Name,
@@ -201,6 +207,9 @@ impl Rooms {
 
 fn check(new: &NewArtifact) -> Result<(), InvalidArtifact> {
     let is_within = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+    if ArtifactKind::named(new.kind.as_str()).is_none() {
+        return Err(InvalidArtifact::Kind);
+    }
     if !is_within(&new.name, NAME_MAX) {
         return Err(InvalidArtifact::Name);
     }
@@ -249,6 +258,8 @@ const ABOUT: &str = "artifact";
 const NAME_MAX: usize = 255;
 
 const TAG_MAX: usize = 64;
+
+const KIND_MAX: usize = 64;
 
 const BYTES_MAX: usize = 100 << 20;
 

@@ -130,7 +130,7 @@ fn query(host: &Host, lua: &Lua, given: Value) -> Result<Table, Refused> {
     let artifacts = host.wait(async |rooms, scope| rooms.artifacts(scope, &session).await)?;
     let passes = |artifact: &&Artifact| {
         let stored = seconds(artifact.stored_at);
-        kind.is_none_or(|kind| artifact.kind == kind)
+        kind.as_ref().is_none_or(|kind| artifact.kind == *kind)
             && tags.iter().all(|tag| artifact.tags.contains(tag))
             && pattern.as_ref().is_none_or(|pattern| matches(pattern, &artifact.name))
             && least.is_none_or(|least| artifact.bytes >= least as u64)
@@ -190,8 +190,9 @@ fn asked(lua: &Lua, function: &str, session: Value, id: Value) -> Result<(Room, 
 fn kind_of(options: &Options<'_>) -> Result<Option<ArtifactKind>, Refused> {
     let Some(name) = options.text(&["type"])? else { return Ok(None) };
     let Some(kind) = ArtifactKind::named(&name) else {
-        let names = ArtifactKind::ALL.map(ArtifactKind::as_str).join(", ");
-        return options.refuse(format_args!("has no type '{name}'; there are {names}"));
+        return options.refuse(
+            "takes a type of 1 to 64 characters: agent_output, tool_result, user_input, system_generated or one of your own",
+        );
     };
     Ok(Some(kind))
 }

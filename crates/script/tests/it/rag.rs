@@ -123,6 +123,25 @@ async fn what_holds_for_a_script_is_set_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_can_change_no_answer_is_told_of_once() {
+    let source = r#"
+        RAG.configure{ collection = "a", dimensions = 1536, backend = "sqlite" }
+        RAG.configure{ collection = "b", dimensions = 768, enable_cache = true, cache_ttl = 3600, batch_size = 32 }
+        RAG.configure{ dimensions = 5, enable_cache = false }
+        RAG.ingest{ content = "A dog." }
+        print(RAG.search("puppy").total)"#;
+    let ran = ran(source).await;
+    assert_eq!(ran.lines(), ["1"]);
+    let told = ["vectors have 5 dimensions here", "'backend'", "'cache_ttl'", "'batch_size'"];
+    assert_eq!(ran.notes.len(), told.len(), "{:?}", ran.notes);
+    for (note, told) in ran.notes.iter().zip(told) {
+        assert!(note.starts_with("RAG.configure: ") && note.contains(told), "{note}");
+    }
+    let same = self::ran("RAG.configure{ dimensions = 5, enable_cache = false }").await;
+    assert!(same.lines().is_empty() && same.notes.is_empty(), "{same:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_refused_by_name() {
     for (source, why) in [
         ("RAG.search()", "RAG.search takes a text to look for"),
@@ -169,8 +188,10 @@ async fn what_cannot_be_done_is_refused_by_name() {
             "an overlap of less than half",
         ),
         ("RAG.ingest({ content = 'a' }, { ttl = 5 })", "RAG.ingest has no option 'ttl'"),
-        ("RAG.configure{ enable_cache = true }", "RAG.configure has no option 'enable_cache'"),
-        ("RAG.configure{ vector_dimensions = 1536 }", "vectors have 5 dimensions here, not 1536"),
+        ("RAG.configure{ enable_telepathy = true }", "RAG.configure has no option 'enable_telepathy'"),
+        ("RAG.configure{ enable_cache = 1 }", "takes true or false for 'enable_cache', not a number"),
+        ("RAG.configure{ vector_dimensions = 0 }", "takes a whole number from 1 to"),
+        ("RAG.configure{ embedding_provider = 'openai' }", "'openai' makes no vectors here"),
         ("RAG.configure_session{ session_id = 's' }", "takes 'vector_ttl'"),
         ("RAG.create_session_collection('s', -1)", "for 'ttl'"),
         ("RAG.create_session_collection()", "takes the id of a session"),

@@ -2,7 +2,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use athenaeum_archive::library::Library;
 use athenaeum_retrieval::{meaning::Meaning, rooms::Rooms, search::Searcher, testing::FourMeanings};
-use athenaeum_script::{Ended, Opening, Script, ScriptError, Settings, World, run};
+use athenaeum_script::{Ended, Opening, Said, Script, ScriptError, Settings, World, run};
 use athenaeum_tenancy::local;
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
@@ -15,6 +15,8 @@ pub(crate) struct Place(TempDir);
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) printed: String,
+    /// What was said of it.
+    pub(crate) notes: Vec<String>,
     pub(crate) ended: Result<Ended, ScriptError>,
 }
 
@@ -67,16 +69,20 @@ impl Place {
             arguments: arguments.iter().map(ToString::to_string).collect(),
         };
         let printing = tokio::spawn(async move {
-            let mut printed = Vec::new();
-            while let Some(line) = lines.recv().await {
-                printed.extend(line);
+            let (mut printed, mut notes) = (Vec::new(), Vec::new());
+            while let Some(said) = lines.recv().await {
+                match said {
+                    Said::Line(line) => printed.extend(line),
+                    Said::Note(note) => notes.push(note),
+                }
             }
-            String::from_utf8_lossy(&printed).into_owned()
+            (String::from_utf8_lossy(&printed).into_owned(), notes)
         });
         let ended = run(script, world, settings, cancel).await;
         // A thread that was left behind still holds its end.
         let printed = tokio::time::timeout(Duration::from_secs(1), printing).await;
-        Ran { printed: printed.map(Result::unwrap).unwrap_or_default(), ended }
+        let (printed, notes) = printed.map(Result::unwrap).unwrap_or_default();
+        Ran { printed, notes, ended }
     }
 }
 

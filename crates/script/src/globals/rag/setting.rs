@@ -34,9 +34,14 @@ pub(super) const CONFIGURE: &[&str] = &[
     "session_ttl",
     "default_provider",
     "provider",
+    "embedding_provider",
     "embedding_model",
     "dimensions",
     "vector_dimensions",
+    "backend",
+    "enable_cache",
+    "cache_ttl",
+    "batch_size",
 ];
 
 /// Reads what is to hold from now on, beside what held before. What cannot be set here is compared with what is.
@@ -48,17 +53,47 @@ pub(super) fn read(options: &Options<'_>, before: &Defaults, host: &Host) -> Res
         cutting: cutting(options, before.cutting)?,
         session_ttl: options.seconds("session_ttl")?.or(before.session_ttl),
     };
-    let providers = [options.text(&["default_provider", "provider"])?, options.text(&["embedding_model"])?];
-    let dimensions = options.whole(&["dimensions", "vector_dimensions"], 1, 1 << 20)?;
-    if providers.iter().any(Option::is_some) || dimensions.is_some() {
+    let providers = [
+        options.text(&["default_provider", "provider", "embedding_provider"])?,
+        options.text(&["embedding_model"])?,
+    ];
+    if providers.iter().any(Option::is_some) {
         host.wait(async |rooms, _| {
-            for provider in providers.iter().flatten() {
-                check_provider(rooms, Some(provider))?;
-            }
-            check_dimensions(rooms, dimensions)
+            providers.iter().flatten().try_for_each(|provider| check_provider(rooms, Some(provider)))
         })?;
     }
+    hints(options, host)?;
     Ok(defaults)
+}
+
+/// Reads what can change no answer here: how vectors are stored and kept at hand elsewhere. A script that says so runs, and whoever
+/// runs it is told.
+fn hints(options: &Options<'_>, host: &Host) -> Result<(), Refused> {
+    if let Some(wanted) = options.whole(&["dimensions", "vector_dimensions"], 1, 1 << 20)? {
+        let there = host.wait(async |rooms, _| Ok::<_, Failed>(dimensions(rooms)))?;
+        if let Some(there) = there.filter(|there| *there != wanted) {
+            host.note("dimensions", &format!(
+                "RAG.configure: vectors have {there} dimensions here, as their model makes them, and not {wanted}; the setting library.embedder names another model"
+            ));
+        }
+    }
+    if options.text(&["backend"])?.is_some() {
+        host.note(
+            "backend",
+            "RAG.configure: 'backend' changes nothing; texts and vectors are kept by the library",
+        );
+    }
+    let wants_cache = options.truth("enable_cache")? == Some(true);
+    if options.number("cache_ttl", 0.0, 1e12)?.is_some() || wants_cache {
+        host.note("cache", "RAG.configure: 'enable_cache' and 'cache_ttl' change nothing; vectors of texts are kept as long as the texts, and every search looks anew");
+    }
+    if options.whole(&["batch_size"], 1, i64::MAX)?.is_some() {
+        host.note(
+            "batch_size",
+            "RAG.configure: 'batch_size' changes nothing; texts that come together are embedded together",
+        );
+    }
+    Ok(())
 }
 
 /// Why a call was not done.
@@ -89,12 +124,6 @@ pub(super) fn check_provider(rooms: &Rooms, wanted: Option<&str>) -> Result<(), 
     }
 }
 
-fn check_dimensions(rooms: &Rooms, wanted: Option<usize>) -> Result<(), Failed> {
-    let there = rooms.meaning().map(|meaning| meaning.embedder().model().dimensions);
-    match (wanted, there) {
-        (Some(wanted), Some(there)) if wanted != there => Err(Failed::Said(format!(
-            "vectors have {there} dimensions here, not {wanted}; leave that out, or name another model with the setting library.embedder"
-        ))),
-        _ => Ok(()),
-    }
+fn dimensions(rooms: &Rooms) -> Option<usize> {
+    rooms.meaning().map(|meaning| meaning.embedder().model().dimensions)
 }
