@@ -37,6 +37,7 @@ mod read;
 mod rooms;
 mod schema;
 mod search;
+mod sessions;
 mod view;
 
 use std::{
@@ -46,13 +47,14 @@ use std::{
     time::Duration,
 };
 
-use athenaeum_core::{ChunkId, DocumentId, Timestamp};
+use athenaeum_core::{ChunkId, DocumentId, SessionId, Timestamp};
 use athenaeum_tenancy::{Room, Scope};
 
 pub use fields::Fields;
 pub use view::{
     Chunk, Coverage, Document, DocumentSummary, File, FileState, Found, Having, Hit, Kept, LibraryStats,
-    Mark, NewChunk, NewDocument, NewFile, Outcome, Query, Question, RankedAgain, Ranking, RoomEntry,
+    Mark, NewChunk, NewDocument, NewFile, NewSession, Outcome, Query, Question, RankedAgain, Ranking,
+    RoomEntry, Session, SessionStatus, SessionsWanted,
 };
 
 use crate::{
@@ -421,6 +423,14 @@ impl Library {
         rooms::expire(&self.files, room, now).await
     }
 
+    /// Lists the scopes of a tenant's rooms in which something has expired by `now`. One look, however many rooms there are.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn expiring(&self, scope: &Scope, now: Timestamp) -> Result<Vec<Scope>, Error> {
+        rooms::expiring(&self.files, scope, now).await
+    }
+
     /// Removes a room with all that is in it, and its search index; returns how many documents that were, `None` where there is
     /// no such room. Vectors are removed by whoever keeps them.
     ///
@@ -432,6 +442,54 @@ impl Library {
             self.indexes.forget(&own);
         }
         Ok(removed)
+    }
+
+    /// Makes a session, which is active.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest) where `scope` is a room's;
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) when others write for too long.
+    pub async fn add_session(&self, scope: &Scope, about: NewSession) -> Result<Session, Error> {
+        sessions::add(&self.files, scope, about).await
+    }
+
+    /// Returns a tenant's session; `None` where it has no such.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn session(&self, scope: &Scope, id: SessionId) -> Result<Option<Session>, Error> {
+        sessions::find(&self.files, scope, id).await
+    }
+
+    /// Lists a tenant's sessions, the newest first.
+    ///
+    /// # Errors
+    /// Only those of the disk.
+    pub async fn sessions(&self, scope: &Scope, wanted: &SessionsWanted) -> Result<Vec<Session>, Error> {
+        sessions::list(&self.files, scope, wanted).await
+    }
+
+    /// Gives a session the status `to` where it has one of `from`; returns it as it is then, and whether it changed; `None` where
+    /// there is no such.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) when others write for too long.
+    pub async fn turn_session(
+        &self,
+        scope: &Scope,
+        id: SessionId,
+        from: &[SessionStatus],
+        to: SessionStatus,
+    ) -> Result<Option<(Session, bool)>, Error> {
+        sessions::turn(&self.files, scope, id, (from, to)).await
+    }
+
+    /// Removes what is known of a session, and nothing of its room; false where there is no such.
+    ///
+    /// # Errors
+    /// Those of [`Library::turn_session`].
+    pub async fn remove_session(&self, scope: &Scope, id: SessionId) -> Result<bool, Error> {
+        sessions::remove(&self.files, scope, id).await
     }
 
     /// Waits for running reads and closes every connection. Clones answer errors afterwards.

@@ -87,6 +87,11 @@ uuid_id! {
     MemoryId, "a memory id (a UUID)"
 }
 
+uuid_id! {
+    /// Names a session: a UUIDv7 of when it began.
+    SessionId, "a session's id (a UUID)"
+}
+
 /// Names a message: its row in the archive, never used twice.
 ///
 /// An integer and not a UUID because the full-text index is keyed by it; 16 bytes and their index would cost

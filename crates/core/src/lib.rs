@@ -32,7 +32,7 @@ pub mod vector;
 pub use block::{Block, BlockKind};
 pub use conversation::{Attachment, Conversation, Message, Role, ToolCall};
 pub use embed::{Embed, EmbedError, Embedded, Embedding, EmbeddingModel, TextKind};
-pub use id::{ChunkId, ConversationId, DocumentId, ImportId, InvalidId, MemoryId, MessageId};
+pub use id::{ChunkId, ConversationId, DocumentId, ImportId, InvalidId, MemoryId, MessageId, SessionId};
 pub use problem::{Problem, Severity};
 pub use provider::{InvalidProvider, Provider};
 pub use rerank::{Rerank, RerankError, Scoring};

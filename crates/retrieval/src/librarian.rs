@@ -337,7 +337,8 @@ impl Librarian {
     }
 
     /// Takes out of the rooms of a tenant what has expired by `now`, and the vectors of rooms that are gone; see [`Rooms::sweep`].
-    /// Opens nothing where there is no library: `library_file` is looked for first; and no model where there are no rooms.
+    /// Opens nothing where there is no library: `library_file` is looked for first; and no model where nothing has expired: vectors
+    /// of rooms that are gone then stay until somebody else has opened it.
     ///
     /// # Errors
     /// Those of [`Rooms::sweep`].
@@ -351,7 +352,7 @@ impl Librarian {
             return Ok(Swept::default());
         }
         let library = self.library().await?;
-        if library.rooms(scope).await?.is_empty() {
+        if !self.0.meaning.initialized() && library.expiring(scope, now).await?.is_empty() {
             return Ok(Swept::default());
         }
         let meaning = self.meaning().await.cloned();

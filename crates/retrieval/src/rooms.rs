@@ -12,8 +12,9 @@
 
 mod artifacts;
 mod cut;
+mod sessions;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use athenaeum_archive::{
     ErrorKind, Notice,
@@ -25,7 +26,9 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 pub use artifacts::{Artifact, ArtifactKind, InvalidArtifact, NewArtifact};
+pub use athenaeum_archive::library::{NewSession, Session, SessionStatus, SessionsWanted};
 pub use cut::{By, Cutting, InvalidText, Text};
+pub use sessions::{InvalidSession, room_of};
 
 use crate::{
     meaning::{Meaning, MeaningError},
@@ -50,6 +53,9 @@ pub enum RoomsError {
     /// An artifact cannot be kept as it is.
     #[error(transparent)]
     Artifact(#[from] InvalidArtifact),
+    /// A session is not made, found or changed.
+    #[error(transparent)]
+    Session(#[from] InvalidSession),
     /// A least similarity was asked for, and no model is there to tell it.
     #[error(
         "there is no model to tell how similar texts are, so no threshold can be kept; see `library.embedder`"
@@ -73,7 +79,8 @@ impl RoomsError {
     /// Says what can be done about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Text(_) | Self::Artifact(_) | Self::NoModel => ErrorKind::InvalidRequest,
+            Self::Session(InvalidSession::Missing(_)) => ErrorKind::NotFound,
+            Self::Text(_) | Self::Artifact(_) | Self::Session(_) | Self::NoModel => ErrorKind::InvalidRequest,
             Self::Library(error) => error.kind(),
             Self::Meaning(error) => error.kind(),
             Self::Search(error) => error.kind(),
@@ -363,12 +370,13 @@ impl Rooms {
             Some(meaning) => meaning.rooms(scope).await?,
             None => Vec::new(),
         };
-        let rooms = self.library.rooms(scope).await?;
-        for room in &rooms {
-            swept.documents += self.expire(&room.scope, now).await?;
+        for own in self.library.expiring(scope, now).await? {
+            swept.documents += self.expire(&own, now).await?;
         }
-        if let Some(meaning) = &self.meaning {
-            for own in with_vectors.iter().filter(|own| !rooms.iter().any(|room| room.scope == **own)) {
+        if let Some(meaning) = self.meaning.as_ref().filter(|_| !with_vectors.is_empty()) {
+            let rooms: HashSet<Scope> =
+                self.library.rooms(scope).await?.into_iter().map(|room| room.scope).collect();
+            for own in with_vectors.iter().filter(|own| !rooms.contains(own)) {
                 meaning.forget_room(own).await?;
                 swept.rooms += 1;
             }
@@ -406,6 +414,11 @@ impl Rooms {
         }
         Ok(documents)
     }
+}
+
+/// Tells whether a name of the ledger is that of a text or an artifact which a program handed in, and of no file.
+pub fn is_of_a_program(path: &str) -> bool {
+    path.starts_with(cut::OF_PROGRAMS) || path.starts_with(artifacts::OF_ARTIFACTS)
 }
 
 /// Reads what the library keeps of a text's metadata.

@@ -82,6 +82,16 @@ pub(super) async fn number(files: &Files, scope: &Scope, room: &Room) -> Result<
     given.map(i64::cast_unsigned).ok_or_else(|| Error::not_found("room", room.id()))
 }
 
+/// Lists the rooms in which something has expired by `now`.
+pub(super) async fn expiring(files: &Files, scope: &Scope, now: Timestamp) -> Result<Vec<Scope>, Error> {
+    let sql = "SELECT scope FROM rooms r WHERE tenant = ? AND EXISTS \
+         (SELECT 1 FROM documents d WHERE d.tenant = r.scope AND d.expires_at <= ?)";
+    let names = sqlx::query_scalar::<_, String>(sql).bind(scope.tenant().as_str()).bind(now.as_micros());
+    let names = names.fetch_all(&files.readers).await.map_err(database("looking for what has expired"))?;
+    let damaged = || Error::damaged("a room of the library");
+    names.iter().map(|name| scope.room_named(name).ok_or_else(damaged)).collect()
+}
+
 /// Takes out of a room what has expired by `now`: how many documents, and their chunks.
 pub(super) async fn expire(files: &Files, own: &Scope, now: Timestamp) -> Result<(u64, Vec<ChunkId>), Error> {
     let failed = database("looking for what has expired");

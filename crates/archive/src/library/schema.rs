@@ -6,10 +6,10 @@ use crate::store::schema::Schema;
 pub(super) static LIBRARY: Schema = Schema {
     file: "library.db",
     search: "search-library",
-    version: 3,
+    version: 4,
     application_id: 0x4174_686c,
     create: CREATE,
-    upgrades: &[COUNTS, ROOMS],
+    upgrades: &[COUNTS, ROOMS, SESSIONS],
 };
 
 /// A text lies in pieces, so that a passage of a book is read without the book. Large columns stand last, so that lists never read their overflow pages. `AUTOINCREMENT` keeps row ids from being
@@ -109,4 +109,21 @@ CREATE TABLE rooms (
 ALTER TABLE documents ADD COLUMN expires_at INTEGER;
 ALTER TABLE documents ADD COLUMN metadata TEXT;
 CREATE INDEX documents_expiring ON documents (tenant, expires_at) WHERE expires_at IS NOT NULL;
+";
+
+/// What is known of a session; its texts lie in the room of the same id.
+const SESSIONS: &str = "
+CREATE TABLE sessions (
+    id          INTEGER PRIMARY KEY,
+    uid         BLOB NOT NULL UNIQUE,
+    tenant      TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    made_at     INTEGER NOT NULL,
+    changed_at  INTEGER NOT NULL,
+    name        TEXT,
+    description TEXT,
+    tags        TEXT NOT NULL,
+    metadata    TEXT NOT NULL
+) STRICT;
+CREATE INDEX sessions_in_order ON sessions (tenant, id);
 ";

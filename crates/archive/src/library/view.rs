@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
-use athenaeum_core::{ChunkId, DocumentId, Timestamp};
+use athenaeum_core::{ChunkId, DocumentId, SessionId, Timestamp};
 use athenaeum_tenancy::{Room, Scope};
 
 use crate::{Notice, Snippet, Total, index::Candidates};
@@ -332,6 +332,81 @@ pub struct RoomEntry {
     pub documents: u64,
     /// Chunks of them.
     pub chunks: u64,
+}
+
+/// What a session is called, for people and programs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewSession {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// By what it is listed.
+    pub tags: Vec<String>,
+    /// What else is to be known of it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is known of a session. Its texts and artifacts are in the room of the kind `session` with its id, where there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whether it goes on.
+    pub status: SessionStatus,
+    /// When it began.
+    pub made_at: Timestamp,
+    /// When its status last changed.
+    pub changed_at: Timestamp,
+    /// As it was handed in.
+    pub about: NewSession,
+}
+
+/// Whether a session goes on. A word for people and programs: what is in its room is found, and more can be put there, whatever it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionStatus {
+    /// It goes on.
+    Active,
+    /// It rests, and may be taken up again.
+    Suspended,
+    /// It is over.
+    Completed,
+}
+
+impl SessionStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Completed];
+
+    /// Returns the name that files and programs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Completed => "completed",
+        }
+    }
+
+    /// Finds the status of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionsWanted {
+    /// Those of this status.
+    pub status: Option<SessionStatus>,
+    /// Those that have all of these tags.
+    pub tags: Vec<String>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+impl Default for SessionsWanted {
+    fn default() -> Self {
+        Self { status: None, tags: Vec::new(), limit: usize::MAX }
+    }
 }
 
 /// What of a document's metadata has to hold: under this key a value that is one of these.

@@ -143,7 +143,7 @@ async fn chunks_are_counted_with_every_change_and_in_an_older_file() {
     let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("library.db"));
     let mut file = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
     let older = "DROP TRIGGER documents_came; DROP TRIGGER documents_changed; DROP TRIGGER documents_went;
-        DROP TABLE counts; DROP TABLE rooms; DROP INDEX documents_expiring;
+        DROP TABLE counts; DROP TABLE rooms; DROP TABLE sessions; DROP INDEX documents_expiring;
         ALTER TABLE documents DROP COLUMN metadata; ALTER TABLE documents DROP COLUMN expires_at; PRAGMA user_version = 1;";
     sqlx::raw_sql(older).execute(&mut file).await.unwrap();
     file.close().await.unwrap();

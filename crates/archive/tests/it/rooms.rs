@@ -4,7 +4,10 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use athenaeum_archive::{
     ErrorKind, Settings,
-    library::{Having, Library, NewChunk, NewDocument, NewFile, Query, RoomEntry},
+    library::{
+        Having, Library, NewChunk, NewDocument, NewFile, NewSession, Query, RoomEntry, SessionStatus,
+        SessionsWanted,
+    },
 };
 use athenaeum_core::Timestamp;
 use athenaeum_tenancy::{Room, Scope, for_test, local};
@@ -200,7 +203,8 @@ async fn an_older_file_gets_rooms_and_keeps_what_it_has() {
     let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("library.db"));
     let mut file = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
     let older = "DROP INDEX documents_expiring; ALTER TABLE documents DROP COLUMN metadata;
-        ALTER TABLE documents DROP COLUMN expires_at; DROP TABLE rooms; PRAGMA user_version = 2;";
+        ALTER TABLE documents DROP COLUMN expires_at; DROP TABLE rooms; DROP TABLE sessions;
+        PRAGMA user_version = 2;";
     sqlx::raw_sql(older).execute(&mut file).await.unwrap();
     file.close().await.unwrap();
     let library = Library::open(dir.path(), &Settings::default()).await.unwrap();
@@ -220,4 +224,52 @@ async fn numbers_of_a_room_are_given_once_and_rooms_have_no_rooms() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let nested = library.open_room(&one.scope, &session("t"), None).await.unwrap_err();
     assert_eq!(nested.kind(), ErrorKind::InvalidRequest);
+}
+
+#[tokio::test]
+async fn sessions_are_known_again_and_only_to_their_tenant() {
+    let (dir, library) = open().await;
+    let about = |name: &str, tags: &[&str]| NewSession {
+        name: Some(name.into()),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        metadata: json!({ "n": [1, null] }).as_object().cloned().unwrap(),
+        ..NewSession::default()
+    };
+    let first = library.add_session(&local(), about("first", &["a", "b"])).await.unwrap();
+    let second = library.add_session(&local(), about("second", &["b"])).await.unwrap();
+    let theirs = library.add_session(&for_test("other"), about("theirs", &["b"])).await.unwrap();
+    library.close().await;
+    let library = Library::open(dir.path(), &Settings::default()).await.unwrap();
+    assert_eq!(library.session(&local(), first.id).await.unwrap(), Some(first.clone()));
+    let listed = async |status, tags: &[&str], limit| {
+        let tags = tags.iter().map(ToString::to_string).collect();
+        let found = library.sessions(&local(), &SessionsWanted { status, tags, limit }).await.unwrap();
+        found.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, &[], 9).await, [second.id, first.id]);
+    assert_eq!(listed(None, &["b"], 1).await, [second.id]);
+    assert_eq!(listed(None, &["b", "a"], 9).await, [first.id]);
+    assert!(listed(None, &["a", "c"], 9).await.is_empty());
+
+    // Another tenant's session is one that is not there, whatever is asked of it.
+    let (rest, active) = (SessionStatus::Suspended, [SessionStatus::Active]);
+    assert_eq!(library.session(&local(), theirs.id).await.unwrap(), None);
+    assert_eq!(library.turn_session(&local(), theirs.id, &active, rest).await.unwrap(), None);
+    assert!(!library.remove_session(&local(), theirs.id).await.unwrap());
+    assert_eq!(library.session(&for_test("other"), theirs.id).await.unwrap(), Some(theirs));
+
+    let (turned, changed) = library.turn_session(&local(), first.id, &active, rest).await.unwrap().unwrap();
+    assert!(changed && turned.status == rest && turned.changed_at >= turned.made_at);
+    let (turned, changed) =
+        library.turn_session(&local(), first.id, &active, SessionStatus::Completed).await.unwrap().unwrap();
+    assert!(!changed && turned.status == rest, "it was active no longer");
+    assert_eq!(
+        (listed(Some(rest), &[], 9).await, listed(Some(active[0]), &[], 9).await),
+        (vec![first.id], vec![second.id])
+    );
+    assert!(library.remove_session(&local(), first.id).await.unwrap());
+    assert!(!library.remove_session(&local(), first.id).await.unwrap());
+    assert_eq!(listed(None, &[], 9).await, [second.id]);
+    let nested = library.add_session(&room(&library, "s").await.scope, about("nested", &[])).await;
+    assert_eq!(nested.unwrap_err().kind(), ErrorKind::InvalidRequest);
 }

@@ -6,6 +6,8 @@ use athenaeum_archive::text::Analyzer;
 use athenaeum_ingest::document::{self, Reading, Source};
 use serde::Serialize;
 
+use crate::rooms::is_of_a_program;
+
 use super::{
     answer::{Answer, Citation, Kind, Origin},
     passages::Passage,
@@ -46,7 +48,7 @@ pub enum Verdict {
     Missing,
     /// The answer itself was changed: the passage is not the one that was cited.
     Forged,
-    /// There is no source to look at: the file is gone, or it is a conversation.
+    /// There is no source to look at: the file is gone, it is a conversation, or a program handed it in without a file.
     Unseen,
 }
 
@@ -54,9 +56,17 @@ pub enum Verdict {
 /// that the sources are the same to the byte, and that sentences are borne out. Reads files and nothing else.
 pub fn verify(answer: &Answer, options: &document::Options) -> Verification {
     let citations: Vec<Checked> = answer.citations.iter().map(|citation| check(citation, options)).collect();
-    let unsupported = unsupported(answer);
-    let holds = unsupported.is_empty() && citations.iter().all(|checked| checked.verdict == Verdict::Holds);
-    Verification { holds, citations, unsupported }
+    let mut verification = Verification { holds: false, citations, unsupported: unsupported(answer) };
+    verification.judge();
+    verification
+}
+
+impl Verification {
+    /// Says whether all of it holds, of what is said of its parts.
+    pub(crate) fn judge(&mut self) {
+        let holds = |checked: &Checked| checked.verdict == Verdict::Holds;
+        self.holds = self.unsupported.is_empty() && self.citations.iter().all(holds);
+    }
 }
 
 fn check(citation: &Citation, options: &document::Options) -> Checked {
@@ -73,6 +83,9 @@ fn judge(citation: &Citation, options: &document::Options) -> (Verdict, String) 
         return (Verdict::Unseen, "it is of a conversation; look it up in the archive".to_owned());
     };
     let Some(path) = path else { return (Verdict::Unseen, "no file is named".to_owned()) };
+    if is_of_a_program(path) {
+        return (Verdict::Unseen, "a program handed it in, so there is no file to look at".to_owned());
+    }
     let bytes = match bounded(Path::new(path), options.bytes_max) {
         Ok(bytes) => bytes,
         Err(error) => return (Verdict::Unseen, format!("{path} cannot be read: {error}")),

@@ -1,6 +1,6 @@
 //! Questions, from what is searched to what is answered.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use athenaeum_archive::Archive;
 use athenaeum_ingest::document;
@@ -8,7 +8,8 @@ use athenaeum_tenancy::Scope;
 
 use super::Librarian;
 use crate::{
-    ask::{self, Answer, Budget, Origin, Passage, Verification},
+    ask::{self, Answer, Budget, Origin, Passage, Verdict, Verification},
+    rooms::is_of_a_program,
     search::{Mode, Request, SearchError, Within},
     topics::{self, Topics},
 };
@@ -75,7 +76,7 @@ impl Librarian {
     }
 
     /// Checks an answer against the files that it cites, as far as the ledger of whoever asks has them: a path that it does
-    /// not have is not looked at.
+    /// not have is not looked at. What a program handed in without a file is held against its text in the library.
     ///
     /// # Errors
     /// What the disk says.
@@ -86,14 +87,21 @@ impl Librarian {
     ) -> Result<Verification, athenaeum_archive::Error> {
         let library = self.library().await?;
         let mut answer = answer;
-        let mut unknown = HashSet::new();
+        let (mut unknown, mut handed_in) = (HashSet::new(), HashMap::new());
         for citation in &mut answer.citations {
-            if let Origin::Document { path, .. } = &mut citation.origin
-                && let Some(named) = path.as_deref()
-                && library.file(scope, named).await?.is_none()
-            {
-                unknown.insert(citation.number);
-                *path = None;
+            let Origin::Document { path, text_range, .. } = &mut citation.origin else { continue };
+            let Some(named) = path.as_deref() else { continue };
+            match library.file(scope, named).await?.map(|file| file.document) {
+                None => {
+                    unknown.insert(citation.number);
+                    *path = None;
+                }
+                Some(Some(document)) if is_of_a_program(named) => {
+                    let text = library.document(scope, document).await?.text;
+                    let stands = text.get(text_range.clone()) == Some(citation.text.as_str());
+                    handed_in.insert(citation.number, stands);
+                }
+                Some(_) => {}
             }
         }
         let options: document::Options = self.0.options.reading.clone();
@@ -106,7 +114,23 @@ impl Librarian {
             if unknown.contains(&checked.number) {
                 "the library does not know this file".clone_into(&mut checked.said);
             }
+            // The passage itself may have been changed since; then it is no passage of anything.
+            if let Some(stands) =
+                handed_in.get(&checked.number).filter(|_| checked.verdict == Verdict::Unseen)
+            {
+                (checked.verdict, checked.said) = match stands {
+                    true => (
+                        Verdict::Holds,
+                        "a program handed it in, and the library has it as it was".to_owned(),
+                    ),
+                    false => (
+                        Verdict::Missing,
+                        "the passage does not stand in what a program handed in".to_owned(),
+                    ),
+                };
+            }
         }
+        verification.judge();
         Ok(verification)
     }
 }

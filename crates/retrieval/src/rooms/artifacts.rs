@@ -250,7 +250,7 @@ fn path(sequence: u64) -> String {
 }
 
 /// What the names of artifacts begin with in the ledger; no text that is handed in without being one does.
-const OF_ARTIFACTS: &str = "artifact:";
+pub(super) const OF_ARTIFACTS: &str = "artifact:";
 
 /// Under what name the metadata hold what an artifact is.
 const ABOUT: &str = "artifact";

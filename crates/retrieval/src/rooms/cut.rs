@@ -30,7 +30,7 @@ pub struct Cutting {
     /// Tokens of a piece at most, by estimate, 1 to 8,192. The built-in embedder looks at 256: what is behind that is found by its
     /// words alone.
     pub tokens_max: usize,
-    /// Tokens that a piece has in common with the one before; less than half of `tokens_max`.
+    /// Tokens that a piece has in common with the one before; at most half of `tokens_max`.
     pub overlap: usize,
     /// Where.
     pub by: By,
@@ -75,7 +75,7 @@ pub enum InvalidText {
     Metadata(usize),
     /// It cannot be cut so.
     #[error(
-        "a piece has 1 to {} tokens, and less than half of them in common with the one before",
+        "a piece has 1 to {} tokens, and at most half of them in common with the one before",
         Cutting::TOKENS_MAX
     )]
     Cutting,
@@ -130,7 +130,7 @@ pub(super) fn document(
     cutting: Cutting,
 ) -> Result<(NewFile, NewDocument, u64), InvalidText> {
     let Cutting { tokens_max, overlap, by } = cutting;
-    if !(1..=Cutting::TOKENS_MAX).contains(&tokens_max) || overlap * 2 >= tokens_max.max(2) {
+    if !(1..=Cutting::TOKENS_MAX).contains(&tokens_max) || overlap * 2 > tokens_max {
         return Err(InvalidText::Cutting);
     }
     if text.trim().is_empty() {
@@ -191,4 +191,4 @@ fn hash(parts: &[&str]) -> blake3::Hash {
 }
 
 /// What the names of texts begin with in the ledger. No path of a file does: those are absolute.
-const OF_PROGRAMS: &str = "program:";
+pub(super) const OF_PROGRAMS: &str = "program:";

@@ -9,13 +9,14 @@ use athenaeum_archive::{
 use athenaeum_core::Timestamp;
 use athenaeum_retrieval::{
     CancellationToken,
+    ask::{self, Answer, Budget, Verdict},
     librarian::Librarian,
     meaning::{Meaning, follow_restored},
     rooms::{
         ArtifactKind, Asked, By, Cutting, InvalidText, KeptTexts, NewArtifact, RoomHit, Rooms, RoomsError,
         Text,
     },
-    search::{Mode, Searcher},
+    search::{Mode, Request, Searcher},
     testing::FourMeanings,
 };
 use athenaeum_tenancy::{Room, Scope, for_test, local};
@@ -177,7 +178,7 @@ async fn texts_are_cut_as_it_is_asked() {
     let by = |by| Cutting { tokens_max: 200, overlap: 0, by };
     assert_eq!(cut("d", headed, by(By::Sentences)).await.unwrap().chunks, 1);
     assert_eq!(cut("e", headed, by(By::Structure)).await.unwrap().chunks, 2);
-    for cutting in [cutting(0, 0), cutting(8_193, 0), cutting(20, 10)] {
+    for cutting in [cutting(0, 0), cutting(8_193, 0), cutting(20, 11)] {
         let refused = cut("f", "text", cutting).await.unwrap_err();
         assert!(matches!(refused, RoomsError::Text(InvalidText::Cutting)), "{refused}");
     }
@@ -246,8 +247,17 @@ async fn a_server_sweeps_the_rooms_of_its_library() {
     };
     place.rooms.open(&local(), &room, Some(Duration::from_secs(60))).await.unwrap();
     place.keep(&local(), Some(&room), &[("a", "A hound barks.")]).await;
+    let other = Room::new("user", "u").unwrap();
+    place.rooms.open(&local(), &other, Some(Duration::from_secs(3600))).await.unwrap();
+    place.keep(&local(), Some(&other), &[("b", "A kitten plays.")]).await;
     assert_eq!(sweep(place.data.path(), 50).await, 0);
+    let far = Timestamp::from_micros(Timestamp::now().as_micros() + 61_000_000);
+    let expiring = place.library.expiring(&local(), far).await.unwrap();
+    assert_eq!(expiring, [local().room(&room).unwrap()]);
+    assert!(place.library.expiring(&for_test("other"), far).await.unwrap().is_empty());
     assert_eq!(sweep(place.data.path(), 61).await, 1);
+    assert_eq!(place.vectors.tenants().await.unwrap(), ["local@user.u"]);
+    assert_eq!(sweep(place.data.path(), 3601).await, 1);
     assert!(place.vectors.tenants().await.unwrap().is_empty());
     let nowhere = tempfile::tempdir().unwrap();
     assert_eq!(sweep(nowhere.path(), 61).await, 0);
@@ -323,4 +333,38 @@ async fn the_text_of_an_artifact_is_found_in_its_session() {
     ] {
         assert_eq!(keep(&ours, bad).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
     }
+}
+
+/// A citation of a text that a program handed in names no file; its name was read as a path relative to wherever the program ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn citations_of_handed_in_texts_are_held_against_the_library() {
+    let place = Place::new().await;
+    place
+        .keep(&local(), None, &[("../x", "A loaf wants a hot oven of 250 degrees. It is baked for an hour.")])
+        .await;
+    let data = place.data.path();
+    let archive = Archive::open(data, &Settings::default()).await.unwrap();
+    let options = athenaeum_retrieval::documents::Options::default();
+    let librarian = Librarian::new(Folder(data.to_owned()), &data.join("drop"), options);
+    let question = Request { query: "How hot must the oven be for a loaf?".into(), ..Request::default() };
+    let answer = librarian.answer(&archive, &local(), &question, Budget::default()).await.unwrap();
+    assert_eq!(answer.citations.len(), 1, "{answer:?}");
+    let offline = ask::verify(&answer, &athenaeum_ingest::document::Options::default());
+    assert_eq!(offline.citations[0].verdict, Verdict::Unseen);
+    assert_eq!(offline.citations[0].said, "a program handed it in, so there is no file to look at");
+    let verified = async |answer: &Answer| {
+        let verification = librarian.verify(&local(), answer.clone()).await.unwrap();
+        (verification.holds, verification.citations[0].verdict)
+    };
+    assert_eq!(verified(&answer).await, (true, Verdict::Holds));
+    let mut forged = answer.clone();
+    forged.citations[0].text.push('!');
+    assert_eq!(verified(&forged).await, (false, Verdict::Forged));
+    let by_other = librarian.verify(&for_test("other"), answer.clone()).await.unwrap();
+    assert_eq!((by_other.holds, by_other.citations[0].verdict), (false, Verdict::Unseen));
+    place
+        .keep(&local(), None, &[("../x", "A loaf wants a cold oven of 50 degrees. It is dried for a day.")])
+        .await;
+    assert_eq!(verified(&answer).await, (false, Verdict::Missing));
+    librarian.shut_down().await;
 }
