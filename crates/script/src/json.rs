@@ -131,8 +131,15 @@ fn below(key: &str, why: &str) -> String {
 }
 
 /// An empty list that was read is told from an empty object by its metatable, which says no more than that.
-fn is_list(table: &Table) -> bool {
+pub(crate) fn is_list(table: &Table) -> bool {
     table.metatable().is_some_and(|meta| meta.raw_get::<bool>(LIST).unwrap_or(false))
+}
+
+/// Makes a table known for a list, if an empty one.
+pub(crate) fn mark_list(lua: &Lua, list: &Table) -> mlua::Result<()> {
+    let meta = lua.create_table()?;
+    meta.raw_set(LIST, true)?;
+    list.set_metatable(Some(meta))
 }
 
 struct Reading<'l>(&'l Lua);
@@ -184,9 +191,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
             list.raw_set(place, value).map_err(A::Error::custom)?;
         }
         if place == 0 {
-            let meta = self.0.create_table().map_err(A::Error::custom)?;
-            meta.raw_set(LIST, true).map_err(A::Error::custom)?;
-            list.set_metatable(Some(meta)).map_err(A::Error::custom)?;
+            mark_list(self.0, &list).map_err(A::Error::custom)?;
         }
         Ok(Value::Table(list))
     }

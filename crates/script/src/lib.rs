@@ -19,7 +19,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A script runs on a thread of its own and is handed a few globals: `RAG` (texts in, texts found), `Artifact`, `JSON`, `ARGS`
+//! A script runs on a thread of its own and is handed a few globals: `RAG` (texts in, texts found), `Session`, `Artifact`, `JSON`, `ARGS`
 //! and `arg`; of Lua's own what does not reach out of the script. What each takes and gives is told in `docs/scripts.md`.
 //! Whatever they do is done by the crates below: here Lua's values become theirs and back.
 //!
@@ -32,6 +32,7 @@ mod error;
 mod globals;
 mod json;
 mod options;
+mod path;
 mod run;
 mod sandbox;
 

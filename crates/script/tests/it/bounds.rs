@@ -38,6 +38,8 @@ async fn whatever_goes_on_for_ever_is_stopped() {
         "while true do pcall(print, setmetatable({}, { __tostring = function() while true do end end })) end",
         "while true do pcall(RAG.search, 'x', 7) end",
         "while true do pcall(JSON.parse, '[') end",
+        // Each table stands in the next one ten times: what is found nowhere takes no memory, and would take years.
+        "local t = {} for i = 1, 40 do local u = {} for j = 1, 10 do u[j] = t end t = u end JSON.query(t, '.' .. ('[]'):rep(40) .. '[].x?')",
     ] {
         let ran = bounded(source).await;
         assert!(matches!(ran.ended, Err(ScriptError::Time { left_behind: false, .. })), "{source}: {ran:?}");
@@ -73,6 +75,7 @@ async fn whatever_grows_for_ever_is_stopped() {
         "local t = {} for i = 1, 1e9 do t[i] = i end",
         "local function f() local a, b, c = {}, {}, {} return 1 + f() end local t = {} for i = 1, 1e6 do t[i] = coroutine.create(f) coroutine.resume(t[i]) end",
         "JSON.parse('[' .. ('[],'):rep(1e6) .. '[]]')",
+        "local t = { 1 } for i = 1, 40 do local u = {} for j = 1, 10 do u[j] = t end t = u end JSON.query(t, '.' .. ('[]'):rep(41))",
     ] {
         // Time enough for a machine that has much to do: the memory is to end first.
         let ran = within(Duration::from_secs(60), source).await;

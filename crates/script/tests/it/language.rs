@@ -181,3 +181,49 @@ proptest! {
         prop_assert_eq!(back, json!(values));
     }
 }
+
+#[tokio::test]
+async fn paths_lead_into_values() {
+    let data = r#"local d = JSON.parse('{ "a": [ { "b": 1, "c d": [10, 20, 30] }, { "b": 2 }, 7 ], "e": [], "f": {}, "n": null, "z": { "y": 2, "x": 1 } }')
+        local function q(path) local found = JSON.query(d, path) return type(found) == "table" and JSON.stringify(found) or found end "#;
+    for (path, expected) in [
+        (".a[0].b", "1"),
+        (".a[-1]", "7"),
+        (".a[9]", "nil"),
+        (".a[-9]", "nil"),
+        (".a[0][\"c d\"][1:]", "[20,30]"),
+        (".a[0].\"c d\"[-2:-1]", "[20]"),
+        (".a[2:1]", "[]"),
+        (".n.b[0].c", "nil"),
+        (".missing", "nil"),
+        (".a | .[1].b", "2"),
+        (".a[:2][].b", "[1,2]"),
+        (".a[].b?", "[1,2]"),
+        (".z[]", "[1,2]"),
+        (".e[]", "[]"),
+        (".f[0]", "nil"),
+        (".a.b?", "nil"),
+        (".z.y", "2"),
+    ] {
+        let ran = ran(&format!("{data} print(q([=[{path}]=]))")).await;
+        assert_eq!(ran.lines(), [expected], "{path}");
+    }
+    let source = "local r = RAG.search('x') r[1] = { t = 5 } r.results = { { t = 6 } } print(JSON.query(r, '.results[0].t'), JSON.query(r, '.[0].t'),
+        rawequal(JSON.query(r, '.'), r))";
+    assert_eq!(ran(source).await.lines(), ["6\t5\ttrue"]);
+    for (source, why) in [
+        ("JSON.query({}, 'a')", "JSON.query cannot read 'a', at character 1: a path begins with '.'"),
+        ("JSON.query({})", "JSON.query takes a value and a path, not nil"),
+        ("JSON.query({ 1 }, '.a')", "JSON.query, '.a': a list stands where the key 'a' looks"),
+        ("JSON.query({ a = 1 }, '.[0]')", "an object stands where [0] looks"),
+        ("JSON.query({ a = 1 }, '.a.b')", "a number stands where the key 'b' looks"),
+        (
+            "JSON.query('{}', '.a')",
+            "a text stands where the key 'a' looks; JSON.parse makes a table of a text",
+        ),
+        ("JSON.query(nil, '.[]')", "nil stands where [] looks"),
+    ] {
+        let told = error(source).await;
+        assert!(told.starts_with("test.lua:1: ") && told.contains(why), "{source}: {told}");
+    }
+}
