@@ -4,3 +4,4 @@ pub(crate) mod args;
 pub(crate) mod artifact;
 pub(crate) mod json;
 pub(crate) mod rag;
+pub(crate) mod session;

@@ -86,5 +86,23 @@ end
 
 _G.RAG = raising(native.RAG)
 _G.Artifact = raising(native.Artifact)
+_G.Session = raising(native.Session)
 _G.JSON = raising(native.JSON)
 JSON.encode, JSON.decode = JSON.stringify, JSON.parse
+
+-- The same as Session.create with a table, word by word.
+local begin = Session.create
+function Session.builder()
+  local about, builder = { tags = {} }, {}
+  for _, name in ipairs({ "name", "description", "metadata" }) do
+    builder[name] = function(self, value) about[name] = value return self end
+  end
+  function builder:tag(tag) about.tags[#about.tags + 1] = tag return self end
+  function builder:tags(tags)
+    if type(tags) ~= "table" then error("Session.builder takes a list of texts for 'tags'", 2) end
+    for i = 1, #tags do about.tags[#about.tags + 1] = tags[i] end
+    return self
+  end
+  function builder:build() return begin(about) end
+  return builder
+end

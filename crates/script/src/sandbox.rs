@@ -47,6 +47,7 @@ pub(crate) fn fill(lua: &Lua, script: &Script, host: &Rc<Host>) -> Result<()> {
     native.set("JSON", globals::json::functions(lua, host)?)?;
     native.set("RAG", globals::rag::functions(lua, host)?)?;
     native.set("Artifact", globals::artifact::functions(lua, host)?)?;
+    native.set("Session", globals::session::functions(lua, host)?)?;
     lua.load(PRELUDE).set_name(format!("={OWN}")).set_mode(ChunkMode::Text).call::<()>(native)
 }
 

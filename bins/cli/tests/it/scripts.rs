@@ -51,6 +51,17 @@ fn the_examples_do_what_they_say() {
             ],
         );
     }
+    for expected in [
+        &["Baking, gas, new"][..],
+        &[
+            "Baking, gas, known again",
+            "The sourdough starter lives in the refrigerator and is fed on Fridays.",
+            "flour.md is there, too",
+        ],
+        &["Baking, gas, new"],
+    ] {
+        check("named-sessions.lua", expected);
+    }
     // A person's own search sees nothing of it all.
     assert_eq!(
         library.ok(&["search", "--in", "library", "dough bees goods"]),
@@ -100,6 +111,15 @@ fn exit_codes_and_messages_say_how_it_went() {
     assert!(missing.stderr.contains("cannot read missing.lua"), "{missing:?}");
     assert_eq!(library.run(&["run"]).code, Some(2));
     assert_eq!(library.run(&["run", "script.lua", "words"]).code, Some(2), "arguments stand behind --");
+}
+
+#[test]
+fn what_changes_nothing_is_told_on_stderr() {
+    let library = Library::new();
+    let source = "print(1) RAG.configure{ cache_ttl = 60 } RAG.configure{ cache_ttl = 90 } print(2)";
+    let ran = run(&library, source, &[]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("1\n2\n", Some(0)), "{ran:?}");
+    assert_eq!(ran.stderr.matches("'cache_ttl' change nothing").count(), 1, "{ran:?}");
 }
 
 #[test]

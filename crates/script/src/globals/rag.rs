@@ -270,8 +270,8 @@ fn cutting(options: &Options<'_>, usual: Cutting) -> Result<Cutting, Refused> {
         if let Some(overlap) = options.whole(&["overlap", "chunk_overlap"], 0, Cutting::TOKENS_MAX as i64)? {
             cutting.overlap = overlap;
         }
-        if cutting.overlap * 2 >= cutting.tokens_max.max(2) {
-            return options.refuse("takes an overlap of less than half of 'chunk_size'");
+        if cutting.overlap * 2 > cutting.tokens_max {
+            return options.refuse("takes an overlap of at most half of 'chunk_size'");
         }
         Ok(())
     };

@@ -6,4 +6,5 @@ mod artifacts;
 mod bounds;
 mod language;
 mod rag;
+mod sessions;
 mod support;

@@ -3,7 +3,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use athenaeum_archive::library::Library;
 use athenaeum_retrieval::{meaning::Meaning, rooms::Rooms, search::Searcher, testing::FourMeanings};
 use athenaeum_script::{Ended, Opening, Said, Script, ScriptError, Settings, World, run};
-use athenaeum_tenancy::local;
+use athenaeum_tenancy::{Scope, local};
 use athenaeum_vector::Vectors;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,11 @@ impl Place {
         self.run_with(source, &[], &Settings::default(), CancellationToken::new()).await
     }
 
+    /// Runs it in another tenant's name.
+    pub(crate) async fn run_of(&self, scope: Scope, source: &str) -> Ran {
+        self.run_in(scope, source, &[], &Settings::default(), CancellationToken::new()).await
+    }
+
     pub(crate) async fn run_with(
         &self,
         source: &str,
@@ -60,9 +65,20 @@ impl Place {
         settings: &Settings,
         cancel: CancellationToken,
     ) -> Ran {
+        self.run_in(local(), source, arguments, settings, cancel).await
+    }
+
+    async fn run_in(
+        &self,
+        scope: Scope,
+        source: &str,
+        arguments: &[&str],
+        settings: &Settings,
+        cancel: CancellationToken,
+    ) -> Ran {
         let data = self.0.path().to_owned();
         let (print, mut lines) = tokio::sync::mpsc::channel(16);
-        let world = World { scope: local(), open: Box::new(move || opening(&data)), print };
+        let world = World { scope, open: Box::new(move || opening(&data)), print };
         let script = Script {
             name: "test.lua".into(),
             source: source.into(),
