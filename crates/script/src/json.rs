@@ -3,7 +3,7 @@
 //! What is read becomes Lua's values as it is read, so that Lua's limit of memory is the limit of what a text can unfold to. What is
 //! written is counted, since a table that stands in another one twice, and that in a third one twice, is written out each time.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use mlua::{Lua, Table, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -83,7 +83,8 @@ impl Writing {
     }
 
     fn entries(&mut self, table: &Table) -> Result<Json, String> {
-        let (mut object, mut list) = (Map::new(), Vec::new());
+        // Lua has no order of keys, and another one in each run; the same table is to give the same text.
+        let (mut object, mut list) = (BTreeMap::new(), Vec::new());
         for pair in table.pairs::<Value, Value>() {
             let (key, value) = pair.map_err(|error| error.to_string())?;
             match key {
@@ -101,7 +102,7 @@ impl Writing {
         }
         match (object.is_empty(), list.is_empty()) {
             (true, true) if is_list(table) => Ok(Json::Array(Vec::new())),
-            (_, true) => Ok(Json::Object(object)),
+            (_, true) => Ok(Json::Object(object.into_iter().collect())),
             (false, false) => Err("a table has both places and names; JSON has one or the other".to_owned()),
             (true, false) => {
                 list.sort_by_key(|(place, _)| *place);

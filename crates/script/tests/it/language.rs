@@ -203,7 +203,7 @@ async fn paths_lead_into_values() {
         (".e[]", "[]"),
         (".f[0]", "nil"),
         (".a.b?", "nil"),
-        (".z.y", "2"),
+        (".z", "{\"x\":1,\"y\":2}"),
     ] {
         let ran = ran(&format!("{data} print(q([=[{path}]=]))")).await;
         assert_eq!(ran.lines(), [expected], "{path}");
