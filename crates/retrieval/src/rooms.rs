@@ -8,6 +8,8 @@
 //! [`crate::search`] within one room. A room may have a time to live: what was put there longer ago is taken out before anything
 //! else is done with the room, and by [`Rooms::sweep`].
 //!
+//! A [`Session`] is known by name, tags and status; its texts and artifacts are in the room that [`room_of`] names.
+//!
 //! **Invariant:** whoever names a room reaches that room and no other; what has expired is not found, whoever sweeps when.
 
 mod artifacts;
