@@ -15,24 +15,19 @@ pub fn f16_to_f32(half: u16) -> f32 {
 /// Returns the nearest IEEE half, ties to even; too large becomes infinite.
 #[inline]
 pub fn f16_from_f32(value: f32) -> u16 {
+    // All of it for every value, so that compilers make vectors of it.
     let bits = value.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
     let magnitude = bits & 0x7fff_ffff;
-    if magnitude > 0x7f80_0000 {
-        return sign | 0x7e00 | ((magnitude >> 13) & 0x3ff) as u16;
-    }
-    // 65520 and above round to infinity.
-    if magnitude >= 0x477f_f000 {
-        return sign | 0x7c00;
-    }
-    // Below 2^-14 halves are subnormal: multiples of 2^-24. Adding 0.5, whose last bit is worth 2^-24, rounds to one.
-    if magnitude < 0x3880_0000 {
-        let rounded = f32::from_bits(magnitude) + 0.5;
-        return sign | (rounded.to_bits() - 0x3f00_0000) as u16;
-    }
     let odd = (magnitude >> 13) & 1;
-    let rounded = magnitude + 0xfff + odd;
-    sign | ((rounded >> 13) - (112 << 10)) as u16
+    let usual = ((magnitude + 0xfff + odd) >> 13).wrapping_sub(112 << 10) as u16;
+    // Below 2^-14 halves are subnormal: multiples of 2^-24. Adding 0.5, whose last bit is worth 2^-24, rounds to one.
+    let small = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0x3f00_0000) as u16;
+    let nan = 0x7e00 | ((magnitude >> 13) & 0x3ff) as u16;
+    let finite = if magnitude < 0x3880_0000 { small } else { usual };
+    // 65520 and above round to infinity.
+    let number = if magnitude >= 0x477f_f000 { 0x7c00 } else { finite };
+    sign | if magnitude > 0x7f80_0000 { nan } else { number }
 }
 
 /// Returns the value of a bfloat16, exactly.

@@ -2,6 +2,7 @@ use crate::{
     Error, Format,
     dequantize::check,
     float::{bf16_from_f32, f16_from_f32},
+    isa::for_each_isa,
 };
 
 /// Packs numbers, bit for bit as the reference does (Python's `gguf`).
@@ -14,7 +15,7 @@ pub fn quantize(format: Format, values: &[f32], out: &mut [u8]) -> Result<(), Er
     check(format, out.len(), values.len())?;
     match format {
         Format::F32 => each(values, out, f32::to_le_bytes),
-        Format::F16 => each(values, out, |value| f16_from_f32(value).to_le_bytes()),
+        Format::F16 => halves(values, out),
         Format::BF16 => each(values, out, |value| bf16_from_f32(value).to_le_bytes()),
         Format::Q8_0 => blocks(values, out, q8_0),
         Format::Q4_0 => blocks(values, out, q4_0),
@@ -23,6 +24,13 @@ pub fn quantize(format: Format, values: &[f32], out: &mut [u8]) -> Result<(), Er
     Ok(())
 }
 
+for_each_isa! {
+    fn halves(values: &[f32], out: &mut [u8]) {
+        each(values, out, |value| f16_from_f32(value).to_le_bytes());
+    }
+}
+
+#[inline(always)]
 fn each<const N: usize>(values: &[f32], out: &mut [u8], bytes: impl Fn(f32) -> [u8; N]) {
     for (out, value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
         *out = bytes(*value);
