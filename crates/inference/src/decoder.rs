@@ -245,14 +245,21 @@ impl Decoder {
         wanted.extend(rows.iter().filter(|row| row.want != Want::Nothing));
         let mut batch = Batch { rows, sequences };
         for (index, layer) in self.layers.iter().enumerate() {
-            self.remember(index, layer, &batch, cache, work, pool);
-            if index + 1 == self.layers.len() {
+            let is_last = index + 1 == self.layers.len();
+            // Queries of rows that are not wanted would be for nothing.
+            let with_queries = !is_last || wanted.len() == rows.len();
+            self.remember(index, &batch, with_queries, cache, work, pool);
+            if is_last {
                 // Of what the last layer computes, only its keys and values serve others than the rows that are wanted.
                 work.keep_wanted(rows, self.config.width);
                 batch.rows = &wanted;
                 if wanted.is_empty() {
                     break;
                 }
+            }
+            if !with_queries {
+                resize(&mut work.queries, batch.rows.len() * self.config.query_width());
+                layer.queries.apply(pool, &work.normed, &mut work.queries);
             }
             self.attend(index, layer, &batch, cache, work, pool);
             self.feed_forward(layer, work, pool);
@@ -295,23 +302,29 @@ impl Decoder {
         }
     }
 
-    /// Computes the keys and values of all rows, and keeps them.
+    /// Computes the keys and values of all rows and keeps them, and perhaps their queries as well.
     fn remember(
         &self,
         index: usize,
-        layer: &Layer,
         batch: &Batch<'_>,
+        with_queries: bool,
         cache: &mut Cache,
         work: &mut Work,
         pool: &Pool,
     ) {
-        let width = self.config.kv_width();
+        let (layer, width, count) = (&self.layers[index], self.config.kv_width(), batch.rows.len());
         self.normalise(layer.attention_norm.as_deref(), &work.stream, &mut work.normed, pool);
         for numbers in [&mut work.keys, &mut work.values] {
-            resize(numbers, batch.rows.len() * width);
+            resize(numbers, count * width);
         }
-        layer.keys.apply(pool, &work.normed, &mut work.keys);
-        layer.values.apply(pool, &work.normed, &mut work.values);
+        let Work { normed, queries, keys, values, .. } = &mut *work;
+        if with_queries {
+            resize(queries, count * self.config.query_width());
+            let linears = [&layer.queries, &layer.keys, &layer.values];
+            Linear::apply_each(linears, pool, normed, [queries, keys, values]);
+        } else {
+            Linear::apply_each([&layer.keys, &layer.values], pool, normed, [keys, values]);
+        }
         self.clamp(&mut work.values);
         let angles = self.angles(index, &work.angles, &work.angles_in_window);
         self.place(&mut work.keys, width, layer.key_norm.as_deref(), angles, pool);
@@ -323,7 +336,7 @@ impl Decoder {
         }
     }
 
-    /// Lets rows, normalised by [`Decoder::remember`], look at what is kept.
+    /// Lets rows whose queries are computed look at what is kept.
     fn attend(
         &self,
         index: usize,
@@ -335,8 +348,6 @@ impl Decoder {
     ) {
         let config = &self.config;
         let (width, count) = (config.query_width(), batch.rows.len());
-        resize(&mut work.queries, count * width);
-        layer.queries.apply(pool, &work.normed, &mut work.queries);
         let angles = self.angles(index, &work.angles, &work.angles_in_window);
         self.place(&mut work.queries, width, layer.query_norm.as_deref(), angles, pool);
         resize(&mut work.attended, count * width);

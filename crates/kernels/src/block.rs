@@ -48,6 +48,12 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Tells whether input rows are rounded alike for both.
+    pub(crate) fn rounds_as(&self, other: &Self) -> bool {
+        let what = |shape: &Self| (shape.group, shape.mins, shape.offset, shape.rounding, shape.lanes);
+        what(self) == what(other)
+    }
+
     /// Where a group of a row goes: the chunk of sixteen, and the lane in it.
     #[inline]
     pub(crate) fn place(&self, group: usize) -> (usize, usize) {

@@ -95,6 +95,30 @@ impl Matrix {
         }
     }
 
+    /// Multiplies the same input rows by several matrices, each as [`multiply`](Self::multiply) does: `outputs[i]` is of
+    /// `matrices[i]`. A single row is rounded once for matrices that round alike, and all its products are one loop of the pool,
+    /// which costs less than a loop for each where matrices are small.
+    ///
+    /// # Panics
+    /// As [`multiply`](Self::multiply) with any of them.
+    pub fn multiply_each<const N: usize>(
+        matrices: [&Self; N],
+        pool: &Pool,
+        inputs: &[f32],
+        mut outputs: [&mut [f32]; N],
+    ) {
+        let is_row = matrices
+            .iter()
+            .zip(&outputs)
+            .all(|(matrix, outputs)| (inputs.len(), outputs.len()) == (matrix.cols, matrix.rows));
+        if is_row && integers::multiply_row(matrices, pool, inputs, &mut outputs) {
+            return;
+        }
+        for (matrix, outputs) in matrices.into_iter().zip(outputs) {
+            matrix.multiply(pool, inputs, outputs);
+        }
+    }
+
     fn packed(&self, row: usize) -> &[u8] {
         &self.bytes[row * self.row_bytes..][..self.row_bytes]
     }
@@ -120,6 +144,34 @@ mod tests {
                 (state >> 24) as u8 & 0xbb
             })
             .collect()
+    }
+
+    #[test]
+    fn several_matrices_give_what_each_gives_alone() {
+        let formats = [Format::Q4_0, Format::Q4_0, Format::Q4_K, Format::Q6_K, Format::F16, Format::Q8_0];
+        for threads in [1, 3] {
+            let pool = Pool::new(threads);
+            for (index, format) in formats.into_iter().enumerate() {
+                for (cols, count) in [(256, 1), (768, 1), (512, 3)] {
+                    let matrix = |format: Format, rows: usize| {
+                        let bytes = bytes(format, rows * cols, (rows + index) as u32);
+                        Matrix::new(format, rows, cols, Bytes::from(bytes)).unwrap()
+                    };
+                    let next = formats[(index + 1) % formats.len()];
+                    let [a, b, c] = [matrix(format, 301), matrix(next, 1), matrix(format, 40)];
+                    let inputs: Vec<f32> = (0..count * cols).map(|at| (at as f32 * 0.71).sin()).collect();
+                    let alone = [&a, &b, &c].map(|matrix| {
+                        let mut outputs = vec![0.0; count * matrix.rows()];
+                        matrix.multiply(&pool, &inputs, &mut outputs);
+                        outputs
+                    });
+                    let mut together = alone.clone().map(|outputs| vec![f32::NAN; outputs.len()]);
+                    let outputs = together.each_mut().map(Vec::as_mut_slice);
+                    Matrix::multiply_each([&a, &b, &c], &pool, &inputs, outputs);
+                    assert_eq!(together, alone, "{format} and {next}, {count} × {cols}");
+                }
+            }
+        }
     }
 
     /// The promise that lets a text be the same on every machine.

@@ -108,8 +108,7 @@ impl Gated {
         let rows = inputs.len() / self.gate.columns();
         resize(gate, rows * self.size);
         resize(up, rows * self.size);
-        self.gate.apply(pool, inputs, gate);
-        self.up.apply(pool, inputs, up);
+        Linear::apply_each([&self.gate, &self.up], pool, inputs, [gate, up]);
         let some = ROWS * self.size;
         pool.for_chunks_mut(gate, some, |index, gate| {
             let up = &up[index * some..][..gate.len()];

@@ -140,7 +140,23 @@ impl Linear {
         }
     }
 
-    /// The same, and lets each of the results go through `then`, some rows at a time.
+    /// Computes the products of several with the same `inputs`.
+    pub(crate) fn apply_each<const N: usize>(
+        linears: [&Self; N],
+        pool: &Pool,
+        inputs: &[f32],
+        mut outputs: [&mut [f32]; N],
+    ) {
+        let matrices = linears.map(|linear| &linear.matrix);
+        Matrix::multiply_each(matrices, pool, inputs, outputs.each_mut().map(|outputs| &mut **outputs));
+        for (linear, outputs) in linears.into_iter().zip(outputs) {
+            if linear.bias.is_some() {
+                linear.finish(pool, outputs, |_| {});
+            }
+        }
+    }
+
+    /// As [`Linear::apply`], and lets each of the results go through `then`, some rows at a time.
     pub(crate) fn apply_then(
         &self,
         pool: &Pool,
@@ -149,6 +165,11 @@ impl Linear {
         then: impl Fn(&mut [f32]) + Sync,
     ) {
         self.matrix.multiply(pool, inputs, outputs);
+        self.finish(pool, outputs, then);
+    }
+
+    /// Adds to products what is to be added.
+    fn finish(&self, pool: &Pool, outputs: &mut [f32], then: impl Fn(&mut [f32]) + Sync) {
         pool.for_chunks_mut(outputs, ROWS * self.matrix.rows().max(1), |_, outputs| {
             if let Some(bias) = &self.bias {
                 athenaeum_kernels::add_to_rows(outputs, bias);
