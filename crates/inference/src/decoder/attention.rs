@@ -1,6 +1,6 @@
 use std::{cell::Cell, ops::Range};
 
-use athenaeum_kernels::{Pool, Softmaxes, add_product, attention_scores, unpack_numbers};
+use athenaeum_kernels::{Pool, Softmaxes, add_product, attention_scores, soon, unpack_numbers};
 
 use super::{Config, Row};
 use crate::cache::{Cache, PAGE, Page};
@@ -102,12 +102,22 @@ impl Inputs<'_> {
         let seen = |row: usize| self.seen(row);
         let first = rows.clone().map(|row| seen(row).start).min().unwrap_or_default();
         let end = rows.clone().map(|row| seen(row).end).max().unwrap_or_default();
-        for page in first / PAGE..end.div_ceil(PAGE) {
-            let number = view.sequences[view.rows[rows.start].sequence][page];
-            let (keys, values) = view.cache.rows(view.layer, number, kv_head);
-            unpack_numbers(view.cache.format(), keys, &mut work.keys);
-            unpack_numbers(view.cache.format(), values, &mut work.values);
-            attention_scores(&work.queries, &work.keys, size, &mut work.scores);
+        let pages = first / PAGE..end.div_ceil(PAGE);
+        for page in pages.clone() {
+            // Of the last page there may be little.
+            let tokens = (end - page * PAGE).min(PAGE);
+            let (keys, values) = self.kept(&rows, page, kv_head, tokens);
+            soon(values);
+            unpack_numbers(view.cache.format(), keys, &mut work.keys[..tokens * size]);
+            let scores = &mut work.scores[..count * heads * tokens];
+            attention_scores(&work.queries, &work.keys[..tokens * size], size, scores);
+            // What this thread is likely to look at next.
+            if page + 1 < pages.end {
+                soon(self.kept(&rows, page + 1, kv_head, PAGE).0);
+            } else if kv_head + 1 < config.kv_heads {
+                soon(self.kept(&rows, pages.start, kv_head + 1, tokens).0);
+            }
+            unpack_numbers(view.cache.format(), values, &mut work.values[..tokens * size]);
             let whole = page * PAGE..(page + 1) * PAGE;
             if rows.clone().all(|row| seen(row).start <= whole.start && whole.end <= seen(row).end) {
                 work.add_page(config, 0..count * heads);
@@ -118,7 +128,7 @@ impl Inputs<'_> {
                 let slots =
                     seen.start.saturating_sub(page * PAGE)..seen.end.saturating_sub(page * PAGE).min(PAGE);
                 if !slots.is_empty() {
-                    work.add(config, index * heads..(index + 1) * heads, slots);
+                    work.add(config, index * heads..(index + 1) * heads, slots, tokens);
                 }
             }
         }
@@ -129,6 +139,15 @@ impl Inputs<'_> {
             out[..shared].copy_from_slice(sums);
         }
         WORK.set(work);
+    }
+
+    /// Returns the keys and values of the first tokens of a page.
+    fn kept(&self, rows: &Range<usize>, page: usize, kv_head: usize, tokens: usize) -> (&[u8], &[u8]) {
+        let view = self.view;
+        let number = view.sequences[view.rows[rows.start].sequence][page];
+        let (keys, values) = view.cache.rows(view.layer, number, kv_head);
+        let bytes = keys.len() / PAGE * tokens;
+        (&keys[..bytes], &values[..bytes])
     }
 
     /// Returns the positions that a row looks at.
@@ -168,8 +187,8 @@ impl Work {
         add_seen(config, heads, scores, &self.values, &mut self.softmax, &mut self.sums);
     }
 
-    /// Adds what some heads of one row see of the page.
-    fn add(&mut self, config: &Config, heads: Range<usize>, slots: Range<usize>) {
+    /// Adds what some heads of one row see of a page of so many tokens.
+    fn add(&mut self, config: &Config, heads: Range<usize>, slots: Range<usize>, tokens: usize) {
         let values = &self.values[slots.start * config.head_size..];
         // What is seen of the page moves to the front, so that the heads' lie side by side.
         let mut weights = [0.0; 16 * PAGE];
@@ -177,7 +196,7 @@ impl Work {
             let some = some..heads.end.min(some + 16);
             let weights = &mut weights[..some.len() * slots.len()];
             for (head, weights) in some.clone().zip(weights.chunks_exact_mut(slots.len())) {
-                weights.copy_from_slice(&self.scores[head * PAGE..][slots.clone()]);
+                weights.copy_from_slice(&self.scores[head * tokens..][slots.clone()]);
             }
             add_seen(config, some, weights, values, &mut self.softmax, &mut self.sums);
         }
