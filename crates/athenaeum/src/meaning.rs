@@ -58,7 +58,8 @@ fn vector_settings(settings: &Settings) -> athenaeum_vector::Settings {
     let usual = athenaeum_vector::Settings::default();
     let writer_cache_bytes = usual.writer_cache_bytes.min(settings.archive.writer_cache_mib << 20);
     let joined_max = if writer_cache_bytes < usual.writer_cache_bytes { 0 } else { usual.joined_max };
-    athenaeum_vector::Settings { writer_cache_bytes, joined_max, ..usual }
+    let hnsw = settings.library.graph.hnsw();
+    athenaeum_vector::Settings { writer_cache_bytes, joined_max, hnsw, ..usual }
 }
 
 /// Opens the model that `library.reranker` names, of a catalogue or by its path, to be computed on `processor`; `None` where

@@ -17,10 +17,12 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+mod graph;
 mod perhaps;
 mod places;
 mod remotes;
 
+pub use graph::Graph;
 pub use places::Places;
 pub use remotes::{RemoteModel, RemoteModels, Spoken};
 
@@ -170,6 +172,8 @@ pub struct Library {
     pub rerank_top: u64,
     /// Milliseconds that it may take. 1 to 60000.
     pub rerank_ms: u64,
+    /// Which vectors get a graph.
+    pub graph: Graph,
 }
 
 /// How pages are made.
@@ -371,7 +375,10 @@ impl Settings {
             ("models.waiting_max", models.waiting_max as u64, 0..=65_536),
             ("hardware.threads", hardware.threads.into(), 0..=1_024),
             ("hardware.memory_budget_mib", hardware.memory_budget_mib, 0..=16_777_216),
-        ] {
+        ]
+        .into_iter()
+        .chain(library.graph.ranges())
+        {
             if !accepted.contains(&value) {
                 return Err(Error::OutOfRange { name, value, accepted });
             }
@@ -477,6 +484,7 @@ impl Default for Settings {
                 reranker: String::new(),
                 rerank_top: 30,
                 rerank_ms: 3_000,
+                graph: Graph::DEFAULT,
             },
             pages: Pages { time_zone: String::new(), messages_per_page: 250 },
             memory: Memory { surprise_percent: 70, half_life_days: 0, cold_after_days: 30, kept_hot: 1_000 },

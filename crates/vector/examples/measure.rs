@@ -1,13 +1,13 @@
 //! Measures what `docs/benchmarks.md` says of vectors, on vectors from a file:
 //!
 //! ```text
-//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER [PARTS [joined]]]]
+//! cargo run --profile profiling -p athenaeum-vector --example measure -- VECTORS DIMENSIONS [COUNT [FOLDER [PARTS [joined|graph[=M,EF_CONSTRUCTION,EF_SEARCH]]]]]
 //! ```
 //!
 //! VECTORS holds `f32`, little-endian, one vector behind the other: COUNT (100,000) to search in, then 1,000 to insert, then
 //! 1,000 to search with. FOLDER keeps what is made, so that the next run need not make it. With
 //! PARTS they are put into so many segments on the way, as by a program that makes vectors and does not search, and with `joined`
-//! those together in the end.
+//! those together in the end. With `graph` the segment gets a graph of the usual kind (HNSW), which then answers.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -19,7 +19,7 @@ use std::{
 
 use athenaeum_core::vector::{Effort, Entry, Filter, Key, Metric, Query, Spec, Tag, VectorStorage};
 use athenaeum_kernels::{Format, dots};
-use athenaeum_vector::{Collection, Settings, Vectors};
+use athenaeum_vector::{Collection, Hnsw, Settings, Vectors};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -33,14 +33,30 @@ fn main() -> Result<()> {
     let data = Data { bytes: std::fs::read(file)?, dimensions, count };
     let folder = arguments.next().map(PathBuf::from);
     let parts = arguments.next().map_or(Ok(1), |parts| parts.parse())?;
-    let joined = arguments.next().is_some_and(|word| word == "joined");
+    let then = arguments.next().unwrap_or_default();
+    let (joined, hnsw) = (then == "joined", then.strip_prefix("graph").map(hnsw).transpose()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(data, folder, Parts { count: parts, joined }))
+    runtime.block_on(measure(data, folder, Parts { count: parts, joined, hnsw }))
+}
+
+/// Reads `=M,EF_CONSTRUCTION,EF_SEARCH`, or nothing for what is usual.
+fn hnsw(text: &str) -> Result<Hnsw> {
+    let Some(text) = text.strip_prefix('=') else { return Ok(Hnsw { rows_min: 1, ..Hnsw::BALANCED }) };
+    let numbers: Vec<usize> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+    match numbers[..] {
+        [m, ef_construction, ef_search] => Ok(Hnsw { rows_min: 1, m, ef_construction, ef_search }),
+        _ => Err("give graph=M,EF_CONSTRUCTION,EF_SEARCH".into()),
+    }
+}
+
+fn settings(parts: &Parts) -> Settings {
+    Settings { background: false, hnsw: parts.hnsw, ..Settings::default() }
 }
 
 struct Parts {
     count: usize,
     joined: bool,
+    hnsw: Option<Hnsw>,
 }
 
 async fn measure(data: Data, folder: Option<PathBuf>, parts: Parts) -> Result<()> {
@@ -55,14 +71,14 @@ async fn measure(data: Data, folder: Option<PathBuf>, parts: Parts) -> Result<()
     // Only their count is needed from here on, and a thousand to insert.
     let inserted: Vec<Vec<f32>> = (0..INSERTED).map(|row| data.vector(data.count + row)).collect();
     if !dir.join("vectors.db").exists() {
-        build(&dir, &data, parts).await?;
+        build(&dir, &data, &parts).await?;
     }
     let (count, dimensions) = (data.count, data.dimensions);
     drop(data);
 
     let before = memory();
     let started = Instant::now();
-    let (vectors, chunks) = open(&dir, dimensions, &athenaeum_tenancy::local()).await?;
+    let (vectors, chunks) = open(&dir, dimensions, &athenaeum_tenancy::local(), &parts).await?;
     let first = Query { effort: Effort::Quick, ..Query::new(queries[0].clone(), 10) };
     chunks.search(&first).await?;
     println!("open and first query: {:.1} ms", ms(started.elapsed()));
@@ -113,7 +129,8 @@ async fn measure(data: Data, folder: Option<PathBuf>, parts: Parts) -> Result<()
     let asked: Vec<Query> = queries.iter().map(query).collect();
     let alone = time(&chunks, &asked).await?.0;
     for tenant in 0..20 {
-        let other = open(&dir, dimensions, &athenaeum_tenancy::for_test(&format!("other-{tenant}"))).await?.1;
+        let other =
+            open(&dir, dimensions, &athenaeum_tenancy::for_test(&format!("other-{tenant}")), &parts).await?.1;
         other.store(&(0..1_000).map(|row| entry(row, inserted[row].clone())).collect::<Vec<_>>()).await?;
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -128,9 +145,8 @@ async fn measure(data: Data, folder: Option<PathBuf>, parts: Parts) -> Result<()
     Ok(())
 }
 
-async fn build(dir: &Path, data: &Data, parts: Parts) -> Result<()> {
-    let settings = Settings { background: false, ..Settings::default() };
-    let vectors = Vectors::open(dir, settings).await?;
+async fn build(dir: &Path, data: &Data, parts: &Parts) -> Result<()> {
+    let vectors = Vectors::open(dir, settings(parts)).await?;
     let chunks = vectors.collection(&athenaeum_tenancy::local(), &spec(data.dimensions)).await?;
     let started = Instant::now();
     let step = if parts.count > 1 { data.count.div_ceil(parts.count) } else { 5_000 };
@@ -162,8 +178,9 @@ async fn open(
     dir: &Path,
     dimensions: usize,
     scope: &athenaeum_tenancy::Scope,
+    parts: &Parts,
 ) -> Result<(Vectors, Collection)> {
-    let vectors = Vectors::open(dir, Settings { background: false, ..Settings::default() }).await?;
+    let vectors = Vectors::open(dir, settings(parts)).await?;
     let chunks = vectors.collection(scope, &spec(dimensions)).await?;
     Ok((vectors, chunks))
 }

@@ -15,8 +15,9 @@ use athenaeum_tenancy::Scope;
 use tracing::Instrument;
 
 use crate::{
-    Error,
+    Error, Hnsw,
     folder::{Folder, Lock},
+    graph::Graph,
     rows::Rows,
     segment::{Head, ROWS_MAX},
     snapshot::Snapshot,
@@ -42,6 +43,8 @@ struct Inner {
     reading: tokio::sync::Mutex<()>,
     /// A segment is being made in the background.
     folding: AtomicBool,
+    /// A graph is.
+    linking: AtomicBool,
 }
 
 /// The last look at the database.
@@ -57,7 +60,8 @@ struct Seen {
 
 impl Collection {
     pub(crate) fn new(database: Arc<Database>, scope: &Scope, spec: Spec, state: &State) -> Self {
-        let folder = Folder::new(database.dir.join(scope.tenant().as_str()).join(state.id.to_string()));
+        let hnsw = database.settings.hnsw.map(Hnsw::bounded);
+        let folder = Folder::new(database.dir.join(scope.tenant().as_str()).join(state.id.to_string()), hnsw);
         let seen = Seen { snapshot: Arc::default(), stamp: Stamp::default(), settled: false, loaded: false };
         Self(Arc::new(Inner {
             database,
@@ -67,6 +71,7 @@ impl Collection {
             seen: Mutex::new(seen),
             reading: tokio::sync::Mutex::default(),
             folding: AtomicBool::new(false),
+            linking: AtomicBool::new(false),
         }))
     }
 
@@ -216,6 +221,10 @@ impl Collection {
             && snapshot.newest() >= inner.database.settings.newest_max.max(1)
         {
             self.fold_in_background();
+        } else if inner.database.settings.background
+            && inner.hnsw().is_some_and(|hnsw| snapshot.lacks_a_graph(&hnsw))
+        {
+            self.link_in_background();
         }
         Ok(snapshot)
     }
@@ -227,14 +236,17 @@ impl Collection {
         }
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
-            if snapshot.is_sound() {
+            let (segments, graphs) = snapshot.are_sound();
+            if segments && graphs {
                 return;
             }
-            tracing::warn!(collection = inner.spec.name, "a segment of vectors is damaged, and made anew");
+            let what = if segments { "a graph" } else { "a segment" };
+            tracing::warn!(collection = inner.spec.name, "{what} of vectors is damaged, and made anew");
             // Whoever reads now would say afterwards that what it read is as it should be.
             let _reading = inner.reading.blocking_lock();
-            if let Err(error) = inner.folder.discard() {
-                tracing::warn!(%error, "the list of segments cannot be removed");
+            let done = if segments { inner.folder.discard_graphs() } else { inner.folder.discard() };
+            if let Err(error) = done {
+                tracing::warn!(%error, "{what} cannot be removed");
             }
             let mut seen = inner.seen();
             (seen.loaded, seen.settled) = (false, false);
@@ -260,17 +272,53 @@ impl Collection {
         tokio::spawn(work.in_current_span());
     }
 
+    fn link_in_background(&self) {
+        if self.0.linking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = self.clone();
+        let work = async move {
+            let done = this.link(false).await;
+            this.0.linking.store(false, Ordering::Release);
+            if let Err(error) = done {
+                tracing::warn!(%error, collection = this.0.spec.name, "no graph of vectors could be made");
+            }
+        };
+        tokio::spawn(work.in_current_span());
+    }
+
+    /// Makes the graphs that segments are to have and lack. `wait`s for another process or task that does the same, or leaves it
+    /// to that. Dropping the future ends it soon.
+    async fn link(&self, wait: bool) -> Result<(), Error> {
+        let inner = &*self.0;
+        let Some(hnsw) = inner.hnsw() else { return Ok(()) };
+        let Some(lock) = locked(wait, || inner.folder.lock_graphs()).await? else { return Ok(()) };
+        let lock = Arc::new(lock);
+        let mut made = Vec::new();
+        loop {
+            let state = inner.database.state(inner.id).await?;
+            let mut listed = inner.folder.segments(&state, inner.spec.dimensions).into_iter();
+            let lacking = listed.find(|(name, segment)| segment.lacks_graph(&hnsw) && !made.contains(name));
+            let Some((name, segment)) = lacking else { return Ok(()) };
+            let given_up = GivenUp::default();
+            let (this, lock, stop) = (self.clone(), Arc::clone(&lock), Arc::clone(&given_up.0));
+            let (inner_name, threads) = (name.clone(), inner.database.settings.threads);
+            let work = move || match Graph::of(&segment, &hnsw, threads, &stop) {
+                Some(bytes) => this.0.folder.add_graph(&lock, &inner_name, &bytes),
+                None => Ok(()),
+            };
+            let done = tokio::task::spawn_blocking(work).await;
+            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+            made.push(name);
+            inner.look_anew().await;
+        }
+    }
+
     /// Puts rows that no segment has into one, together with segments that are small beside it. `wait`s for another
     /// process or task that does the same, or leaves it to that: then it is false. Rows are held once.
     async fn fold(&self, wait: bool) -> Result<bool, Error> {
         let inner = &*self.0;
-        let lock = loop {
-            match inner.folder.lock()? {
-                Some(lock) => break lock,
-                None if wait => tokio::time::sleep(Duration::from_millis(20)).await,
-                None => return Ok(false),
-            }
-        };
+        let Some(lock) = locked(wait, || inner.folder.lock()).await? else { return Ok(false) };
         let state = inner.database.state(inner.id).await?;
         // As of now: another process may have made segments since.
         let loaded = inner.load(&state);
@@ -310,12 +358,7 @@ impl Collection {
         let state = changes.state;
         let made = tokio::task::spawn_blocking(move || this.0.make(&lock, &changes, span, of)).await;
         made.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        {
-            let _reading = inner.reading.lock().await;
-            // The next look takes the segments from the folder.
-            inner.seen().loaded = false;
-            inner.seen().settled = false;
-        }
+        inner.look_anew().await;
         inner.forget(&state, &inner.load(&state).files()).await
     }
 
@@ -393,6 +436,7 @@ impl VectorStorage for Collection {
 
     async fn persist(&self) -> Result<(), Error> {
         self.fold(true).await?;
+        self.link(true).await?;
         self.snapshot().await.map(drop)
     }
 }
@@ -405,6 +449,18 @@ impl Inner {
     fn current(&self, stamp: Stamp) -> Option<Arc<Snapshot>> {
         let seen = self.seen();
         (seen.loaded && seen.settled && seen.stamp == stamp).then(|| Arc::clone(&seen.snapshot))
+    }
+
+    /// Which segments are to have a graph.
+    fn hnsw(&self) -> Option<Hnsw> {
+        self.database.settings.hnsw.map(Hnsw::bounded)
+    }
+
+    /// Has the next look take the segments from the folder.
+    async fn look_anew(&self) {
+        let _reading = self.reading.lock().await;
+        let mut seen = self.seen();
+        (seen.loaded, seen.settled) = (false, false);
     }
 
     async fn changes(&self, mark: crate::store::Mark) -> Result<Changes, Error> {
@@ -460,6 +516,26 @@ impl Inner {
             self.database.forget_removals(self.id, state.mark.generation, known).await?;
         }
         Ok(())
+    }
+}
+
+/// Takes a lock; `wait`s where somebody else holds it, or returns `None`.
+async fn locked(wait: bool, lock: impl Fn() -> Result<Option<Lock>, Error>) -> Result<Option<Lock>, Error> {
+    loop {
+        match lock()? {
+            None if wait => tokio::time::sleep(Duration::from_millis(20)).await,
+            taken => return Ok(taken),
+        }
+    }
+}
+
+/// Tells work on another thread that nobody waits for it any more.
+#[derive(Default)]
+struct GivenUp(Arc<AtomicBool>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

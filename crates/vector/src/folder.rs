@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     error::io,
+    graph::{Graph, Hnsw},
     rows::Rows,
     segment::{self, Head, Segment},
     store::State,
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    hnsw: Option<Hnsw>,
 }
 
 /// Holds off others that make segments; the system lets go of it when this process ends, however it does.
@@ -34,8 +36,8 @@ struct Opened {
 }
 
 impl Folder {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(crate) fn new(path: PathBuf, hnsw: Option<Hnsw>) -> Self {
+        Self { path, hnsw }
     }
 
     /// Opens the listed segments that are this collection's, as far as they follow each other from the first row on.
@@ -84,7 +86,61 @@ impl Folder {
     fn open(&self, name: &str) -> Result<Segment, String> {
         let file = File::open(self.path.join(name)).map_err(|error| error.to_string())?;
         let bytes = map(&file).map_err(|error| error.to_string())?;
-        Segment::open(&bytes).map_err(|error| error.to_string())
+        let segment = Segment::open(&bytes).map_err(|error| error.to_string())?;
+        let graph = self.hnsw.filter(|hnsw| segment.rows() >= hnsw.rows_min);
+        let graph = graph.and_then(|hnsw| self.open_graph(name, &segment, &hnsw));
+        Ok(match graph {
+            Some(graph) => segment.with_graph(graph),
+            None => segment,
+        })
+    }
+
+    /// Opens a segment's graph; `None` where there is none that can be used.
+    fn open_graph(&self, name: &str, segment: &Segment, hnsw: &Hnsw) -> Option<Graph> {
+        let file = File::open(self.path.join(graph_name(name))).ok()?;
+        let graph = map(&file).map(|bytes| Graph::open(&bytes, segment, hnsw.ef_search));
+        match graph {
+            Ok(Ok(graph)) => Some(graph),
+            Ok(Err(error)) => {
+                tracing::warn!(segment = name, %error, "a graph of vectors is made anew");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(segment = name, %error, "a graph of vectors cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Writes the graph of a segment; whoever opens the segment from now on has it.
+    pub(crate) fn add_graph(&self, _lock: &Lock, segment: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.path.join(graph_name(segment));
+        let fresh = path.with_extension("graph-new");
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&fresh)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)?;
+            // It took its time: meanwhile the segment may have been put into another one.
+            if !self.names().iter().any(|name| name == segment) {
+                fs::remove_file(&path)?;
+            }
+            Ok(())
+        };
+        write().map_err(io("write", &path))
+    }
+
+    /// Removes all graphs, so that they are made anew.
+    pub(crate) fn discard_graphs(&self) -> Result<(), Error> {
+        for path in self.names().iter().map(|name| self.path.join(graph_name(name))) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io("remove", path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn names(&self) -> Vec<String> {
@@ -99,8 +155,17 @@ impl Folder {
 
     /// Holds off others; `None` where another process or task makes segments.
     pub(crate) fn lock(&self) -> Result<Option<Lock>, Error> {
+        self.lock_file("lock")
+    }
+
+    /// The same for graphs, which take long: segments are made meanwhile.
+    pub(crate) fn lock_graphs(&self) -> Result<Option<Lock>, Error> {
+        self.lock_file("lock-graphs")
+    }
+
+    fn lock_file(&self, name: &str) -> Result<Option<Lock>, Error> {
         fs::create_dir_all(&self.path).map_err(io("create the folder", &self.path))?;
-        let path = self.path.join("lock");
+        let path = self.path.join(name);
         let options = File::options().create(true).truncate(false).write(true).open(&path);
         let file = options.map_err(io("open", &path))?;
         match file.try_lock() {
@@ -145,7 +210,8 @@ impl Folder {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if is_segment(&name) && !names.iter().any(|listed| *listed == name) {
+            let segment = segment_of(&name);
+            if is_segment(&segment) && !names.contains(&segment) {
                 // Systems that do not let go of mapped files remove it another time.
                 let _ = fs::remove_file(entry.path());
             }
@@ -171,6 +237,17 @@ fn read_list(text: &[u8]) -> Vec<String> {
 fn is_segment(name: &str) -> bool {
     let stem = name.strip_suffix(".segment").unwrap_or("");
     !stem.is_empty() && stem.len() <= 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// The file beside a segment that holds its graph.
+fn graph_name(segment: &str) -> String {
+    format!("{}.graph", segment.strip_suffix(".segment").unwrap_or(segment))
+}
+
+/// The segment that a file is, or belongs to.
+fn segment_of(name: &str) -> String {
+    let stem = name.strip_suffix(".graph").or_else(|| name.strip_suffix(".graph-new"));
+    stem.map_or_else(|| name.to_owned(), |stem| format!("{stem}.segment"))
 }
 
 #[cfg(unix)]

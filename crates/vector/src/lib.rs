@@ -26,8 +26,9 @@
 //!
 //! Rows in SQLite are the truth: a vector is kept as one byte a dimension and a scale. What makes searching fast is
 //! derived from them: mapped *segments* hold one bit a dimension beside the bytes, in the order of partitions of vectors
-//! that lie together. A search picks the partitions near the query, counts bits there, and compares the best in full. What
-//! is newer than the segments is scanned from memory until a segment takes it up, so that storing is an append.
+//! that lie together. A search picks the partitions near the query, counts bits there, and compares the best in full. Large
+//! segments may have a graph beside that, which takes longer to make ([`Hnsw`]). What is newer than the segments is scanned
+//! from memory until a segment takes it up, so that storing is an append.
 //!
 //! [`group`] puts vectors into groups that lie together, without a question.
 //!
@@ -40,6 +41,7 @@ mod collection;
 mod error;
 mod exchange;
 mod folder;
+mod graph;
 mod groups;
 mod pack;
 mod rows;
@@ -56,6 +58,7 @@ mod turn;
 pub use collection::Collection;
 pub use error::{Error, ErrorKind};
 pub use exchange::ExchangeError;
+pub use graph::Hnsw;
 pub use groups::{Grouping, Groups, Member, group};
 pub use sources::{Settled, Source};
 pub use store::{Settings, Vectors};

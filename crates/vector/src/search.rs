@@ -7,6 +7,7 @@ use athenaeum_kernels::{Estimates, product_f32_i8, products_i8, products_i8_at, 
 
 use crate::{
     bits::Bits,
+    graph::Graph,
     pack::Probe,
     segment::{Lot, Segment},
 };
@@ -96,6 +97,7 @@ pub(crate) fn search(
     if passing < segment.rows() / 10 * 9 {
         depth = depth.among_few();
     }
+    let kept = kept_on_the_way(segment, passing, effort, best.limit);
     if passing == 0 || best.limit == 0 {
         return;
     }
@@ -114,6 +116,12 @@ pub(crate) fn search(
             }
         };
         refine_best(segment, probe, &rows, &products, best);
+    } else if let Some((graph, kept)) = kept {
+        let rows = graph.near(segment, probe, kept).into_iter();
+        let rows = rows.filter(|row| allowed.is_none_or(|allowed| allowed.contains(*row as usize)));
+        let rows = rows.take(refined(best.limit)).collect::<Vec<u32>>();
+        rows.iter().for_each(|row| segment.key_soon(*row as usize));
+        refine(segment, probe, rows.into_iter(), best);
     } else {
         let rows = estimate(segment, allowed, probe, &depth, best.limit);
         rows.iter().for_each(|row| segment.factor_soon(*row as usize));
@@ -373,9 +381,29 @@ impl Candidates {
     }
 }
 
+/// The graph of a segment and how many rows a search keeps on its way there; `None` where it goes by partitions: so many rows
+/// are wanted, or so few may be found, that a walk would meet most of the segment.
+fn kept_on_the_way(
+    segment: &Segment,
+    passing: usize,
+    effort: Effort,
+    limit: usize,
+) -> Option<(&Graph, usize)> {
+    let (graph, rows) = (segment.graph()?, segment.rows());
+    let usual = graph.ef_search() as f64 * if effort == Effort::Quick { 1.0 } else { 4.0 };
+    let usual = usual * (rows as f64 / 100_000.0).powf(0.25).max(1.0);
+    let kept = (usual as usize).max(refined(limit)).saturating_mul(rows) / passing.max(1);
+    (2 * passing >= rows && kept <= rows / 10).then_some((graph, kept))
+}
+
+/// How many rows are compared with the query as it was given, where so many are wanted.
+fn refined(limit: usize) -> usize {
+    2 * limit + 10
+}
+
 /// Compares again, with the query as it was given, those rows that the rounded one says are nearest.
 fn refine_best(segment: &Segment, probe: &Probe, rows: &[u32], products: &[i32], best: &mut Best) {
-    let mut candidates = Candidates::new(2 * best.limit.min(rows.len()) + 10);
+    let mut candidates = Candidates::new(refined(best.limit.min(rows.len())));
     for (row, product) in rows.iter().zip(products) {
         let (factor, bias) = segment.factor_and_bias(*row as usize);
         let rank = *product as f32 * probe.scale * factor + bias;

@@ -9,7 +9,11 @@ use std::sync::OnceLock;
 use athenaeum_core::vector::{Condition, Key, Metric};
 use athenaeum_kernels::{Bytes, soon};
 
-use crate::{bits::Bits, rows::Times};
+use crate::{
+    bits::Bits,
+    graph::{Graph, Hnsw},
+    rows::Times,
+};
 use tags::TagIndex;
 
 pub(crate) use image::{DIMENSIONS_MAX, Head, ROWS_MAX, Unreadable};
@@ -23,6 +27,7 @@ pub(crate) struct Segment {
     tags: OnceLock<TagIndex>,
     partitions: Vec<Lot>,
     groups: Vec<Lot>,
+    graph: Option<Graph>,
 }
 
 /// A partition with its rows, or a group with its partitions.
@@ -42,7 +47,28 @@ impl Segment {
     pub(crate) fn open(bytes: &Bytes) -> Result<Self, Unreadable> {
         let (head, image) = image::open(bytes)?;
         let (partitions, groups) = (image.partitions(&head), image.groups(&head));
-        Ok(Self { head, image, tags: OnceLock::new(), partitions, groups })
+        Ok(Self { head, image, tags: OnceLock::new(), partitions, groups, graph: None })
+    }
+
+    /// Has it searched by a graph that was made of it.
+    pub(crate) fn with_graph(self, graph: Graph) -> Self {
+        Self { graph: Some(graph), ..self }
+    }
+
+    pub(crate) fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
+    }
+
+    /// Tells whether it is to have a graph, and has none that was made so.
+    pub(crate) fn lacks_graph(&self, hnsw: &Hnsw) -> bool {
+        self.is_mapped()
+            && self.rows() >= hnsw.rows_min
+            && !self.graph().is_some_and(|graph| graph.is_as(hnsw))
+    }
+
+    /// A number that no other segment has.
+    pub(crate) fn identity(&self) -> u64 {
+        self.image.identity()
     }
 
     /// Compares the sections with their hashes; reads the whole image.
@@ -55,7 +81,7 @@ impl Segment {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.image.bytes()
+        self.image.bytes() + self.graph.as_ref().map_or(0, Graph::bytes)
     }
 
     pub(crate) fn is_mapped(&self) -> bool {
@@ -159,5 +185,7 @@ fn pair(bytes: &[u8; 8]) -> (f32, f32) {
     (f32::from_le_bytes([a, b, c, d]), f32::from_le_bytes([e, f, g, h]))
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use athenaeum_kernels::Bytes;
 
 use crate::{
     bits::Bits,
+    graph::{Graph, Hnsw},
     pack::Probe,
     rows::Rows,
     search::{self, Best},
@@ -98,6 +99,11 @@ impl Snapshot {
         self.parts.iter().filter(|part| !part.segment.is_mapped()).map(|part| part.segment.rows()).sum()
     }
 
+    /// Tells whether a segment is large enough for a graph and has none that is as wanted.
+    pub(crate) fn lacks_a_graph(&self, hnsw: &Hnsw) -> bool {
+        self.parts.iter().any(|part| part.segment.lacks_graph(hnsw))
+    }
+
     /// Of each segment that is a file: the head, and how many of its rows are still there.
     pub(crate) fn files(&self) -> Vec<(Head, usize)> {
         let files = self.parts.iter().filter(|part| part.segment.is_mapped());
@@ -114,9 +120,11 @@ impl Snapshot {
         self.parts.iter().map(|part| part.segment.bytes()).sum::<u64>() + self.open.values.len() as u64
     }
 
-    /// Tells whether all its files hold what was written; reads them whole.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.parts.iter().filter(|part| part.segment.is_mapped()).all(|part| part.segment.is_sound())
+    /// Tells whether all its segments that are files hold what was written, and whether their graphs do; reads them whole.
+    pub(crate) fn are_sound(&self) -> (bool, bool) {
+        let files = || self.parts.iter().map(|part| &part.segment).filter(|segment| segment.is_mapped());
+        let graphs = files().filter_map(|segment| segment.graph()).all(Graph::is_sound);
+        (files().all(|segment| segment.is_sound()), graphs)
     }
 }
 

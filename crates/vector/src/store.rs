@@ -20,7 +20,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use crate::{
-    Collection, Error,
+    Collection, Error, Hnsw,
     error::{database, io},
 };
 
@@ -47,6 +47,8 @@ pub struct Settings {
     /// Rows that [`Collection::join`] may hold in memory, some 550 bytes each with 384 dimensions and as much again while it
     /// writes them; 0: segments are left as they come.
     pub joined_max: usize,
+    /// Which segments get a graph, in the background as they are made; `None`: partitions are enough for all of them.
+    pub hnsw: Option<Hnsw>,
     /// How long a writer waits for another one before it gives up with [`crate::ErrorKind::Busy`].
     pub busy_timeout: Duration,
 }
@@ -60,6 +62,7 @@ impl Default for Settings {
             readers_max: 4,
             writer_cache_bytes: 16 << 20,
             joined_max: 24_576,
+            hnsw: None,
             busy_timeout: Duration::from_secs(60),
         }
     }

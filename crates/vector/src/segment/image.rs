@@ -175,6 +175,14 @@ impl Image {
         self.all.len() as u64
     }
 
+    /// A number that no other image has: the hash of its head, which holds those of its sections.
+    pub(super) fn identity(&self) -> u64 {
+        self.all
+            .get(HASH_AT..HEAD_BYTES)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |hash| u64::from_le_bytes(*hash))
+    }
+
     pub(super) fn is_mapped(&self) -> bool {
         self.all.is_mapped()
     }

@@ -2,7 +2,7 @@
 
 use athenaeum_core::vector::VectorStorage;
 use athenaeum_vector::{
-    Settings, Vectors,
+    Hnsw, Settings, Vectors,
     testing::{InMemory, conform, isolates},
 };
 
@@ -13,12 +13,14 @@ async fn in_memory() {
     isolates(async |scope, spec| house(scope, spec)).await;
 }
 
-/// Segments only where the suite asks for them; then such as are made in the background all the time.
+/// Segments only where the suite asks for them; then such as are made in the background all the time; then
+/// with graphs.
 #[tokio::test]
 async fn on_disk() {
     for settings in [
         Settings { background: false, ..Settings::default() },
         Settings { newest_max: 7, ..Settings::default() },
+        Settings { background: false, hnsw: Some(Hnsw { rows_min: 1, ..Hnsw::FAST }), ..Settings::default() },
     ] {
         let dir = tempfile::tempdir().unwrap();
         let vectors = Vectors::open(dir.path(), settings).await.unwrap();

@@ -6,6 +6,7 @@ mod conformance;
 mod damage;
 mod exchange;
 mod gathered;
+mod graph;
 mod groups;
 mod processes;
 mod round;
