@@ -302,9 +302,9 @@ impl Collection {
             let Some((name, segment)) = lacking else { return Ok(()) };
             let given_up = GivenUp::default();
             let (this, lock, stop) = (self.clone(), Arc::clone(&lock), Arc::clone(&given_up.0));
-            let (inner_name, threads) = (name.clone(), inner.database.settings.threads);
+            let (segment_name, threads) = (name.clone(), inner.database.settings.threads);
             let work = move || match Graph::of(&segment, &hnsw, threads, &stop) {
-                Some(bytes) => this.0.folder.add_graph(&lock, &inner_name, &bytes),
+                Some(made) => this.0.folder.add_graph(&lock, &segment_name, &made),
                 None => Ok(()),
             };
             let done = tokio::task::spawn_blocking(work).await;

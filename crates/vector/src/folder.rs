@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     error::io,
-    graph::{Graph, Hnsw},
+    graph::{Graph, Hnsw, Made},
     rows::Rows,
     segment::{self, Head, Segment},
     store::State,
@@ -113,13 +113,14 @@ impl Folder {
     }
 
     /// Writes the graph of a segment; whoever opens the segment from now on has it.
-    pub(crate) fn add_graph(&self, _lock: &Lock, segment: &str, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn add_graph(&self, _lock: &Lock, segment: &str, made: &Made<'_>) -> Result<(), Error> {
         let path = self.path.join(graph_name(segment));
         let fresh = path.with_extension("graph-new");
         let write = || -> std::io::Result<()> {
-            let mut file = File::create(&fresh)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
+            let mut out = BufWriter::with_capacity(1 << 20, File::create(&fresh)?);
+            made.write(&mut out)?;
+            out.flush()?;
+            out.get_ref().sync_all()?;
             fs::rename(&fresh, &path)?;
             // It took its time: meanwhile the segment may have been put into another one.
             if !self.names().iter().any(|name| name == segment) {

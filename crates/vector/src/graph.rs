@@ -8,7 +8,10 @@ mod build;
 mod image;
 mod walk;
 
-use std::sync::atomic::AtomicBool;
+use std::{
+    io::{self, Write},
+    sync::atomic::AtomicBool,
+};
 
 use crate::{pack::Probe, segment::Segment};
 use walk::{View, Walk};
@@ -48,12 +51,30 @@ impl Hnsw {
 
 const EF_MAX: usize = 4_096;
 
+/// A graph that was made, and is not written yet.
+pub(crate) struct Made<'a> {
+    segment: &'a Segment,
+    hnsw: &'a Hnsw,
+    layers: Vec<build::Grown>,
+}
+
+impl Made<'_> {
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        image::write(out, self.segment, self.hnsw, &self.layers)
+    }
+}
+
 impl Graph {
-    /// Makes one of a segment's rows, and returns its bytes. The same rows give the same graph, whatever the number of threads.
-    /// `None` where it is to `stop`.
-    pub(crate) fn of(segment: &Segment, hnsw: &Hnsw, threads: usize, stop: &AtomicBool) -> Option<Vec<u8>> {
+    /// Makes one of a segment's rows. The same rows give the same graph, whatever the number of threads. `None` where it is to
+    /// `stop`.
+    pub(crate) fn of<'a>(
+        segment: &'a Segment,
+        hnsw: &'a Hnsw,
+        threads: usize,
+        stop: &AtomicBool,
+    ) -> Option<Made<'a>> {
         let layers = build::layers(segment, hnsw, threads.max(1), stop)?;
-        Some(image::write(segment, hnsw, &layers))
+        Some(Made { segment, hnsw, layers })
     }
 
     /// Lists about `ef` rows near a query, the nearest first as far as bytes tell.

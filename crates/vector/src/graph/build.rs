@@ -28,6 +28,11 @@ pub(super) struct Grown {
 }
 
 impl Grown {
+    /// Its numbers, in the order in which they are written.
+    pub(super) fn sections(&self) -> [&[Number]; 3] {
+        [self.rows.as_deref().unwrap_or(&[]), &self.below, &self.links]
+    }
+
     pub(super) fn layer(&self) -> Layer<'_> {
         Layer {
             nodes: self.nodes,

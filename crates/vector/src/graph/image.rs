@@ -1,9 +1,12 @@
 //! The bytes of a graph: a head, then layer by layer from the lowest.
 
-use std::mem::size_of;
+use std::{
+    io::{self, Write},
+    mem::size_of,
+};
 
 use athenaeum_kernels::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
     Hnsw,
@@ -43,30 +46,29 @@ pub(super) const M_MAX: usize = 128;
 
 const _: () = assert!(LAYERS_AT + 8 * (LEVELS_MAX + 1) == SECTIONS_HASH_AT);
 
-pub(super) fn write(segment: &Segment, hnsw: &Hnsw, layers: &[Grown]) -> Vec<u8> {
-    let mut bytes = vec![0; HEAD_BYTES];
-    for layer in layers {
-        bytes.extend_from_slice(layer.rows.as_deref().unwrap_or(&[]).as_flattened());
-        bytes.extend_from_slice(layer.below.as_flattened());
-        bytes.extend_from_slice(layer.links.as_flattened());
-    }
-    let sections = xxh3_64(&bytes[HEAD_BYTES..]);
-    bytes[..8].copy_from_slice(&MAGIC);
-    let numbers = [
-        segment.identity(),
-        segment.rows() as u64,
-        hnsw.m as u64,
-        hnsw.ef_construction as u64,
-        layers.len() as u64,
-    ];
+/// Writes layers that were made of a segment.
+pub(super) fn write(
+    out: &mut impl Write,
+    segment: &Segment,
+    hnsw: &Hnsw,
+    layers: &[Grown],
+) -> io::Result<()> {
+    let sections = || layers.iter().flat_map(Grown::sections).map(<[Number]>::as_flattened);
+    let mut hash = Xxh3::new();
+    sections().for_each(|section| hash.update(section));
+    let mut head = [0; HEAD_BYTES];
+    head[..8].copy_from_slice(&MAGIC);
+    let [rows, count] = [segment.rows(), layers.len()].map(|number| number as u64);
+    let numbers = [segment.identity(), rows, hnsw.m as u64, hnsw.ef_construction as u64, count];
     let numbers = numbers.into_iter().chain(layers.iter().map(|layer| layer.nodes as u64));
-    for (place, number) in bytes[8..SECTIONS_HASH_AT].as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+    for (place, number) in head[8..SECTIONS_HASH_AT].as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
         *place = number.to_le_bytes();
     }
-    bytes[SECTIONS_HASH_AT..HASH_AT].copy_from_slice(&sections.to_le_bytes());
-    let hash = xxh3_64(&bytes[..HASH_AT]);
-    bytes[HASH_AT..HEAD_BYTES].copy_from_slice(&hash.to_le_bytes());
-    bytes
+    head[SECTIONS_HASH_AT..HASH_AT].copy_from_slice(&hash.digest().to_le_bytes());
+    let own = xxh3_64(&head[..HASH_AT]);
+    head[HASH_AT..].copy_from_slice(&own.to_le_bytes());
+    out.write_all(&head)?;
+    sections().try_for_each(|section| out.write_all(section))
 }
 
 impl Graph {

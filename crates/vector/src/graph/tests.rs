@@ -28,7 +28,9 @@ fn vectors(count: usize, centers: usize) -> Vec<Vec<f32>> {
 }
 
 fn graph_of(segment: &Segment, threads: usize) -> Vec<u8> {
-    Graph::of(segment, &HNSW, threads, &AtomicBool::new(false)).unwrap()
+    let mut bytes = Vec::new();
+    Graph::of(segment, &HNSW, threads, &AtomicBool::new(false)).unwrap().write(&mut bytes).unwrap();
+    bytes
 }
 
 fn found(segment: &Segment, query: &[f32], effort: Effort) -> BTreeSet<athenaeum_core::vector::Key> {
