@@ -15,13 +15,15 @@ mod avx512;
 mod neon;
 mod plain;
 mod round;
+mod row;
 
-use std::{cell::Cell, ops::Range, thread::LocalKey};
+use std::{cell::Cell, thread::LocalKey};
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use ahead::to_first_cache;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{pairs::smmla, sdot};
+pub(super) use row::multiply_row;
 
 use super::Matrix;
 use crate::{Pool, block::Shape, isa::Isa, pool::Pointer, vector::LANES};
@@ -47,7 +49,7 @@ const ROWS_ACROSS: usize = 32;
 #[cfg(target_arch = "x86_64")]
 const INPUTS_ACROSS: usize = 32;
 
-/// Bytes of weights that one thread multiplies by a single row before it asks for more.
+/// Bytes of weights that one thread multiplies by few rows before it asks for more.
 const TASK_BYTES: usize = 32 << 10;
 
 /// Sixteen groups of an input row, rounded. `STEPS` is the number of fours in a group: 4 or 8.
@@ -93,103 +95,13 @@ thread_local! {
 }
 
 pub(super) fn multiply(matrix: &Matrix, shape: Shape, pool: &Pool, inputs: &[f32], outputs: &mut [f32]) {
+    if outputs.len() == matrix.rows && multiply_row([matrix], pool, inputs, &mut [outputs]) {
+        return;
+    }
     match shape.group {
         16 => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_4, &WEIGHTS_4), row_4(matrix)),
         _ => by_tiles(matrix, shape, pool, inputs, outputs, (&INPUTS_8, &WEIGHTS_8), row_8(matrix)),
     }
-}
-
-/// One of several matrices that meet the same input row.
-struct Part<'a> {
-    matrix: &'a Matrix,
-    out: Pointer<f32>,
-    /// Of the tasks of all of them.
-    first_task: usize,
-    task_rows: usize,
-    dots: RowDots,
-}
-
-/// How it meets the row, and where the row lies, rounded as the matrix wants it.
-enum RowDots {
-    Of4(Dots<4>, Range<usize>),
-    Of8(Dots<8>, Range<usize>),
-}
-
-/// Multiplies one row by several matrices in one loop. `false`, and nothing done, where one of them has no such instructions.
-pub(super) fn multiply_row<const N: usize>(
-    matrices: [&Matrix; N],
-    pool: &Pool,
-    input: &[f32],
-    outputs: &mut [&mut [f32]; N],
-) -> bool {
-    let can = |matrix: &&Matrix| match matrix.shape {
-        Some(shape) if shape.group == 16 => row_4(matrix).is_some(),
-        Some(_) => row_8(matrix).is_some(),
-        None => false,
-    };
-    if input.is_empty() || !matrices.iter().all(can) {
-        return false;
-    }
-    let (mut rounded_4, mut rounded_8) = (INPUTS_4.take(), INPUTS_8.take());
-    rounded_4.clear();
-    rounded_8.clear();
-    let mut parts: [Option<Part<'_>>; N] = [const { None }; N];
-    let mut tasks = 0;
-    for (index, (matrix, outputs)) in matrices.into_iter().zip(outputs).enumerate() {
-        let Some(shape) = matrix.shape else { continue };
-        let alike = parts[..index].iter().flatten().find(|part| {
-            part.matrix.isa == matrix.isa && part.matrix.shape.is_some_and(|other| other.rounds_as(&shape))
-        });
-        let dots = match (alike.map(|part| &part.dots), row_4(matrix), row_8(matrix)) {
-            (Some(RowDots::Of4(_, range)), Some(row), _) => RowDots::Of4(row.dots, range.clone()),
-            (Some(RowDots::Of8(_, range)), _, Some(row)) => RowDots::Of8(row.dots, range.clone()),
-            (_, Some(row), _) if shape.group == 16 => {
-                RowDots::Of4(row.dots, round_behind(matrix.isa, input, shape, &mut rounded_4))
-            }
-            (_, _, Some(row)) => {
-                RowDots::Of8(row.dots, round_behind(matrix.isa, input, shape, &mut rounded_8))
-            }
-            _ => continue,
-        };
-        let (task_rows, out) = (task_rows(matrix), Pointer(outputs.as_mut_ptr()));
-        parts[index] = Some(Part { matrix, out, first_task: tasks, task_rows, dots });
-        tasks += matrix.rows.div_ceil(task_rows);
-    }
-    pool.run(tasks, |task| {
-        let Some(part) = parts.iter().flatten().rfind(|part| part.first_task <= task) else { return };
-        let (from, row_bytes) = ((task - part.first_task) * part.task_rows, part.matrix.row_bytes);
-        let len = part.task_rows.min(part.matrix.rows - from);
-        let rows = &part.matrix.bytes[from * row_bytes..][..len * row_bytes];
-        // SAFETY: `outputs` has a number for each row, and each row is of one task.
-        let out = unsafe { std::slice::from_raw_parts_mut(part.out.get().add(from), len) };
-        match &part.dots {
-            // SAFETY: the instructions are those of a set that was found on this machine.
-            RowDots::Of4(dots, range) => unsafe { dots(rows, row_bytes, &rounded_4[range.clone()], out) },
-            // SAFETY: as above.
-            RowDots::Of8(dots, range) => unsafe { dots(rows, row_bytes, &rounded_8[range.clone()], out) },
-        }
-    });
-    INPUTS_4.set(rounded_4);
-    INPUTS_8.set(rounded_8);
-    true
-}
-
-/// Rounds a row behind others; returns where it lies.
-fn round_behind<const STEPS: usize>(
-    isa: Isa,
-    input: &[f32],
-    shape: Shape,
-    rounded: &mut Vec<Inputs<STEPS>>,
-) -> Range<usize> {
-    let start = rounded.len();
-    rounded.resize(start + input.len().div_ceil(4 * STEPS * LANES), Inputs::EMPTY);
-    round::row(isa, input, shape, &mut rounded[start..]);
-    start..rounded.len()
-}
-
-/// Rows of weights that one thread multiplies by a single row before it asks for more.
-fn task_rows(matrix: &Matrix) -> usize {
-    (TASK_BYTES / matrix.row_bytes).max(4).next_multiple_of(4)
 }
 
 /// What vector instructions can do with a packed row of one format.
@@ -253,17 +165,7 @@ fn by_tiles<const STEPS: usize>(
         round::row(matrix.isa, &inputs[index * cols..][..cols], shape, rounded);
     });
 
-    if count == 1
-        && let Some(vectors) = vectors
-    {
-        let task_rows = task_rows(matrix);
-        pool.for_chunks_mut(outputs, task_rows, |task, outputs| {
-            let rows =
-                &matrix.bytes[task * task_rows * matrix.row_bytes..][..outputs.len() * matrix.row_bytes];
-            // SAFETY: `vectors` are those of an instruction set that was found on this machine.
-            unsafe { (vectors.dots)(rows, matrix.row_bytes, &rounded, outputs) };
-        });
-    } else if count <= if shape.mins { SOME_WITH_MINS } else { SOME }
+    if count <= if shape.mins { SOME_WITH_MINS } else { SOME }
         && let Some(dots_of_some) = vectors.and_then(|vectors| vectors.dots_of_some)
     {
         let task_rows = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(GROUP);
