@@ -275,7 +275,8 @@ impl Constraint {
         if self.matcher.is_stopped()
             || self.matcher.validate_tokens(&[token]).map_err(|error| stuck(&error))? == 0
         {
-            return refused;
+            // What was broken off is stopped, too, whatever came.
+            return if self.matcher.is_cancelled() { Err(stuck(&llguidance::Cancelled)) } else { refused };
         }
         self.gap = 0;
         self.matcher.consume_token(token).map_err(|error| stuck(&error))
@@ -298,7 +299,8 @@ impl Constraint {
 
     /// Whether nothing but an end may come.
     pub fn must_end(&self) -> bool {
-        self.ended || self.leads.is_empty() && self.matcher.is_stopped()
+        // One that was broken off is stopped and has not come to its end.
+        self.ended || self.leads.is_empty() && self.matcher.is_stopped() && !self.matcher.is_cancelled()
     }
 
     /// What has to come next whatever the model says, in bytes: the rest of a key, say. Empty where there is a choice.
@@ -332,12 +334,7 @@ impl Constraint {
             StopReason::LexerTooComplex | StopReason::ParserTooComplex => {
                 Err(Error::Stuck { reason: "it takes too many steps for one token".to_owned() })
             }
-            other => Err(Error::Stuck {
-                reason: self
-                    .matcher
-                    .get_error()
-                    .map_or_else(|| other.to_string(), |error| first_line(&error)),
-            }),
+            other => Err(stuck(&self.matcher.get_error().unwrap_or_else(|| other.to_string()))),
         }
     }
 }

@@ -48,6 +48,22 @@ fn a_token_that_takes_too_long_ends_its_answer_alone() {
     assert_eq!(at_rest(&engine).pages_in_use, 0);
 }
 
+/// Between what may come and what came: it is neither refused nor taken for complete.
+#[test]
+fn a_form_that_is_broken_off_says_so_whatever_it_is_asked() {
+    let engine = engine(&settings(), 64);
+    let tokenizer = engine.tokenizer();
+    let letter = (0..tokenizer.len() as u32).find(|token| tokenizer.bytes(*token) == b"a").unwrap();
+    let mut form = constraint(&engine, &Grammar::Gbnf(AMBIGUOUS.to_owned())).unwrap();
+    form.accept(letter).unwrap();
+    assert!(form.may_end().unwrap());
+    form.breaker().unwrap().end();
+    for error in [form.accept(letter).unwrap_err(), form.may_end().unwrap_err()] {
+        assert!(error.to_string().contains("one token takes too long"), "{error}");
+    }
+    assert!(!form.must_end());
+}
+
 /// The same form, worked on beside the batch as a grammar, and within it as an expression.
 #[test]
 fn choices_made_elsewhere_are_the_same() {
