@@ -491,17 +491,12 @@ impl Inner {
             let count = train::count(rows.len());
             let partitions = train::partitions(rows, self.spec.metric, count, self.database.settings.threads);
             let head = Head {
-                dimensions: self.spec.dimensions,
-                metric: self.spec.metric,
-                rows: rows.len(),
-                partitions: partitions.ends.len(),
-                groups: partitions.group_ends.len(),
                 collection: state.uid,
                 generation: state.mark.generation,
                 after: span.start,
                 through: span.end,
                 removals: state.mark.removal,
-                first_expiry: rows.first_expiry(),
+                ..Head::of(self.spec.metric, rows, &partitions)
             };
             names.push(self.folder.add(lock, &head, rows, &partitions)?);
         }

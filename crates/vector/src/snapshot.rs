@@ -134,17 +134,12 @@ const OPEN_MAX: usize = 1_024;
 fn in_memory(rows: &Rows, metric: Metric, state: &State, after: u64) -> Option<Segment> {
     let partitions = train::partitions(rows, metric, 1, 1);
     let head = Head {
-        dimensions: rows.dimensions,
-        metric,
-        rows: rows.len(),
-        partitions: partitions.ends.len(),
-        groups: partitions.group_ends.len(),
         collection: state.uid,
         generation: state.mark.generation,
         after,
         through: state.mark.row,
         removals: state.mark.removal,
-        first_expiry: rows.first_expiry(),
+        ..Head::of(metric, rows, &partitions)
     };
     let mut image = Cursor::new(Vec::new());
     segment::write(&mut image, &head, rows, &partitions).ok()?;

@@ -5,6 +5,7 @@ use athenaeum_kernels::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Lot;
+use crate::{rows::Rows, train::Partitions};
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,23 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// What rows and their partitions say; whose they are is still to be said.
+    pub(crate) fn of(metric: Metric, rows: &Rows, partitions: &Partitions) -> Self {
+        Self {
+            dimensions: rows.dimensions,
+            metric,
+            rows: rows.len(),
+            partitions: partitions.ends.len(),
+            groups: partitions.group_ends.len(),
+            collection: [0; 16],
+            generation: 0,
+            after: 0,
+            through: 0,
+            removals: 0,
+            first_expiry: rows.first_expiry(),
+        }
+    }
+
     pub(crate) fn code_bytes(&self) -> usize {
         self.dimensions.div_ceil(8)
     }

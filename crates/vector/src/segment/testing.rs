@@ -26,17 +26,12 @@ pub(crate) fn segment_of(metric: Metric, vectors: &[Vec<f32>]) -> Segment {
     }
     let partitions = train::partitions(&rows, metric, train::count(rows.len()), 2);
     let head = Head {
-        dimensions: rows.dimensions,
-        metric,
-        rows: rows.len(),
-        partitions: partitions.ends.len(),
-        groups: partitions.group_ends.len(),
         collection: [7; 16],
         generation: 1,
         after: 0,
         through: vectors.len() as u64,
         removals: 0,
-        first_expiry: i64::MAX,
+        ..Head::of(metric, &rows, &partitions)
     };
     let mut image = Cursor::new(Vec::new());
     write(&mut image, &head, &rows, &partitions).unwrap();

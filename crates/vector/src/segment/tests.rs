@@ -27,17 +27,12 @@ fn image(metric: Metric, count: usize, partition_count: usize) -> Vec<u8> {
     }
     let partitions = partitions(&rows, metric, partition_count, 1);
     let head = Head {
-        dimensions: 12,
-        metric,
-        rows: count,
-        partitions: partitions.ends.len(),
-        groups: partitions.group_ends.len(),
         collection: [7; 16],
         generation: 1,
         after: 9,
         through: 10 + 3 * count as u64,
         removals: 2,
-        first_expiry: rows.first_expiry(),
+        ..Head::of(metric, &rows, &partitions)
     };
     let mut out = Cursor::new(Vec::new());
     write(&mut out, &head, &rows, &partitions).unwrap();
