@@ -168,7 +168,13 @@ fn only_attachments_are_locked(bytes: &[u8]) -> bool {
 /// or, where nothing does, what has the shape of one.
 fn pages(document: &Document) -> Vec<ObjectId> {
     let mut seen = std::collections::HashSet::new();
-    let pages: Vec<ObjectId> = document.get_pages().into_values().filter(|page| seen.insert(*page)).collect();
+    let mut pages: Vec<ObjectId> = Vec::new();
+    // A loop, since collecting makes room for as many pages as the file says there are, be it ten billion.
+    for page in document.page_iter() {
+        if seen.insert(page) {
+            pages.push(page);
+        }
+    }
     if !pages.is_empty() {
         return pages;
     }

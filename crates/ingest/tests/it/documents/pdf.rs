@@ -92,6 +92,25 @@ fn widths_of_glyphs_beyond_all_numbers_are_none() {
 }
 
 #[test]
+fn pages_are_those_that_are_there_however_many_are_announced() {
+    for announced in ["10000000000", "9223372036854775807"] {
+        let between = format!("<< /Type /Pages /Parent 2 0 R /Kids [5 0 R] /Count {announced} >>");
+        let objects = [
+            b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+            b"<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 1 >>".to_vec(),
+            between.clone().into_bytes(),
+            between.replace("5 0 R", "").into_bytes(),
+            b"<< /Type /Page /Parent 3 0 R /MediaBox [0 0 600 800] /Contents 6 0 R \
+              /Resources << /Font << /F 7 0 R >> >> >>"
+                .to_vec(),
+            stream("", b"BT /F 12 Tf 72 700 Td (one page) Tj ET"),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_vec(),
+        ];
+        assert_eq!(read("a.pdf", &pdf_of(&objects, "")).text, "one page\n", "{announced}");
+    }
+}
+
+#[test]
 fn empty_passwords_open_and_others_do_not() {
     let objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
