@@ -303,7 +303,7 @@ fn bring(path: &Path, access: Access) -> Result<Bytes, Error> {
     let failed = |source| Error::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     match access {
-        Access::Map => athenaeum_kernels::map(&file).map_err(failed),
+        Access::Map => athenaeum_kernels::map_in_large_pages(&file).map_err(failed),
         Access::Read => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(failed)?;

@@ -40,6 +40,22 @@ pub fn map(file: &File) -> io::Result<Bytes> {
     Ok(Bytes { owner: Owner::File(Arc::new(map)), range })
 }
 
+/// As [`map`], of a file that is read from one end to the other again and again, as a model's weights are for every token: Linux is
+/// asked to read it from the disk and to map it in pages of 2 MiB, so that less time goes into looking addresses up
+/// (`docs/decisions/0470`). What lies in the system's cache in small pages already stays as it is.
+///
+/// # Errors
+/// As [`map`].
+pub fn map_in_large_pages(file: &File) -> io::Result<Bytes> {
+    let bytes = map(file)?;
+    #[cfg(target_os = "linux")]
+    if let Owner::File(map) = &bytes.owner {
+        // A kernel that knows no large pages says no, and has small ones.
+        _ = map.advise(memmap2::Advice::HugePage);
+    }
+    Ok(bytes)
+}
+
 /// Asks memory for bytes that are soon to be read, so that they are near by then. Nothing is waited for, and nothing read.
 pub fn soon(bytes: &[u8]) {
     // SAFETY: the bytes are one slice; asking for them needs nothing that x86 has not had since SSE.

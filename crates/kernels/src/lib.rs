@@ -64,7 +64,7 @@ mod vector;
 
 pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
 pub use attention::{Softmaxes, attention_scores};
-pub use bytes::{Bytes, map, soon};
+pub use bytes::{Bytes, map, map_in_large_pages, soon};
 pub use dequantize::dequantize;
 pub use error::Error;
 pub use estimate::Estimates;
