@@ -18,11 +18,7 @@ pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out
     match isa {
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe {
-            if !super::avx512::round::row(input, shape, out) {
-                row_avx512(input, shape, out);
-            }
-        },
+        Isa::Avx512 => unsafe { super::avx512::round::row(input, shape, out) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { row_avx2(input, shape, out) },
@@ -31,13 +27,7 @@ pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out
     }
 }
 
-// The same code, for the compiler to make wider vectors of.
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c")]
-fn row_avx512<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
-    blocks(input, shape, out);
-}
+// As `blocks`, for the compiler to make wider vectors of.
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,f16c")]
