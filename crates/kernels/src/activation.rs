@@ -1,5 +1,8 @@
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use crate::{
-    isa::for_each_isa,
+    isa::{Isa, for_each_isa},
     vector::{LANES, halved},
 };
 
@@ -79,6 +82,24 @@ for_each_isa! {
             *x *= share;
         }
     }
+}
+
+/// The same for each row of `len` numbers.
+///
+/// # Panics
+/// Where they are not whole rows.
+pub fn softmax_rows(x: &mut [f32], len: usize) {
+    if x.is_empty() {
+        return;
+    }
+    assert!(len > 0 && x.len().is_multiple_of(len), "rows of {len} numbers");
+    let done = match Isa::best() {
+        // SAFETY: the instruction set was found on this machine.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::softmax_rows(x, len) },
+        _ => 0,
+    };
+    x[done * len..].chunks_exact_mut(len).for_each(softmax);
 }
 
 /// Turns numbers into e to the power of what they are more than `most`.
@@ -243,5 +264,27 @@ mod tests {
         softmax(&mut nothing);
         assert_eq!(nothing, [0.0; 3]);
         softmax(&mut []);
+    }
+
+    #[test]
+    fn rows_together_become_what_each_becomes() {
+        for len in [1, 5, 16, 26, 100, 164] {
+            let mut rows: Vec<f32> = (0..11 * len).map(|index| (index as f32 * 0.7).sin() * 9.0).collect();
+            rows[4 * len] = f32::NAN;
+            rows[len] = f32::NEG_INFINITY;
+            rows[9 * len..10 * len].fill(f32::NEG_INFINITY);
+            let mut alone = rows.clone();
+            alone.chunks_exact_mut(len).for_each(softmax);
+            softmax_rows(&mut rows, len);
+            let bits = |numbers: &[f32]| -> Vec<u32> {
+                // What kind of NaN it is says nothing.
+                numbers
+                    .iter()
+                    .map(|number| if number.is_nan() { u32::MAX } else { number.to_bits() })
+                    .collect()
+            };
+            assert_eq!(bits(&rows), bits(&alone), "rows of {len}");
+        }
+        softmax_rows(&mut [], 3);
     }
 }

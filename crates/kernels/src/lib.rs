@@ -62,7 +62,7 @@ mod signs;
 pub mod testing;
 mod vector;
 
-pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax};
+pub use activation::{Gelu, gelu, gelu_gate, silu, silu_gate, softmax, softmax_rows};
 pub use attention::{Softmaxes, attention_scores};
 pub use bytes::{Bytes, map, map_in_large_pages, soon};
 pub use dequantize::dequantize;

@@ -104,13 +104,13 @@ fn one_head(
     work.scores.resize(count * seen.len(), 0.0);
     let keys = &view.keys[of_head.start * rows + seen.start..];
     athenaeum_kernels::product(&work.queries, size, keys, rows, &mut work.scores);
-    for (row, scores) in work.scores.chunks_exact_mut(seen.len()).enumerate() {
-        if let Some(distances) = view.distances {
+    if let Some(distances) = view.distances {
+        for (row, scores) in work.scores.chunks_exact_mut(seen.len()).enumerate() {
             let numbers = distances.of(head, first + row, seen);
             scores.iter_mut().zip(numbers).for_each(|(score, number)| *score += number);
         }
-        athenaeum_kernels::softmax(scores);
     }
+    athenaeum_kernels::softmax_rows(&mut work.scores, seen.len());
     work.sums.resize(count * size, 0.0);
     let values = &view.values[seen.start * width + of_head.start..];
     athenaeum_kernels::product(&work.scores, seen.len(), values, width, &mut work.sums);
