@@ -21,7 +21,7 @@ impl Packed<8> for Q4 {
     unsafe fn parts(packed: *const u8) -> Parts<8> {
         // SAFETY: the caller's promise.
         unsafe {
-            let values = transposed_halves(split_halves(packed.add(16), packed.add(144 + 16)));
+            let values = halves_in_lanes(packed.add(16), packed.add(144 + 16));
             let (scales, mins) = scales_and_mins(packed, packed.add(144));
             Parts { values, scales, mins }
         }
@@ -251,6 +251,41 @@ const EACH: [i64; 8] = {
     }
     each
 };
+
+/// Halves of two blocks, as [`transposed_halves`] of [`split_halves`]: what is moved are both halves at once, and where a lane is to
+/// have the upper one it is shifted afterwards.
+///
+/// # Safety
+/// 128 bytes can be read from each of the two.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn halves_in_lanes(first: *const u8, second: *const u8) -> [__m512i; 8] {
+    let upper = _mm512_set1_epi64(4 << 32);
+    let mut values = [_mm512_setzero_si512(); 8];
+    let mut both = [[_mm512_setzero_ps(); 2]; 2];
+    for (block, packed) in [first, second].into_iter().enumerate() {
+        // SAFETY: the caller's promise.
+        let (front, back) =
+            unsafe { (_mm512_loadu_ps(packed.cast()), _mm512_loadu_ps(packed.add(64).cast())) };
+        // Quarters 0 and 2 of each are first halves of groups, 1 and 3 second ones.
+        both[0][block] = _mm512_shuffle_f32x4::<0b10_00_10_00>(front, back);
+        both[1][block] = _mm512_shuffle_f32x4::<0b11_01_11_01>(front, back);
+    }
+    for (half, [first, second]) in both.into_iter().enumerate() {
+        // Of each four words one of the first block twice, then of the second.
+        let words = [
+            _mm512_shuffle_ps::<0b00_00_00_00>(first, second),
+            _mm512_shuffle_ps::<0b01_01_01_01>(first, second),
+            _mm512_shuffle_ps::<0b10_10_10_10>(first, second),
+            _mm512_shuffle_ps::<0b11_11_11_11>(first, second),
+        ];
+        for (value, words) in values[4 * half..].iter_mut().zip(words) {
+            let words = _mm512_srlv_epi32(_mm512_castps_si512(words), upper);
+            *value = _mm512_and_si512(words, _mm512_set1_epi8(15));
+        }
+    }
+    values
+}
 
 /// Halves of two blocks, where 32 bytes hold two groups, the low halves the even one. For each half of the groups: even
 /// and odd groups of the first block, then of the second.
