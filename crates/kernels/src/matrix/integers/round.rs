@@ -10,11 +10,6 @@ use crate::{
 
 /// Rounds an input row; what the last chunk lacks becomes zeros with a scale of zero.
 pub(super) fn row<const STEPS: usize>(isa: Isa, input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
-    if !input.len().is_multiple_of(4 * STEPS * LANES)
-        && let Some(last) = out.last_mut()
-    {
-        *last = Inputs::EMPTY;
-    }
     match isa {
         // SAFETY: the instruction set was found on this machine.
         #[cfg(target_arch = "x86_64")]
@@ -37,6 +32,11 @@ fn row_avx2<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<S
 
 #[inline(always)]
 fn blocks<const STEPS: usize>(input: &[f32], shape: Shape, out: &mut [Inputs<STEPS>]) {
+    if !input.len().is_multiple_of(4 * STEPS * LANES)
+        && let Some(last) = out.last_mut()
+    {
+        *last = Inputs::EMPTY;
+    }
     match shape.rounding {
         Rounding::Q8_K => each::<STEPS, 256>(input, shape, out),
         _ => each::<STEPS, 32>(input, shape, out),
@@ -80,4 +80,46 @@ fn each<const STEPS: usize, const SHARED: usize>(input: &[f32], shape: Shape, ou
 
 fn half(value: f32) -> f32 {
     f16_to_f32(f16_from_f32(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, block};
+
+    #[test]
+    fn all_instructions_round_alike() {
+        for format in Format::all() {
+            match block::shape(format) {
+                Some(shape) if shape.group == 16 => alike::<4>(format, shape),
+                Some(shape) => alike::<8>(format, shape),
+                None => (),
+            }
+        }
+    }
+
+    /// Whole chunks, and rows that end within one, whose other lanes are zeros with a scale of zero.
+    fn alike<const STEPS: usize>(format: Format, shape: Shape) {
+        for len in [256_usize, 512, 768, 1280] {
+            let input: Vec<f32> = (0..len).map(|index| (index as f32 * 0.7).sin() * 9.0 + 1.0).collect();
+            let rounded = |isa| {
+                let mut filled = Inputs::EMPTY;
+                filled.scales = [1.0; LANES];
+                let mut out = vec![filled; len.div_ceil(4 * STEPS * LANES)];
+                row::<STEPS>(isa, &input, shape, &mut out);
+                out
+            };
+            for (found, expected) in rounded(Isa::best()).iter().zip(rounded(Isa::Plain)) {
+                assert_eq!(found.values, expected.values, "{format}, {len}");
+                assert_eq!(found.first, expected.first, "{format}, {len}");
+                assert_eq!(
+                    found.scales.map(f32::to_bits),
+                    expected.scales.map(f32::to_bits),
+                    "{format}, {len}"
+                );
+                let sums = |inputs: &Inputs<STEPS>| inputs.scaled_sums.map(f32::to_bits);
+                assert_eq!(sums(found), sums(&expected), "{format}, {len}");
+            }
+        }
+    }
 }

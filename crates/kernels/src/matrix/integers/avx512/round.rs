@@ -44,7 +44,8 @@ fn chunk<const STEPS: usize, const WHOLE: bool>(input: &[f32], shape: Shape, out
 
     // Every group goes where its lane is, from which the first four bytes of all lanes are taken, then the next.
     let mut values = [0_i8; 32 * LANES];
-    let mut groups = [0_i32; LANES];
+    // Lanes without a group have the last one's scale, which is 0 where there are such lanes.
+    let mut groups = [LANES as i32 - 1; LANES];
     for (group, (numbers, inverse)) in input.chunks_exact(4 * STEPS).zip(inverses).enumerate() {
         let (_, lane) = shape.place(group);
         groups[lane] = group as i32;
