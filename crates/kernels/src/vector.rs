@@ -114,6 +114,13 @@ pub(crate) fn halved(lanes: &[f32; LANES], both: impl Fn(f32, f32) -> f32) -> f3
     both(both(a, c), both(b, d))
 }
 
+/// Which lanes of a vector there are numbers for, where so many are left.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn mask_avx512(left: usize) -> std::arch::x86_64::__mmask16 {
+    if left >= LANES { !0 } else { (1 << left) - 1 }
+}
+
 /// As [`sum`].
 #[cfg(target_arch = "x86_64")]
 #[inline]

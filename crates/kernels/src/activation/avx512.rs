@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::exp;
-use crate::vector::{LANES, sum_avx512 as sum};
+use crate::vector::{LANES, mask_avx512 as mask, sum_avx512 as sum};
 
 /// As [`super::softmax`] of rows of `len` numbers; returns how many it did. It stops before four of which one is all −∞.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
@@ -29,12 +29,6 @@ pub(super) fn softmax_rows(x: &mut [f32], len: usize) -> usize {
         done += 4;
     }
     done
-}
-
-/// Which of sixteen numbers there are, where so many are left.
-#[inline]
-fn mask(left: usize) -> __mmask16 {
-    if left >= LANES { !0 } else { (1 << left) - 1 }
 }
 
 #[inline]

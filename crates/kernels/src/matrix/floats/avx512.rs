@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::vector::{eight_sums, four_sums, sum_avx512 as sum};
+use crate::vector::{eight_sums, four_sums, mask_avx512 as mask, sum_avx512 as sum};
 
 /// Four rows of weights meet four input rows at once.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
@@ -43,9 +43,8 @@ fn dots<const R: usize, const N: usize>(
     assert!(weights.len() == R * cols && inputs.len() == N * cols);
     let mut lanes = [[_mm512_setzero_ps(); N]; R];
     for at in (0..cols).step_by(16) {
-        let left = cols - at;
-        let mask = if left >= 16 { !0 } else { (1 << left) - 1 };
-        // SAFETY: each row has `left` more numbers, and no more than those are looked at.
+        let mask = mask(cols - at);
+        // SAFETY: no more than the numbers that are left of each row are looked at.
         unsafe {
             let mut x = [_mm512_setzero_ps(); N];
             for (index, x) in x.iter_mut().enumerate() {
