@@ -252,6 +252,20 @@ const EACH: [i64; 8] = {
     each
 };
 
+/// The bytes of a block's halves: of all groups the first 16 bytes, then the second.
+///
+/// # Safety
+/// 128 bytes can be read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn group_halves(packed: *const u8) -> [__m512i; 2] {
+    // SAFETY: the caller's promise.
+    let (front, back) =
+        unsafe { (_mm512_loadu_si512(packed.cast()), _mm512_loadu_si512(packed.add(64).cast())) };
+    // Quarters 0 and 2 of each are first halves of groups, 1 and 3 second ones.
+    [_mm512_shuffle_i32x4::<0b10_00_10_00>(front, back), _mm512_shuffle_i32x4::<0b11_01_11_01>(front, back)]
+}
+
 /// Halves of two blocks, as [`transposed_halves`] of [`split_halves`]: what is moved are both halves at once, and where a lane is to
 /// have the upper one it is shifted afterwards.
 ///
@@ -262,16 +276,10 @@ const EACH: [i64; 8] = {
 unsafe fn halves_in_lanes(first: *const u8, second: *const u8) -> [__m512i; 8] {
     let upper = _mm512_set1_epi64(4 << 32);
     let mut values = [_mm512_setzero_si512(); 8];
-    let mut both = [[_mm512_setzero_ps(); 2]; 2];
-    for (block, packed) in [first, second].into_iter().enumerate() {
-        // SAFETY: the caller's promise.
-        let (front, back) =
-            unsafe { (_mm512_loadu_ps(packed.cast()), _mm512_loadu_ps(packed.add(64).cast())) };
-        // Quarters 0 and 2 of each are first halves of groups, 1 and 3 second ones.
-        both[0][block] = _mm512_shuffle_f32x4::<0b10_00_10_00>(front, back);
-        both[1][block] = _mm512_shuffle_f32x4::<0b11_01_11_01>(front, back);
-    }
-    for (half, [first, second]) in both.into_iter().enumerate() {
+    // SAFETY: the caller's promise.
+    let (of_first, of_second) = unsafe { (group_halves(first), group_halves(second)) };
+    for (half, (first, second)) in of_first.into_iter().zip(of_second).enumerate() {
+        let (first, second) = (_mm512_castsi512_ps(first), _mm512_castsi512_ps(second));
         // Of each four words one of the first block twice, then of the second.
         let words = [
             _mm512_shuffle_ps::<0b00_00_00_00>(first, second),
@@ -298,11 +306,8 @@ unsafe fn split_halves(first: *const u8, second: *const u8) -> [__m512i; 8] {
     let mut values = [_mm512_setzero_si512(); 8];
     for (block, packed) in [first, second].into_iter().enumerate() {
         // SAFETY: the caller's promise.
-        let (front, back) =
-            unsafe { (_mm512_loadu_si512(packed.cast()), _mm512_loadu_si512(packed.add(64).cast())) };
-        // Quarters 0 and 2 of each are first halves of groups, 1 and 3 second ones.
-        let first = halves(_mm512_shuffle_i32x4::<0b10_00_10_00>(front, back));
-        let second = halves(_mm512_shuffle_i32x4::<0b11_01_11_01>(front, back));
+        let [first, second] = unsafe { group_halves(packed) };
+        let (first, second) = (halves(first), halves(second));
         (values[2 * block], values[2 * block + 1]) = first;
         (values[4 + 2 * block], values[4 + 2 * block + 1]) = second;
     }
